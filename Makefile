@@ -1,0 +1,72 @@
+# pg_intake: the root Makefile dispatches.
+#
+#   make run          everything a newcomer needs: install, build, start, one webhook
+#   make test         every test
+#   make bench        figures
+#   make, make install   for those who have a server: PG_CONFIG, PREFIX, DESTDIR are honoured
+
+VERSION = 0.1.0
+
+MODULE_big = pg_intake
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard extension/*.c)))
+EXTENSION = extension/pg_intake
+DATA_built = sql/pg_intake--$(VERSION).sql
+SQL_PARTS = $(sort $(wildcard sql/[0-9]*.sql))
+
+PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
+	-Wno-missing-field-initializers -Wno-declaration-after-statement
+SHLIB_LINK = -lcrypto
+
+TESTS = $(sort $(wildcard test/sql/*.sql))
+REGRESS = $(patsubst test/sql/%.sql,%,$(TESTS))
+REGRESS_OPTS = --inputdir=test --load-extension=pgcrypto --load-extension=pg_intake
+ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=pgcrypto --load-extension=pg_intake
+
+EXTRA_CLEAN = sql/pg_intake--*.sql results output_iso regression.diffs regression.out tmp_check tmp_check_iso
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+
+.PHONY: run test bench lint shim install-shim clean-shim
+.DEFAULT_GOAL := all
+
+run:
+	@test/bin/run.sh
+
+test:
+	@test/bin/test.sh
+
+bench:
+	@test/bin/bench.sh
+
+lint:
+	@test/bin/lint.sh
+
+shim:
+	@$(MAKE) --no-print-directory -C shim
+
+install-shim: shim
+	@$(MAKE) --no-print-directory -C shim install
+
+clean-shim:
+	@$(MAKE) --no-print-directory -C shim clean
+
+ifeq ($(PGXS),)
+all install clean installcheck:
+	@echo "make: $(PG_CONFIG) not found; install the PostgreSQL server headers (postgresql-server-dev-15)," >&2
+	@echo "      set PG_CONFIG, or use 'make run', which installs what is missing" >&2
+	@exit 1
+else
+include $(PGXS)
+
+all: shim
+install: install-shim
+clean: clean-shim
+
+sql/pg_intake--$(VERSION).sql: $(SQL_PARTS)
+	cat $^ > $@
+
+# Every object of the extension is compiled again when any header changed: there are few.
+$(OBJS): $(wildcard extension/*.h)
+endif

@@ -1,0 +1,144 @@
+/*
+ * encoding.c
+ *		Strict decoding of hexadecimal, base64 and base64url. Pure.
+ *
+ * Strict: an even number of hexadecimal digits, of either case; base64 with its padding;
+ * base64url with or without; no other character, and no stray bits in the last one.
+ */
+#include "encoding.h"
+
+bool
+intake_encoding_parse(const char *name, IntakeEncoding *encoding)
+{
+	static const char *const names[] = {"raw", "hex", "base64", "base64url"};
+
+	for (int i = 0; i < 4; i++)
+		if (strcmp(name, names[i]) == 0)
+		{
+			*encoding = (IntakeEncoding) i;
+			return true;
+		}
+	return false;
+}
+
+static int
+hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+static bool
+decode_hex(IntakeSlice text, unsigned char *out)
+{
+	if (text.len % 2 != 0)
+		return false;
+	for (size_t i = 0; i < text.len; i += 2)
+	{
+		int			high = hex_value(text.data[i]);
+		int			low = hex_value(text.data[i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		out[i / 2] = (unsigned char) (high << 4 | low);
+	}
+	return true;
+}
+
+static int
+base64_value(char c, bool url)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	if (c == (url ? '-' : '+'))
+		return 62;
+	if (c == (url ? '_' : '/'))
+		return 63;
+	return -1;
+}
+
+/* Takes the padding off; false where it is not what the length asks for. */
+static bool
+strip_padding(IntakeSlice *text, bool url)
+{
+	size_t		padding = 0;
+
+	while (padding < 2 && padding < text->len && text->data[text->len - 1 - padding] == '=')
+		padding++;
+	text->len -= padding;
+	if (text->len % 4 == 1)
+		return false;
+	if (url && padding == 0)
+		return true;
+	return padding == (4 - text->len % 4) % 4;
+}
+
+static bool
+decode_base64(IntakeSlice text, bool url, unsigned char *out)
+{
+	uint32_t	bits = 0;
+	int			count = 0;
+
+	for (size_t i = 0; i < text.len; i++)
+	{
+		int			value = base64_value(text.data[i], url);
+
+		if (value < 0)
+			return false;
+		bits = bits << 6 | (uint32_t) value;
+		count += 6;
+		if (count >= 8)
+		{
+			count -= 8;
+			*out++ = (unsigned char) (bits >> count & 0xFF);
+		}
+	}
+	return (bits & ((1u << count) - 1)) == 0;
+}
+
+/*
+ * Decodes TEXT into OUT, which has SIZE bytes, and sets *LENGTH. Returns false where the text
+ * is not in the encoding, or does not fit.
+ */
+bool
+intake_encoding_decode(IntakeEncoding encoding, IntakeSlice text, unsigned char *out, size_t size,
+					   size_t *length)
+{
+	bool		url = encoding == INTAKE_BASE64URL;
+
+	if ((encoding == INTAKE_BASE64 || url) && !strip_padding(&text, url))
+		return false;
+	*length = encoding == INTAKE_RAW ? text.len
+		: encoding == INTAKE_HEX ? text.len / 2
+		: text.len * 3 / 4;
+	if (*length > size)
+		return false;
+	if (encoding == INTAKE_HEX)
+		return decode_hex(text, out);
+	if (encoding != INTAKE_RAW)
+		return decode_base64(text, url, out);
+	if (text.len > 0)
+		memcpy(out, text.data, text.len);
+	return true;
+}
+
+/* Writes 2 * COUNT lower-case digits and a NUL. */
+void
+intake_encoding_hex(const unsigned char *bytes, size_t count, char *out)
+{
+	for (size_t i = 0; i < count; i++)
+	{
+		out[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
+		out[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
+	}
+	out[2 * count] = '\0';
+}

@@ -1,0 +1,358 @@
+/*
+ * event.c
+ *		Storing events, each once, with one job for each matching workflow.
+ *
+ * Two transactions that store the same keys would wait for each other if they took them in
+ * different orders; so keys are taken in the order of (source, key).
+ */
+#include "postgres.h"
+
+#include "access/stratnum.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/fmgroids.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "event.h"
+#include "glob.h"
+#include "intake.h"
+#include "payload.h"
+#include "registry.h"
+#include "room.h"
+#include "table.h"
+
+PG_FUNCTION_INFO_V1(intake_sql_emit);
+
+static Datum
+text_datum(IntakeSlice text)
+{
+	return PointerGetDatum(cstring_to_text_with_len(text.data, text.len));
+}
+
+static int
+compare_events(const void *a, const void *b)
+{
+	const IntakeEvent *left = *(IntakeEvent *const *) a;
+	const IntakeEvent *right = *(IntakeEvent *const *) b;
+	int			order;
+
+	if (left->source_id != right->source_id)
+		return left->source_id < right->source_id ? -1 : 1;
+	order = memcmp(left->key.data, right->key.data, Min(left->key.len, right->key.len));
+	if (order != 0)
+		return order;
+	return left->key.len < right->key.len ? -1 : left->key.len > right->key.len;
+}
+
+/* Gives an event its id: a new one, or that of the event which has its key already. */
+static void
+take_key(IntakeTable *keys, IntakeEvent *event)
+{
+	Datum		values[Natts_event_key];
+	bool		nulls[Natts_event_key] = {0};
+	ItemPointerData conflict;
+
+	INTAKE_COLUMN(values, event_key_source_id) = Int32GetDatum(event->source_id);
+	INTAKE_COLUMN(values, event_key_key) = text_datum(event->key);
+	INTAKE_COLUMN(values, event_key_event_id) = Int64GetDatum(event->id);
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (intake_table_conflicts(keys, values, nulls, &conflict))
+		{
+			/* The row may go again before we read it; then the key is free after all. */
+			if (!intake_table_fetch(keys, &conflict))
+				continue;
+			event->id = DatumGetInt64(INTAKE_COLUMN(keys->slot->tts_values, event_key_event_id));
+			event->fresh = false;
+			return;
+		}
+		if (event->id == 0)
+			event->id = intake_room_next("event_id_seq");
+		INTAKE_COLUMN(values, event_key_event_id) = Int64GetDatum(event->id);
+		if (intake_table_insert_unique(keys, values, nulls))
+		{
+			event->fresh = true;
+			return;
+		}
+	}
+}
+
+static void
+take_keys(IntakeEvent **events, int count)
+{
+	IntakeTable keys;
+
+	intake_table_open(&keys, intake_table_oid("event_key"));
+	for (int i = 0; i < count; i++)
+	{
+		events[i]->id = 0;
+		if (events[i]->key.data == NULL)
+		{
+			char	   *id;
+
+			events[i]->id = intake_room_next("event_id_seq");
+			id = psprintf("emit/" INT64_FORMAT, events[i]->id);
+			events[i]->key = intake_slice_cstr(id);
+		}
+		take_key(&keys, events[i]);
+	}
+	intake_table_close(&keys);
+}
+
+static void
+insert_event(IntakeTable *table, const IntakeEvent *event)
+{
+	Datum		values[Natts_event];
+	bool		nulls[Natts_event] = {0};
+
+	INTAKE_COLUMN(values, event_id) = Int64GetDatum(event->id);
+	INTAKE_COLUMN(values, event_received_at) = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	INTAKE_COLUMN(values, event_source_id) = Int32GetDatum(event->source_id);
+	INTAKE_COLUMN(values, event_key) = text_datum(event->key);
+	INTAKE_COLUMN(nulls, event_type) = event->type.data == NULL;
+	INTAKE_COLUMN(values, event_type) = event->type.data ? text_datum(event->type) : (Datum) 0;
+	INTAKE_COLUMN(values, event_headers) = JsonbPGetDatum(event->headers);
+	INTAKE_COLUMN(values, event_body) = text_datum(event->body);
+	intake_table_insert(table, values, nulls);
+}
+
+static void
+insert_events(IntakeEvent **events, int count)
+{
+	IntakeTable table;
+	int64		low = -1;		/* of the partition that is open */
+
+	for (int i = 0; i < count; i++)
+	{
+		int64		id = events[i]->id;
+
+		if (!events[i]->fresh)
+			continue;
+		if (low < 0 || id < low || id >= low + INTAKE_PARTITION_ROWS)
+		{
+			if (low >= 0)
+				intake_table_close(&table);
+			intake_table_open(&table, intake_table_partition("event", id));
+			low = id - id % INTAKE_PARTITION_ROWS;
+		}
+		insert_event(&table, events[i]);
+	}
+	if (low >= 0)
+		intake_table_close(&table);
+}
+
+static bool
+glob_matches(const char *pattern, IntakeSlice text)
+{
+	if (strcmp(pattern, "*") == 0)
+		return true;
+	return text.data != NULL && intake_glob_match(pattern, strlen(pattern), text.data, text.len);
+}
+
+/* Whether FILTER finds something in the payload. Errors inside the path count as no. */
+static bool
+filter_matches(JsonPath *filter, Jsonb *payload)
+{
+	LOCAL_FCINFO(fcinfo, 2);
+	Datum		found;
+
+	if (payload == NULL)
+		return false;
+	InitFunctionCallInfoData(*fcinfo, NULL, 2, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = JsonbPGetDatum(payload);
+	fcinfo->args[0].isnull = false;
+	fcinfo->args[1].value = PointerGetDatum(filter);
+	fcinfo->args[1].isnull = false;
+	found = jsonb_path_exists_opr(fcinfo);
+	return !fcinfo->isnull && DatumGetBool(found);
+}
+
+/* Makes one job for each workflow that the event matches. */
+static void
+dispatch(IntakeTable *queue, const IntakeEvent *event)
+{
+	Jsonb	   *payload = NULL;
+	bool		parsed = false;
+	ListCell   *cell;
+
+	foreach(cell, intake_registry_workflows())
+	{
+		IntakeWorkflow *workflow = lfirst(cell);
+
+		if (!glob_matches(workflow->source, intake_slice_cstr(event->source_name)) ||
+			!glob_matches(workflow->type, event->type))
+			continue;
+		if (workflow->filter != NULL && !parsed)
+		{
+			payload = intake_payload_parse(event->body);
+			parsed = true;
+		}
+		if (workflow->filter != NULL && !filter_matches(workflow->filter, payload))
+			continue;
+		if (event->run_at != 0)
+			intake_room_delay(workflow->id, intake_room_next("job_id_seq"), event->id, 0,
+							  event->run_at);
+		else
+			intake_room_enqueue(queue, workflow->id, 0, event->id, 0);
+	}
+}
+
+/*
+ * Puts the dead jobs of an event back into their lanes, with their attempts before them again:
+ * whoever sends an event once more wants it done. Jobs that are not safe to repeat stay.
+ */
+static void
+rearm(IntakeTable *queue, int64 event_id)
+{
+	IntakeTable dead;
+	IntakeScan	scan;
+	ScanKeyData key;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(event_id));
+	intake_table_open(&dead, intake_table_oid("dead_letter"));
+	intake_table_scan_begin(&scan, intake_table_oid("dead_letter"), "dead_letter_event", &key, 1);
+	while (intake_table_scan_next(&scan))
+	{
+		Datum	   *row = scan.slot->tts_values;
+		int32		workflow_id = DatumGetInt32(INTAKE_COLUMN(row, dead_letter_workflow_id));
+		IntakeWorkflow *workflow = intake_registry_workflow(workflow_id);
+
+		if (workflow == NULL || !workflow->replay_safe)
+			continue;
+		if (intake_table_delete(&dead, &scan.slot->tts_tid))
+			intake_room_enqueue(queue, workflow_id,
+								DatumGetInt64(INTAKE_COLUMN(row, dead_letter_job_id)), event_id, 0);
+	}
+	intake_table_scan_end(&scan);
+	intake_table_close(&dead);
+}
+
+/*
+ * Stores COUNT events in the current transaction, and sorts EVENTS. Sets id and fresh of each.
+ * The registry of workflows is fresh, and a snapshot is active.
+ */
+void
+intake_event_store(IntakeEvent **events, int count)
+{
+	IntakeTable queue;
+
+	if (count == 0)
+		return;
+	qsort(events, count, sizeof(IntakeEvent *), compare_events);
+	take_keys(events, count);
+	insert_events(events, count);
+
+	intake_table_open(&queue, intake_table_oid("queue"));
+	for (int i = 0; i < count; i++)
+	{
+		if (events[i]->fresh)
+			dispatch(&queue, events[i]);
+		else if (events[i]->replay_dead)
+			rearm(&queue, events[i]->id);
+	}
+	intake_table_close(&queue);
+	CommandCounterIncrement();
+}
+
+/*
+ * Stores an internal event in the current transaction, and returns its id; that of the event
+ * that has the KEY already, if there is one. KEY may be absent. RUN_AT 0 is now.
+ */
+int64
+intake_event_emit(const char *type, Jsonb *payload, IntakeSlice key, TimestampTz run_at)
+{
+	IntakeEvent event = {0};
+	IntakeEvent *events = &event;
+	StringInfoData body;
+	JsonbParseState *state = NULL;
+
+	initStringInfo(&body);
+	(void) JsonbToCString(&body, &payload->root, VARSIZE(payload));
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	event.source_id = INTAKE_SOURCE_INTERNAL;
+	event.source_name = INTAKE_SCHEMA;
+	event.type = intake_slice_cstr(type);
+	event.key = key;
+	event.headers = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	event.body.data = body.data;
+	event.body.len = body.len;
+	event.run_at = run_at;
+	intake_registry_refresh_workflows();
+	intake_event_store(&events, 1);
+	return event.id;
+}
+
+/* The name of a source, dropped ones too. */
+static char *
+source_name(int32 id)
+{
+	IntakeScan	scan;
+	ScanKeyData key;
+	char	   *name = NULL;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(id));
+	intake_table_scan_begin(&scan, intake_table_oid("source"), NULL, &key, 1);
+	if (intake_table_scan_next(&scan))
+		name = TextDatumGetCString(INTAKE_COLUMN(scan.slot->tts_values, source_name));
+	intake_table_scan_end(&scan);
+	return name ? name : pstrdup("");
+}
+
+/*
+ * Reads a stored event, copied into the current context. Returns false, with everything
+ * empty, where it is not there.
+ */
+bool
+intake_event_read(int64 id, IntakeStoredEvent *event)
+{
+	IntakeScan	scan;
+	ScanKeyData key;
+	bool		found;
+
+	memset(event, 0, sizeof(*event));
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(id));
+	intake_table_scan_begin(&scan, intake_table_partition("event", id), NULL, &key, 1);
+	found = intake_table_scan_next(&scan);
+	if (found)
+	{
+		Datum	   *row = scan.slot->tts_values;
+		bool	   *nulls = scan.slot->tts_isnull;
+
+		event->id = id;
+		event->source_id = DatumGetInt32(INTAKE_COLUMN(row, event_source_id));
+		event->received_at = DatumGetTimestampTz(INTAKE_COLUMN(row, event_received_at));
+		event->key = TextDatumGetCString(INTAKE_COLUMN(row, event_key));
+		if (!INTAKE_COLUMN(nulls, event_type))
+			event->type = TextDatumGetCString(INTAKE_COLUMN(row, event_type));
+		event->headers = DatumGetJsonbPCopy(INTAKE_COLUMN(row, event_headers));
+		event->body = DatumGetByteaPCopy(INTAKE_COLUMN(row, event_body));
+		event->source = source_name(event->source_id);
+	}
+	intake_table_scan_end(&scan);
+	return found;
+}
+
+/* SQL: intake.emit(type, payload, key, delay). */
+Datum
+intake_sql_emit(PG_FUNCTION_ARGS)
+{
+	IntakeSlice key = {NULL, 0};
+	TimestampTz run_at = 0;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("type and payload of an event must not be null")));
+	if (!PG_ARGISNULL(2))
+		key = intake_slice_cstr(text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	if (!PG_ARGISNULL(3))
+		run_at = DatumGetTimestampTz(
+			DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(GetCurrentTimestamp()),
+								PG_GETARG_DATUM(3)));
+	PG_RETURN_INT64(intake_event_emit(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_JSONB_P(1),
+									  key, run_at));
+}

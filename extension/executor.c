@@ -1,0 +1,393 @@
+/*
+ * executor.c
+ *		A process that claims and runs the jobs of one role's workflows in one database.
+ *
+ * It is connected as that role. A round claims a batch from each lane that has work, commits
+ * the claim durably, and then runs each job of the batch in a transaction of its own. A job's
+ * transaction may commit without waiting for the disk: after a crash its effects and its
+ * completion are either both there or both not.
+ *
+ * What the process holds when it ends, it gives back on its way out: jobs that did not start
+ * go back to their lane; the one that was running is charged an attempt, unless the process
+ * was asked to stop. After a crash nobody gives anything back, and the supervisor finds the
+ * rows in running (see supervisor.c).
+ */
+#include "postgres.h"
+
+#include "access/stratnum.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_extension.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/ipc.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "config.h"
+#include "failure.h"
+#include "intake.h"
+#include "job.h"
+#include "lane.h"
+#include "owner.h"
+#include "registry.h"
+#include "room.h"
+#include "shmem.h"
+#include "suspect.h"
+#include "table.h"
+#include "worker.h"
+
+#define MOST_JOBS 256			/* in a batch */
+#define BATCH_TIME 50000		/* microseconds of work that a batch should be */
+#define LIFETIME_JOBS 1000000	/* after which the process makes room for a new one */
+
+/* A lane that this process serves. */
+typedef struct Served
+{
+	IntakeLane *lane;
+	int32		workflow_id;
+	int64		job_time;		/* microseconds, a moving average; 0: not known */
+} Served;
+
+/* The batch in the hands of this process. */
+static struct
+{
+	IntakeJob	jobs[MOST_JOBS];
+	int			count;
+	int			next;			/* the first one not started */
+	bool		running;		/* the one before next is running */
+	IntakeLane *claiming;		/* a claim is in progress on that lane */
+} batch;
+
+static Served *served = NULL;
+static int	n_served = 0;
+static MemoryContext round_context;
+
+/* ---- giving back ---- */
+
+static void
+requeue(const IntakeJob *job)
+{
+	IntakeTable queue;
+
+	if (job->suspect)
+	{
+		intake_suspect_unmark(job);
+		return;
+	}
+	if (!intake_room_leave(job))
+		return;
+	intake_table_open(&queue, intake_table_oid("queue"));
+	intake_room_enqueue(&queue, job->workflow_id, job->job_id, job->event_id, job->attempts);
+	intake_table_close(&queue);
+}
+
+static void
+charge(const IntakeJob *job)
+{
+	IntakeFailure failure = {0};
+
+	failure.sqlerrcode = ERRCODE_ADMIN_SHUTDOWN;
+	failure.error = "the executor was terminated while the job ran";
+	intake_failure_record(job, &failure);
+}
+
+/* Exit callback: gives back what this process holds. */
+static void
+give_back(int code, Datum arg)
+{
+	bool		charged = !intake_shmem_self->stop && !intake_worker_server_stopping();
+
+	if (batch.claiming != NULL)
+		intake_lane_rewind(batch.claiming, 0);
+	if (!batch.running && batch.next >= batch.count)
+		return;
+	AbortOutOfAnyTransaction();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (batch.running && charged)
+		charge(&batch.jobs[batch.next - 1]);
+	else if (batch.running)
+		requeue(&batch.jobs[batch.next - 1]);
+	for (; batch.next < batch.count; batch.next++)
+		requeue(&batch.jobs[batch.next]);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
+
+/* ---- the lanes ---- */
+
+static void
+serve(const IntakeWorkflow *workflow)
+{
+	Served	   *entry = &served[n_served++];
+
+	entry->workflow_id = workflow->id;
+	entry->lane = intake_lane_find(workflow->id, workflow->owner);
+	entry->job_time = 0;
+}
+
+/* Makes the list of served lanes anew when the workflows changed. In a transaction. */
+static void
+refresh_lanes(void)
+{
+	static uint64 known = 0;
+	List	   *workflows;
+	ListCell   *cell;
+
+	intake_registry_refresh_workflows();
+	if (known == intake_registry_version())
+		return;
+	known = intake_registry_version();
+	workflows = intake_registry_workflows();
+	intake_job_forget_plans();
+	if (served != NULL)
+		pfree(served);
+	served = MemoryContextAlloc(TopMemoryContext, (list_length(workflows) + 1) * sizeof(Served));
+	n_served = 0;
+	foreach(cell, workflows)
+	{
+		IntakeWorkflow *workflow = lfirst(cell);
+
+		if (workflow->active && workflow->owner == GetSessionUserId())
+			serve(workflow);
+	}
+}
+
+static bool
+any_ready(void)
+{
+	for (int i = 0; i < n_served; i++)
+		if (intake_lane_ready(served[i].lane))
+			return true;
+	return false;
+}
+
+/* How many jobs of a lane make a batch: about BATCH_TIME of work. */
+static int
+batch_size(const Served *entry)
+{
+	int64		size = entry->job_time > 0 ? BATCH_TIME / entry->job_time : 8;
+
+	return Max(1, Min(size, MOST_JOBS));
+}
+
+/* ---- transactions of a round ---- */
+
+/* Begins a transaction; returns false, in no transaction, when the extension is gone. */
+static bool
+begin(void)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	if (OidIsValid(intake_owner_extension(RowShareLock)))
+		return true;
+	AbortCurrentTransaction();
+	return false;
+}
+
+/* Claims a batch from a lane, durably. Returns whether there is one. */
+static bool
+claim(const Served *entry)
+{
+	int			count;
+
+	batch.next = batch.count = 0;
+	batch.claiming = entry->lane;
+	if (!begin())
+		proc_exit(0);
+	count = intake_room_claim(entry->lane, entry->workflow_id, intake_shmem_self->lease,
+							  batch_size(entry), batch.jobs);
+	if (count > 0)
+		ForceSyncCommit();
+	CommitTransactionCommand();
+	batch.count = count;
+	batch.claiming = NULL;
+	return batch.count > 0;
+}
+
+/*
+ * Runs the job batch.next. Its workflow is looked up anew, since it may have changed; what is
+ * left of a batch whose workflow is gone is given back when the process ends.
+ */
+static void
+run_next(void)
+{
+	IntakeJob  *job = &batch.jobs[batch.next];
+	IntakeWorkflow *workflow = intake_registry_workflow(job->workflow_id);
+
+	if (workflow == NULL)
+		proc_exit(0);
+	intake_shmem_self->job_id = job->job_id;
+	batch.running = true;
+	batch.next++;
+	intake_job_run(job, workflow, intake_shmem_self->lease);
+	batch.running = false;
+	intake_shmem_self->job_id = 0;
+	intake_shmem_self->jobs++;
+	MemoryContextReset(round_context);
+}
+
+/* Runs the claimed batch. What is left when the process is asked to stop is given back. */
+static void
+run_batch(Served *entry)
+{
+	TimestampTz start = GetCurrentTimestamp();
+	int64		job_time;
+
+	while (batch.next < batch.count)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (intake_shmem_self->stop)
+			proc_exit(0);
+		run_next();
+	}
+	job_time = (GetCurrentTimestamp() - start) / batch.count + 1;
+	entry->job_time = entry->job_time ? (entry->job_time * 3 + job_time) / 4 : job_time;
+}
+
+/* A workflow served here that has a suspect, or 0. */
+static int32
+find_suspect_workflow(void)
+{
+	int32		found = 0;
+
+	if (!begin())
+		proc_exit(0);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	for (int i = 0; i < n_served && found == 0; i++)
+		if (intake_suspect_exists(served[i].workflow_id))
+			found = served[i].workflow_id;
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return found;
+}
+
+/*
+ * Runs one suspect of the workflows served here, if there is one: alone, with its start
+ * marked durably. Others wait for the lock at the start of their jobs.
+ */
+static bool
+run_suspect(void)
+{
+	LOCKTAG		tag;
+	int32		workflow_id = find_suspect_workflow();
+
+	if (workflow_id == 0)
+		return false;
+	StartTransactionCommand();
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId, intake_owner_extension(NoLock), 0);
+	LockAcquire(&tag, ExclusiveLock, true, false);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	batch.next = batch.count = 0;
+	if (intake_suspect_take(workflow_id, &batch.jobs[0]))
+	{
+		/* The supervisor must not take the mark for a crash. */
+		intake_shmem_self->job_id = batch.jobs[0].job_id;
+		batch.count = 1;
+	}
+	PopActiveSnapshot();
+	ForceSyncCommit();
+	CommitTransactionCommand();
+	if (batch.count > 0)
+		run_next();
+	LockRelease(&tag, ExclusiveLock, true);
+	return true;
+}
+
+/* One look at every lane. Returns whether there was anything to do. */
+static bool
+do_round(void)
+{
+	bool		worked = false;
+
+	if (!begin())
+		proc_exit(0);
+	refresh_lanes();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(round_context);
+	if (n_served == 0)
+		proc_exit(0);
+	while (!intake_shmem_self->stop && run_suspect())
+		worked = true;
+	for (int i = 0; i < n_served && !intake_shmem_self->stop; i++)
+	{
+		if (!intake_lane_ready(served[i].lane))
+			continue;
+		worked = true;
+		if (claim(&served[i]))
+			run_batch(&served[i]);
+	}
+	pgstat_report_stat(false);
+	return worked;
+}
+
+static void
+apply_settings(void)
+{
+	SetConfigOption("synchronous_commit", intake_config_job_synchronous_commit ? "on" : "off",
+					PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_isolation", "read committed", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_read_only", "off", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_deferrable", "off", PGC_USERSET, PGC_S_OVERRIDE);
+}
+
+/* Waits until a commit, the supervisor or the clock calls. */
+static void
+rest(void)
+{
+	pgstat_report_stat(true);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	intake_shmem_self->idle = true;
+	pg_memory_barrier();
+	if (!any_ready() && !intake_shmem_self->stop)
+	{
+		if (!intake_worker_wait(intake_config_poll_interval))
+			intake_lane_poll();
+		apply_settings();
+	}
+	intake_shmem_self->idle = false;
+	if (intake_shmem_count(INTAKE_EXECUTOR, MyDatabaseId, GetSessionUserId()) >
+		intake_config_executors)
+		proc_exit(0);
+}
+
+static void
+take_lease(void)
+{
+	if (!begin())
+		proc_exit(0);
+	intake_shmem_self->lease = intake_room_next("lease_seq");
+	CommitTransactionCommand();
+}
+
+void
+intake_executor_main(Datum arg)
+{
+	Oid			owner;
+
+	memcpy(&owner, MyBgworkerEntry->bgw_extra, sizeof(owner));
+	intake_worker_begin();
+	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), owner, 0);
+	if (!intake_shmem_attach(INTAKE_EXECUTOR, owner, intake_config_executors))
+		proc_exit(0);
+	before_shmem_exit(give_back, (Datum) 0);
+	round_context =
+		AllocSetContextCreate(TopMemoryContext, "pg_intake executor", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(round_context);
+	apply_settings();
+	take_lease();
+	while (!intake_shmem_self->stop && intake_shmem_self->jobs < LIFETIME_JOBS)
+	{
+		MemoryContextSwitchTo(round_context);
+		if (!do_round())
+			rest();
+		CHECK_FOR_INTERRUPTS();
+	}
+	proc_exit(0);
+}

@@ -1,0 +1,132 @@
+/*
+ * intake.h
+ *		What the files of the extension that know PostgreSQL share: the error codes, the
+ *		names of the tables and their columns, and entry to code that acts as the owner of
+ *		the extension.
+ *
+ * The numbers below are those of sql/20_tables.sql. The rooms are written straight through
+ * the table access method (table.c), so both must be changed together.
+ */
+#ifndef INTAKE_H
+#define INTAKE_H
+
+#include "postgres.h"
+
+#define INTAKE_SCHEMA "intake"
+#define INTAKE_EXTENSION "pg_intake"
+
+/* SQLSTATEs that a handler raises. */
+#define ERRCODE_INTAKE_PERMANENT MAKE_SQLSTATE('W', 'H', '0', '0', '1')
+#define ERRCODE_INTAKE_RETRY_LATER MAKE_SQLSTATE('W', 'H', '0', '0', '2')
+
+/* Rows in a partition of event and of done. */
+#define INTAKE_PARTITION_ROWS INT64CONST(1000000)
+
+/* The internal source. */
+#define INTAKE_SOURCE_INTERNAL 0
+#define INTAKE_TYPE_JOB_DEAD "job.dead"
+
+typedef enum
+{
+	Anum_event_id = 1,
+	Anum_event_received_at,
+	Anum_event_source_id,
+	Anum_event_key,
+	Anum_event_type,
+	Anum_event_headers,
+	Anum_event_body,
+	Natts_event = Anum_event_body
+} EventColumn;
+
+typedef enum
+{
+	Anum_event_key_event_id = 1,
+	Anum_event_key_source_id,
+	Anum_event_key_key,
+	Natts_event_key = Anum_event_key_key
+} EventKeyColumn;
+
+typedef enum
+{
+	Anum_queue_position = 1,
+	Anum_queue_job_id,
+	Anum_queue_event_id,
+	Anum_queue_workflow_id,
+	Anum_queue_attempts,
+	Natts_queue = Anum_queue_attempts
+} QueueColumn;
+
+typedef enum
+{
+	Anum_delayed_run_at = 1,
+	Anum_delayed_job_id,
+	Anum_delayed_event_id,
+	Anum_delayed_workflow_id,
+	Anum_delayed_attempts,
+	Natts_delayed = Anum_delayed_attempts
+} DelayedColumn;
+
+typedef enum
+{
+	Anum_running_job_id = 1,
+	Anum_running_event_id,
+	Anum_running_lease,
+	Anum_running_claimed_at,
+	Anum_running_workflow_id,
+	Anum_running_attempts,
+	Natts_running = Anum_running_attempts
+} RunningColumn;
+
+typedef enum
+{
+	Anum_suspect_job_id = 1,
+	Anum_suspect_event_id,
+	Anum_suspect_started_at,
+	Anum_suspect_workflow_id,
+	Anum_suspect_attempts,
+	Anum_suspect_crashes,
+	Natts_suspect = Anum_suspect_crashes
+} SuspectColumn;
+
+typedef enum
+{
+	Anum_done_job_id = 1,
+	Anum_done_event_id,
+	Anum_done_finished_at,
+	Anum_done_workflow_id,
+	Anum_done_attempts,
+	Anum_done_discarded,
+	Natts_done = Anum_done_discarded
+} DoneColumn;
+
+typedef enum
+{
+	Anum_dead_letter_job_id = 1,
+	Anum_dead_letter_event_id,
+	Anum_dead_letter_died_at,
+	Anum_dead_letter_workflow_id,
+	Anum_dead_letter_attempts,
+	Anum_dead_letter_sqlstate,
+	Anum_dead_letter_error,
+	Natts_dead_letter = Anum_dead_letter_error
+} DeadLetterColumn;
+
+typedef enum
+{
+	Anum_attempt_job_id = 1,
+	Anum_attempt_started_at,
+	Anum_attempt_finished_at,
+	Anum_attempt_workflow_id,
+	Anum_attempt_attempt,
+	Anum_attempt_sqlstate,
+	Anum_attempt_error,
+	Natts_attempt = Anum_attempt_error
+} AttemptColumn;
+
+/* Columns of source that are read straight from the table. */
+#define Anum_source_name 2
+
+/* The place of a column in an array of a row's values. */
+#define INTAKE_COLUMN(values, column) (values)[Anum_##column - 1]
+
+#endif

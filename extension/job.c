@@ -1,0 +1,293 @@
+/*
+ * job.c
+ *		Running one job: its handler and its completion, in one transaction.
+ *
+ * The handler runs as the session's own role, the owner of the workflow, so RESET ROLE gives
+ * it nothing, and what it defers to the commit runs as that role as well. Its settings are
+ * undone when it returns. The completion is written through the table access method and asks
+ * no privilege, so this process is never anybody else.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/lmgr.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/regproc.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
+#include "utils/typcache.h"
+
+#include "event.h"
+#include "failure.h"
+#include "intake.h"
+#include "job.h"
+#include "owner.h"
+#include "payload.h"
+
+#define HANDLER_GRACE 5000		/* milliseconds between the timeout and the end of the process */
+
+enum
+{
+	job_id,
+	job_event_id,
+	job_workflow,
+	job_source,
+	job_type,
+	job_key,
+	job_received_at,
+	job_headers,
+	job_body,
+	job_payload,
+	job_attempt,
+	job_max_attempts,
+	job_lease,
+	job_columns
+};
+
+/* The prepared call of a workflow's handler. */
+typedef struct HandlerPlan
+{
+	int32		workflow_id;
+	char	   *handler;		/* as it was prepared */
+	SPIPlanPtr	plan;
+} HandlerPlan;
+
+static List *plans = NIL;		/* in TopMemoryContext */
+static TimeoutId grace_timeout = MAX_TIMEOUTS;
+
+/* The type intake.job. */
+static Oid
+job_type_oid(void)
+{
+	Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("job"),
+									   ObjectIdGetDatum(get_namespace_oid(INTAKE_SCHEMA, false)));
+
+	if (!OidIsValid(type))
+		elog(ERROR, "type intake.job does not exist");
+	return type;
+}
+
+/* What the handler gets: a row of type intake.job. */
+static Datum
+make_argument(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
+{
+	TupleDesc	descriptor = lookup_rowtype_tupdesc_copy(job_type_oid(), -1);
+	IntakeStoredEvent event;
+	Datum		values[job_columns];
+	bool		nulls[job_columns] = {0};
+	Jsonb	   *payload;
+
+	if (!intake_event_read(job->event_id, &event))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTAKE_PERMANENT),
+				 errmsg("event " INT64_FORMAT " of the job is not stored any more", job->event_id)));
+	payload = intake_payload_parse(
+		(IntakeSlice){VARDATA_ANY(event.body), VARSIZE_ANY_EXHDR(event.body)});
+	values[job_id] = Int64GetDatum(job->job_id);
+	values[job_event_id] = Int64GetDatum(job->event_id);
+	values[job_workflow] = CStringGetTextDatum(workflow->name);
+	values[job_source] = CStringGetTextDatum(event.source);
+	nulls[job_type] = event.type == NULL;
+	values[job_type] = event.type ? CStringGetTextDatum(event.type) : (Datum) 0;
+	values[job_key] = CStringGetTextDatum(event.key);
+	values[job_received_at] = TimestampTzGetDatum(event.received_at);
+	values[job_headers] = JsonbPGetDatum(event.headers);
+	values[job_body] = PointerGetDatum(event.body);
+	nulls[job_payload] = payload == NULL;
+	values[job_payload] = JsonbPGetDatum(payload);
+	values[job_attempt] = Int32GetDatum(job->attempts + 1);
+	values[job_max_attempts] = Int32GetDatum(workflow->max_attempts);
+	values[job_lease] = Int64GetDatum(lease);
+	return HeapTupleGetDatum(heap_form_tuple(descriptor, values, nulls));
+}
+
+/* SELECT schema.handler($1), with names that no search_path changes. */
+static char *
+handler_query(const char *handler)
+{
+	Oid			function = DatumGetObjectId(
+		DirectFunctionCall1(regprocedurein, CStringGetDatum(handler)));
+
+	return psprintf("SELECT %s($1)",
+					quote_qualified_identifier(get_namespace_name(get_func_namespace(function)),
+											   get_func_name(function)));
+}
+
+static SPIPlanPtr
+prepare_handler(const IntakeWorkflow *workflow)
+{
+	ListCell   *cell;
+	HandlerPlan *entry;
+	MemoryContext old;
+	Oid			argument = job_type_oid();
+	SPIPlanPtr	plan;
+
+	foreach(cell, plans)
+	{
+		entry = lfirst(cell);
+		if (entry->workflow_id == workflow->id && strcmp(entry->handler, workflow->handler) == 0)
+			return entry->plan;
+	}
+	plan = SPI_prepare_cursor(handler_query(workflow->handler), 1, &argument,
+							  CURSOR_OPT_GENERIC_PLAN);
+	if (plan == NULL || SPI_keepplan(plan) != 0)
+		elog(ERROR, "could not prepare the handler of workflow \"%s\"", workflow->name);
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	entry = palloc(sizeof(HandlerPlan));
+	entry->workflow_id = workflow->id;
+	entry->handler = pstrdup(workflow->handler);
+	entry->plan = plan;
+	plans = lappend(plans, entry);
+	MemoryContextSwitchTo(old);
+	return plan;
+}
+
+/* Forgets every prepared handler: a workflow changed. Outside of transactions too. */
+void
+intake_job_forget_plans(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, plans)
+	{
+		HandlerPlan *entry = lfirst(cell);
+
+		SPI_freeplan(entry->plan);
+		pfree(entry->handler);
+	}
+	list_free_deep(plans);
+	plans = NIL;
+}
+
+/* The handler went on after its cancel: end the process, which no handler can catch. */
+static void
+end_of_grace(void)
+{
+	die(SIGTERM);
+}
+
+static void
+start_timeouts(int64 milliseconds)
+{
+	if (grace_timeout == MAX_TIMEOUTS)
+		grace_timeout = RegisterTimeout(USER_TIMEOUT, end_of_grace);
+	QueryCancelPending = false;
+	enable_timeout_after(STATEMENT_TIMEOUT, milliseconds);
+	enable_timeout_after(grace_timeout, milliseconds + HANDLER_GRACE);
+}
+
+static void
+stop_timeouts(void)
+{
+	disable_timeout(STATEMENT_TIMEOUT, false);
+	if (grace_timeout != MAX_TIMEOUTS)
+		disable_timeout(grace_timeout, false);
+}
+
+/* Calls the handler, and undoes what it set. */
+static void
+call_handler(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
+{
+	Datum		argument = make_argument(job, workflow, lease);
+	int			nest = NewGUCNestLevel();
+	int			result;
+
+	SPI_connect();
+	start_timeouts(workflow->timeout);
+	result = SPI_execute_plan(prepare_handler(workflow), &argument, NULL, false, 0);
+	stop_timeouts();
+	if (result < 0)
+		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
+	SPI_finish();
+	AtEOXact_GUC(false, nest);
+}
+
+static void
+run(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
+{
+	Oid			user;
+	int			context;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	GetUserIdAndSecContext(&user, &context);
+	if (!OidIsValid(intake_owner_extension(job->suspect ? AccessShareLock : RowShareLock)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("extension \"%s\" is gone", INTAKE_EXTENSION)));
+	PushActiveSnapshot(GetTransactionSnapshot());
+	call_handler(job, workflow, lease);
+	SetUserIdAndSecContext(user, context);
+	intake_room_complete(job);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
+
+/* Aborts the transaction of a failed job, and records the failure in another one. */
+static void
+fail(const IntakeJob *job, TimestampTz started_at, MemoryContext context)
+{
+	ErrorData  *error;
+	IntakeFailure failure = {0};
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	FlushErrorState();
+	AbortCurrentTransaction();
+	stop_timeouts();
+
+	MemoryContextSwitchTo(context);
+	failure.started_at = started_at;
+	failure.sqlerrcode = error->sqlerrcode;
+	failure.error = error->message ? error->message : "unknown error";
+	failure.detail = error->detail;
+	failure.context = error->context;
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	MemoryContextSwitchTo(context);
+	intake_failure_record(job, &failure);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
+
+/*
+ * Runs a job that this process holds under LEASE: its handler and its completion in one
+ * transaction, or, if that fails, the record of the failure in another. Returns whether it
+ * succeeded. To be called outside of a transaction, in a context that is reset soon. An error
+ * is raised only when the failure cannot be recorded; the process then ends.
+ */
+bool
+intake_job_run(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
+{
+	MemoryContext context = CurrentMemoryContext;
+	TimestampTz started_at = GetCurrentTimestamp();
+	volatile bool succeeded = false;
+
+	pgstat_report_activity(STATE_RUNNING, workflow->name);
+	PG_TRY();
+	{
+		run(job, workflow, lease);
+		succeeded = true;
+	}
+	PG_CATCH();
+	{
+		fail(job, started_at, context);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	return succeeded;
+}

@@ -1,0 +1,46 @@
+/*
+ * lane.h
+ *		The lanes: where each workflow's ready queue is to be read next, and the wake-up of
+ *		its executors by the commit that filled it.
+ */
+#ifndef INTAKE_LANE_H
+#define INTAKE_LANE_H
+
+#include "postgres.h"
+
+#include "storage/lwlock.h"
+#include "storage/spin.h"
+
+/* Identity of a lane. */
+typedef struct IntakeLaneTag
+{
+	Oid			database;
+	int32		workflow_id;
+} IntakeLaneTag;
+
+typedef struct IntakeLane
+{
+	IntakeLaneTag tag;
+	Oid			owner;			/* the role whose executors serve it */
+	LWLock		claim_lock;		/* held by the executor that reads the lane */
+	int64		cursor;			/* first position not read yet; under claim_lock */
+	bool		more;			/* the last claim left some; under claim_lock */
+	slock_t		mutex;			/* guards rewind */
+	int64		rewind;			/* lowest position that arrived since, or PG_INT64_MAX */
+} IntakeLane;
+
+extern Size intake_lane_shmem_size(void);
+extern void intake_lane_startup(void);
+
+extern IntakeLane *intake_lane_find(int32 workflow_id, Oid owner);
+extern bool intake_lane_ready(IntakeLane *lane);
+extern void intake_lane_rewind(IntakeLane *lane, int64 position);
+extern int64 intake_lane_claim_begin(IntakeLane *lane);
+extern void intake_lane_claim_end(IntakeLane *lane, int64 cursor, bool more);
+extern void intake_lane_rewind_all(void);
+extern void intake_lane_poll(void);
+
+extern void intake_lane_announce(int32 workflow_id, int64 position);
+extern void intake_lane_announce_supervisor(void);
+
+#endif

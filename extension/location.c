@@ -1,0 +1,164 @@
+/*
+ * location.c
+ *		Where in a request a value stands. Pure; what is parsed is palloc'ed.
+ */
+#include "memory.h"
+
+#include "form.h"
+#include "headers.h"
+#include "location.h"
+
+static char *
+copy(IntakeSlice text)
+{
+	char	   *out = palloc(text.len + 1);
+
+	memcpy(out, text.data, text.len);
+	out[text.len] = '\0';
+	return out;
+}
+
+static bool
+parse_place(IntakeSlice text, IntakePlace *place, const char **error)
+{
+	static const char *const kinds[] = {"header", "headers", "query", "form", "json", "sig"};
+	char	   *all = copy(text);
+	IntakeSlice rest;
+	IntakeSlice kind = intake_slice_cut(intake_slice_cstr(all), ":", &rest);
+
+	if (all[0] == '$')
+	{
+		place->kind = INTAKE_JSON;
+		*error = "it is not a JSON path of at most 16 steps";
+		return intake_json_path(all, &place->path);
+	}
+	*error = "it must begin with header:, headers:, query:, form:, json: or $.";
+	for (int i = 0; i < 6; i++)
+	{
+		if (rest.data == NULL || rest.len == 0 ||
+			!intake_slice_equal(kind, intake_slice_cstr(kinds[i])))
+			continue;
+		place->kind = (IntakePlaceKind) i;
+		place->name = rest;
+		if (place->kind == INTAKE_HEADERS)
+		{
+			*error = "headers: takes a prefix that ends in *";
+			place->name.len--;
+			return rest.data[rest.len - 1] == '*';
+		}
+		if (place->kind == INTAKE_JSON)
+		{
+			*error = "it is not a JSON pointer of at most 16 steps";
+			place->relative = rest.data[0] != '/';
+			return intake_json_pointer(rest.data, &place->path);
+		}
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Reads a location. Returns false, with what is wrong in *ERROR, where it is not one.
+ */
+bool
+intake_location_parse(const char *text, IntakeLocation *location, const char **error)
+{
+	IntakeSlice rest = intake_slice_cstr(text);
+
+	memset(location, 0, sizeof(*location));
+	while (rest.data != NULL)
+	{
+		IntakeSlice part = intake_slice_trim(intake_slice_cut(rest, "|", &rest));
+
+		if (location->count == INTAKE_LOCATION_MAX)
+		{
+			*error = "it has more than 6 alternatives";
+			return false;
+		}
+		if (!parse_place(part, &location->places[location->count++], error))
+			return false;
+	}
+	return true;
+}
+
+static int
+find_headers(const IntakePlace *place, IntakeSlice block, IntakeSlice *values, int most)
+{
+	IntakeHeaderIterator iterator = intake_headers_begin(block);
+	IntakeSlice name;
+	IntakeSlice value;
+	int			found = 0;
+
+	while (found < most && intake_headers_next(&iterator, &name, &value))
+	{
+		if (place->kind == INTAKE_HEADERS && name.len > place->name.len)
+			name.len = place->name.len;
+		if (intake_slice_equal_nocase(name, place->name))
+			values[found++] = value;
+	}
+	return found;
+}
+
+static int
+find_json(const IntakePlace *place, IntakeSlice text, IntakeSlice *values, int most)
+{
+	int			found = intake_json_find(text, &place->path, values, most);
+
+	for (int i = 0; i < found; i++)
+		values[i] = intake_json_scalar(values[i]);
+	return found;
+}
+
+/*
+ * Every value at a place, at most MOST, in order; returns how many. A JSON value that is no
+ * scalar counts, and is absent. ITEM is where relative pointers begin.
+ */
+int
+intake_location_all(const IntakePlace *place, const IntakeRequest *request, IntakeSlice item,
+					IntakeSlice *values, int most)
+{
+	int			found = 0;
+
+	switch (place->kind)
+	{
+		case INTAKE_HEADER:
+		case INTAKE_HEADERS:
+			return find_headers(place, request->headers, values, most);
+		case INTAKE_QUERY:
+		case INTAKE_FORM:
+			while (found < most)
+			{
+				values[found] = intake_form_find(
+					place->kind == INTAKE_QUERY ? request->query : request->body, place->name, found);
+				if (values[found].data == NULL)
+					break;
+				found++;
+			}
+			return found;
+		case INTAKE_JSON:
+			return find_json(place, place->relative && item.data ? item : request->body, values,
+							 most);
+		default:
+			return 0;
+	}
+}
+
+/* The first value that is there and not empty; absent if there is none. */
+IntakeSlice
+intake_location_read_item(const IntakeLocation *location, const IntakeRequest *request,
+						  IntakeSlice item)
+{
+	IntakeSlice value;
+
+	for (int i = 0; i < location->count; i++)
+		if (intake_location_all(&location->places[i], request, item, &value, 1) == 1 &&
+			value.data != NULL && value.len > 0)
+			return value;
+	return INTAKE_ABSENT;
+}
+
+IntakeSlice
+intake_location_read(const IntakeLocation *location, const IntakeRequest *request)
+{
+	return intake_location_read_item(location, request, INTAKE_ABSENT);
+}

@@ -1,0 +1,56 @@
+/*
+ * module.c
+ *		The entry of the library.
+ *
+ * Loaded by shared_preload_libraries it has shared memory, hooks and the launcher. Loaded by a
+ * session only, events can be received and configured, but no job runs and nothing wakes.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+
+#include "config.h"
+#include "ddl.h"
+#include "shmem.h"
+#include "worker.h"
+
+PG_MODULE_MAGIC;
+
+static shmem_request_hook_type previous_request_hook = NULL;
+static shmem_startup_hook_type previous_startup_hook = NULL;
+
+extern PGDLLEXPORT void _PG_init(void);
+
+static void
+request_shmem(void)
+{
+	if (previous_request_hook)
+		previous_request_hook();
+	intake_shmem_request();
+}
+
+static void
+startup_shmem(void)
+{
+	if (previous_startup_hook)
+		previous_startup_hook();
+	intake_shmem_startup();
+}
+
+void
+_PG_init(void)
+{
+	if (IsBinaryUpgrade)
+		return;
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	intake_config_define();
+	previous_request_hook = shmem_request_hook;
+	shmem_request_hook = request_shmem;
+	previous_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = startup_shmem;
+	intake_ddl_install_hook();
+	intake_worker_register_launcher();
+}

@@ -1,0 +1,104 @@
+/*
+ * owner.c
+ *		Acting as the owner of the extension, and the extension as an object.
+ *
+ * SQL of the extension runs between intake_owner_begin and intake_owner_end: as the owner,
+ * as a security-restricted operation, with a search_path that only pg_catalog is on. Both
+ * the user and the settings come back at the end, and by themselves on an error, since
+ * transaction abort restores them.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_extension.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/rel.h"
+
+#include "intake.h"
+#include "owner.h"
+
+/*
+ * The OID of the extension in this database, or InvalidOid where it is not installed. With a
+ * LOCK, that lock on the extension is held until the transaction ends: DROP EXTENSION waits
+ * for it, and the answer stays true.
+ */
+Oid
+intake_owner_extension(LOCKMODE lock)
+{
+	Oid			oid = get_extension_oid(INTAKE_EXTENSION, true);
+
+	if (!OidIsValid(oid) || lock == NoLock)
+		return oid;
+	LockDatabaseObject(ExtensionRelationId, oid, 0, lock);
+	return get_extension_oid(INTAKE_EXTENSION, true) == oid ? oid : InvalidOid;
+}
+
+/* The role that owns the extension. Raises an error where it is not installed. */
+static Oid
+extension_owner(void)
+{
+	Relation	catalog = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			owner = InvalidOid;
+
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ,
+				CStringGetDatum(INTAKE_EXTENSION));
+	scan = systable_beginscan(catalog, ExtensionNameIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		owner = ((Form_pg_extension) GETSTRUCT(tuple))->extowner;
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+
+	if (!OidIsValid(owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("extension \"%s\" is not installed in this database", INTAKE_EXTENSION)));
+	return owner;
+}
+
+void
+intake_owner_begin(IntakeOwner *saved)
+{
+	Oid			owner = extension_owner();
+
+	GetUserIdAndSecContext(&saved->user, &saved->context);
+	SetUserIdAndSecContext(owner, saved->context | SECURITY_LOCAL_USERID_CHANGE |
+									  SECURITY_RESTRICTED_OPERATION);
+	saved->nest = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+void
+intake_owner_end(const IntakeOwner *saved)
+{
+	AtEOXact_GUC(true, saved->nest);
+	SetUserIdAndSecContext(saved->user, saved->context);
+}
+
+/* Runs one utility statement as the owner. */
+void
+intake_owner_execute(const char *sql)
+{
+	IntakeOwner saved;
+	int			result;
+
+	intake_owner_begin(&saved);
+	SPI_connect();
+	result = SPI_execute(sql, false, 0);
+	if (result < 0)
+		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
+	SPI_finish();
+	intake_owner_end(&saved);
+}

@@ -1,0 +1,101 @@
+/*
+ * rejection.c
+ *		The record of refused requests, in bounded space.
+ *
+ * The rows are a ring: a sequence gives each its slot, and an old row is overwritten. The
+ * rejections of one batch that share source and reason share a row, so a flood costs at most
+ * a few updates for each batch.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+
+#include "owner.h"
+#include "rejection.h"
+
+static const char record_query[] =
+	"INSERT INTO intake.rejection AS r (slot, id, rejected_at, source, reason, detail, status,"
+	"  peer, requests)"
+	" SELECT n % 10000, n, now(), $1, $2, $3, $4, $5, $6"
+	" FROM nextval('intake.rejection_seq') n"
+	" ON CONFLICT (slot) DO UPDATE SET id = excluded.id, rejected_at = excluded.rejected_at,"
+	"  source = excluded.source, reason = excluded.reason, detail = excluded.detail,"
+	"  status = excluded.status, peer = excluded.peer, requests = excluded.requests";
+
+static bool
+same(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* Joins the rejections that share a row, the last one's peer and detail kept. */
+static int
+group(IntakeRejection *rejections, int count)
+{
+	int			groups = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		int			g = 0;
+
+		while (g < groups && !(same(rejections[g].source, rejections[i].source) &&
+							   same(rejections[g].reason, rejections[i].reason)))
+			g++;
+		rejections[i].requests = g < groups ? rejections[g].requests + 1 : 1;
+		rejections[g] = rejections[i];
+		groups = Max(groups, g + 1);
+	}
+	return groups;
+}
+
+static SPIPlanPtr
+prepare(void)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			types[] = {TEXTOID, TEXTOID, TEXTOID, INT4OID, TEXTOID, INT8OID};
+
+	if (plan == NULL)
+	{
+		plan = SPI_prepare(record_query, lengthof(types), types);
+		SPI_keepplan(plan);
+	}
+	return plan;
+}
+
+static Datum
+text_or_null(const char *text, char *null)
+{
+	*null = text ? ' ' : 'n';
+	return text ? CStringGetTextDatum(text) : (Datum) 0;
+}
+
+/* Records rejections in the current transaction. Changes the array. */
+void
+intake_rejection_record(IntakeRejection *rejections, int count)
+{
+	IntakeOwner saved;
+	int			groups = group(rejections, count);
+
+	if (groups == 0)
+		return;
+	intake_owner_begin(&saved);
+	SPI_connect();
+	for (int i = 0; i < groups; i++)
+	{
+		Datum		values[6];
+		char		nulls[6] = {' ', ' ', ' ', ' ', ' ', ' '};
+
+		values[0] = text_or_null(rejections[i].source, &nulls[0]);
+		values[1] = text_or_null(rejections[i].reason, &nulls[1]);
+		values[2] = text_or_null(rejections[i].detail, &nulls[2]);
+		values[3] = Int32GetDatum(rejections[i].status);
+		values[4] = text_or_null(rejections[i].peer, &nulls[4]);
+		values[5] = Int64GetDatum(rejections[i].requests);
+		if (SPI_execute_plan(prepare(), values, nulls, false, 0) != SPI_OK_INSERT)
+			elog(ERROR, "could not record a rejection");
+	}
+	SPI_finish();
+	intake_owner_end(&saved);
+}

@@ -1,0 +1,43 @@
+/*
+ * room.h
+ *		The rooms of a job and the moves between them.
+ */
+#ifndef INTAKE_ROOM_H
+#define INTAKE_ROOM_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "storage/itemptr.h"
+
+#include "lane.h"
+#include "table.h"
+
+/* A job in the hands of a holder: its row stands in running, or in suspect. */
+typedef struct IntakeJob
+{
+	int64		job_id;
+	int64		event_id;
+	int32		workflow_id;
+	int32		attempts;		/* before the present one */
+	bool		suspect;
+	int32		crashes;		/* of a suspect */
+	ItemPointerData tid;		/* of the row in running or suspect */
+} IntakeJob;
+
+extern int64 intake_room_next(const char *sequence);
+
+extern int64 intake_room_enqueue(IntakeTable *queue, int32 workflow_id, int64 job_id,
+								 int64 event_id, int32 attempts);
+extern void intake_room_delay(int32 workflow_id, int64 job_id, int64 event_id, int32 attempts,
+							  TimestampTz run_at);
+
+extern int	intake_room_claim(IntakeLane *lane, int32 workflow_id, int64 lease, int most,
+							  IntakeJob *jobs);
+extern bool intake_room_leave(const IntakeJob *job);
+extern void intake_room_complete(const IntakeJob *job);
+extern void intake_room_attempt(const IntakeJob *job, TimestampTz started_at, const char *sqlstate,
+								const char *error);
+extern void intake_room_bury(const IntakeJob *job, const char *sqlstate, const char *error);
+
+#endif

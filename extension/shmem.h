@@ -1,0 +1,79 @@
+/*
+ * shmem.h
+ *		What the processes of pg_intake tell each other: which workers are there, which lanes
+ *		have work, and which databases the workers must leave for a while.
+ *
+ * All of it is advice about rows: losing it costs time, never a job. It is there only when
+ * the library is in shared_preload_libraries; intake_shmem is NULL otherwise.
+ */
+#ifndef INTAKE_SHMEM_H
+#define INTAKE_SHMEM_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+#include "storage/spin.h"
+
+typedef enum
+{
+	INTAKE_LAUNCHER,
+	INTAKE_SUPERVISOR,
+	INTAKE_EXECUTOR
+} IntakeWorkerKind;
+
+/* A slot for one worker process. Guarded by intake_shmem->lock but for what is said below. */
+typedef struct IntakeWorker
+{
+	pid_t		pid;			/* 0: the slot is free */
+	IntakeWorkerKind kind;
+	Oid			database;		/* InvalidOid for the launcher */
+	Oid			owner;			/* the role, of an executor */
+	Latch	   *latch;
+	TimestampTz started_at;
+	/* Written by the worker itself without the lock; a reader may see an old value. */
+	int64		lease;			/* an executor's token */
+	int64		job_id;			/* the job that runs now, or 0 */
+	int64		jobs;			/* executed since the start */
+	volatile bool idle;			/* waits for its latch */
+	volatile bool stop;			/* has been asked to stop */
+} IntakeWorker;
+
+/* A database that was looked at or that the workers must leave. Guarded by the lock. */
+typedef struct IntakeDatabase
+{
+	Oid			oid;			/* InvalidOid: the slot is free */
+	bool		absent;			/* looked at, and the extension is not there */
+	int			leave;			/* sessions that want the workers away */
+} IntakeDatabase;
+
+#define INTAKE_MAX_DATABASES 512
+
+typedef struct IntakeShmem
+{
+	LWLock	   *lock;
+	LWLock	   *lane_lock;		/* the hash of lanes */
+	IntakeDatabase databases[INTAKE_MAX_DATABASES];
+	IntakeWorker workers[FLEXIBLE_ARRAY_MEMBER];	/* intake_config_max_workers */
+} IntakeShmem;
+
+extern IntakeShmem *intake_shmem;
+extern IntakeWorker *intake_shmem_self;
+
+extern void intake_shmem_request(void);
+extern void intake_shmem_startup(void);
+
+extern bool intake_shmem_attach(IntakeWorkerKind kind, Oid owner, int most);
+extern int	intake_shmem_count(IntakeWorkerKind kind, Oid database, Oid owner);
+extern void intake_shmem_wake(IntakeWorkerKind kind, Oid database, Oid owner);
+extern void intake_shmem_stop(Oid database);
+extern int	intake_shmem_terminate(Oid database);
+extern bool intake_shmem_lease_held(int64 lease);
+extern bool intake_shmem_job_runs(int64 job_id);
+
+extern bool intake_shmem_database_wanted(Oid database);
+extern void intake_shmem_database_absent(Oid database, bool absent);
+extern void intake_shmem_database_leave(Oid database, int change);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * table.h
+ *		Reading and writing the extension's own tables through the table access method.
+ *
+ * No SQL takes part: no plan can go wrong, no search_path, trigger, rule or setting of the
+ * session has a say, and no privilege is checked, so that an executor that runs as an
+ * ordinary role moves its jobs without ever becoming another role.
+ */
+#ifndef INTAKE_TABLE_H
+#define INTAKE_TABLE_H
+
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "nodes/execnodes.h"
+#include "storage/itemptr.h"
+
+typedef struct IntakeTable
+{
+	Relation	relation;		/* open, RowExclusiveLock */
+	EState	   *estate;
+	ResultRelInfo *info;		/* its indexes are open */
+	TupleTableSlot *slot;
+} IntakeTable;
+
+typedef struct IntakeScan
+{
+	Relation	relation;
+	Relation	index;
+	IndexScanDesc scan;
+	TupleTableSlot *slot;		/* the current row, all columns there */
+} IntakeScan;
+
+extern Oid	intake_table_oid(const char *name);
+extern Oid	intake_table_partition(const char *parent, int64 id);
+
+extern void intake_table_open(IntakeTable *table, Oid relation);
+extern void intake_table_insert(IntakeTable *table, const Datum *values, const bool *nulls);
+extern bool intake_table_conflicts(IntakeTable *table, const Datum *values, const bool *nulls,
+								   ItemPointer conflict);
+extern bool intake_table_insert_unique(IntakeTable *table, const Datum *values, const bool *nulls);
+extern bool intake_table_delete(IntakeTable *table, ItemPointer tid);
+extern bool intake_table_fetch(IntakeTable *table, ItemPointer tid);
+extern void intake_table_close(IntakeTable *table);
+
+extern void intake_table_scan_begin(IntakeScan *scan, Oid relation, const char *index,
+									ScanKey keys, int nkeys);
+extern bool intake_table_scan_next(IntakeScan *scan);
+extern void intake_table_scan_end(IntakeScan *scan);
+
+#endif

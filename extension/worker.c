@@ -1,0 +1,161 @@
+/*
+ * worker.c
+ *		What launcher, supervisor and executor have in common as background workers.
+ *
+ * Signals are the server's own: SIGTERM ends the process at the next chance (die), SIGHUP
+ * asks for the configuration file, SIGUSR1 stays the server's.
+ */
+#include "postgres.h"
+
+#include <unistd.h>
+
+#include "access/xact.h"
+#include "libpq/pqsignal.h"
+#include "miscadmin.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/pidfile.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "worker.h"
+
+#define FIRST_BACKOFF 100		/* milliseconds */
+#define LAST_BACKOFF 60000
+#define LONG_LIFE 60000			/* a worker that lived this long starts anew at once */
+
+static void
+describe(BackgroundWorker *worker, IntakeWorkerKind kind, Oid database, Oid owner)
+{
+	static const char *const names[] = {"launcher", "supervisor", "executor"};
+
+	memset(worker, 0, sizeof(*worker));
+	snprintf(worker->bgw_name, BGW_MAXLEN, "pg_intake %s", names[kind]);
+	snprintf(worker->bgw_type, BGW_MAXLEN, "pg_intake %s", names[kind]);
+	snprintf(worker->bgw_library_name, BGW_MAXLEN, "pg_intake");
+	snprintf(worker->bgw_function_name, BGW_MAXLEN, "intake_%s_main", names[kind]);
+	worker->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker->bgw_restart_time = BGW_NEVER_RESTART;
+	worker->bgw_main_arg = ObjectIdGetDatum(database);
+	memcpy(worker->bgw_extra, &owner, sizeof(owner));
+}
+
+/* Registers the launcher, which the postmaster keeps running. To be called from _PG_init. */
+void
+intake_worker_register_launcher(void)
+{
+	BackgroundWorker worker;
+
+	describe(&worker, INTAKE_LAUNCHER, InvalidOid, InvalidOid);
+	worker.bgw_restart_time = 5;
+	RegisterBackgroundWorker(&worker);
+}
+
+/* Says, once until it works again, that there is no room for a worker. */
+static void
+report_full(bool full)
+{
+	static bool reported = false;
+
+	if (full && !reported)
+		ereport(WARNING,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("pg_intake could not start a background worker"),
+				 errhint("Raise max_worker_processes.")));
+	reported = full;
+}
+
+/*
+ * Makes sure that the worker of CHILD runs. One that ended is started again after a delay,
+ * which doubles while its lives are short. Returns whether it is running or starting.
+ */
+bool
+intake_worker_keep(IntakeChild *child, IntakeWorkerKind kind, Oid database, Oid owner)
+{
+	BackgroundWorker worker;
+	TimestampTz now = GetCurrentTimestamp();
+	pid_t		pid;
+
+	if (child->handle != NULL && GetBackgroundWorkerPid(child->handle, &pid) != BGWH_STOPPED)
+		return true;
+	if (child->handle != NULL)
+	{
+		pfree(child->handle);
+		child->handle = NULL;
+		if (TimestampDifferenceExceeds(child->started_at, now, LONG_LIFE))
+			child->backoff = 0;
+		child->next_start = TimestampTzPlusMilliseconds(now, child->backoff);
+		child->backoff = Min(Max(child->backoff * 2, FIRST_BACKOFF), LAST_BACKOFF);
+	}
+	if (child->next_start > now)
+		return false;
+
+	describe(&worker, kind, database, owner);
+	worker.bgw_notify_pid = MyProcPid;
+	if (!RegisterDynamicBackgroundWorker(&worker, &child->handle))
+	{
+		report_full(true);
+		child->handle = NULL;
+		child->next_start = TimestampTzPlusMilliseconds(now, LAST_BACKOFF / 10);
+		return false;
+	}
+	report_full(false);
+	child->started_at = now;
+	return true;
+}
+
+/* Sets up the signals of a worker; to be called first. */
+void
+intake_worker_begin(void)
+{
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGINT, StatementCancelHandler);
+	BackgroundWorkerUnblockSignals();
+}
+
+/*
+ * Waits for the latch, at most MILLISECONDS, and reloads the configuration if asked to.
+ * Returns whether the latch was set.
+ */
+bool
+intake_worker_wait(long milliseconds)
+{
+	int			event = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+								  milliseconds, PG_WAIT_EXTENSION);
+
+	ResetLatch(MyLatch);
+	/* A cancel that found nothing to cancel must not hit what comes next. */
+	QueryCancelPending = false;
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+	return (event & WL_LATCH_SET) != 0;
+}
+
+/*
+ * Whether the server is shutting down in an orderly way: the postmaster writes that into its
+ * lock file before it signals anybody.
+ */
+bool
+intake_worker_server_stopping(void)
+{
+	char		line[MAXPGPATH];
+	bool		stopping = false;
+	FILE	   *file = fopen(psprintf("%s/postmaster.pid", DataDir), "r");
+
+	if (file == NULL)
+		return false;
+	for (int i = 1; i <= LOCK_FILE_LINE_PM_STATUS && fgets(line, sizeof(line), file); i++)
+		stopping = i == LOCK_FILE_LINE_PM_STATUS && strncmp(line, "stopping", 8) == 0;
+	fclose(file);
+	return stopping;
+}

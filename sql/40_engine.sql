@@ -1,0 +1,75 @@
+-- The C side.
+
+CREATE FUNCTION intake.receive(methods bytea[], sources bytea[], queries bytea[], headers bytea[],
+    bodies bytea[], peers text[]) RETURNS SETOF intake.answer
+    AS 'MODULE_PATHNAME', 'intake_sql_receive' LANGUAGE c VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION intake.receive(bytea[], bytea[], bytea[], bytea[], bytea[], text[]) IS
+    'One batch of raw HTTP requests, in arrays of the same length: methods, last parts of the path, query strings, header blocks ("Name: value\r\n" lines), bodies, addresses of the senders. Returns one answer for each, in order. Events are stored when the caller''s transaction commits. For the shim';
+
+CREATE FUNCTION intake.ingest(source text, headers jsonb, body bytea, query text DEFAULT '',
+    method text DEFAULT 'POST') RETURNS intake.answer
+    AS 'MODULE_PATHNAME', 'intake_sql_ingest' LANGUAGE c VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION intake.ingest(text, jsonb, bytea, text, text) IS
+    'One request from SQL, decided and stored as if the shim had sent it. headers is an object of names and values; an array stands for a repeated header';
+
+CREATE FUNCTION intake.verify(source text, headers jsonb, body bytea, url text DEFAULT NULL,
+    method text DEFAULT 'POST', at timestamptz DEFAULT now()) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'intake_sql_verify' LANGUAGE c STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION intake.verify(text, jsonb, bytea, text, text, timestamptz) IS
+    'Whether a request to a source verifies at a given time. Stores nothing. url stands for the source''s public URL, with its query';
+
+CREATE FUNCTION intake.verify_explain(source text, headers jsonb, body bytea,
+    url text DEFAULT NULL, method text DEFAULT 'POST', at timestamptz DEFAULT now()) RETURNS text
+    AS 'MODULE_PATHNAME', 'intake_sql_verify_explain' LANGUAGE c STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION intake.verify_explain(text, jsonb, bytea, text, text, timestamptz) IS
+    'ok, or why a request does not verify. Shows no secret';
+
+CREATE FUNCTION intake.emit(type text, payload jsonb, key text DEFAULT NULL,
+    delay interval DEFAULT NULL) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'intake_sql_emit' LANGUAGE c VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION intake.emit(text, jsonb, text, interval) IS
+    'Stores an event of the internal source, intake, in the caller''s transaction, and returns its id. With a key that was used before, returns that event''s id and does nothing. With a delay, its jobs run that much later';
+
+CREATE FUNCTION intake.payload(body bytea) RETURNS jsonb
+    AS 'MODULE_PATHNAME', 'intake_sql_payload' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION intake.payload(bytea) IS
+    'The bytes as JSON, or NULL where they are not JSON that jsonb can hold; never an error';
+
+CREATE FUNCTION intake.config_changed() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'intake_sql_config_changed' LANGUAGE c;
+COMMENT ON FUNCTION intake.config_changed() IS
+    'Makes every process read the configuration again after the commit';
+
+CREATE FUNCTION intake.source_problem(source text) RETURNS text
+    AS 'MODULE_PATHNAME', 'intake_sql_source_problem' LANGUAGE c VOLATILE STRICT SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION intake.source_problem(text) IS
+    'Why a source rejects everything, such as an unusable secret; NULL when it does not';
+
+CREATE FUNCTION intake.job_enqueue(job_id bigint, event_id bigint, workflow_id int) RETURNS void
+    AS 'MODULE_PATHNAME', 'intake_sql_job_enqueue' LANGUAGE c VOLATILE STRICT;
+COMMENT ON FUNCTION intake.job_enqueue(bigint, bigint, int) IS
+    'Internal: puts a job that has left another room at the end of its lane';
+
+CREATE FUNCTION intake.workers_running(OUT pid int, OUT kind text, OUT role text,
+    OUT started_at timestamptz, OUT job_id bigint, OUT jobs bigint) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'intake_sql_workers' LANGUAGE c VOLATILE;
+COMMENT ON FUNCTION intake.workers_running() IS 'Internal: what the view intake.workers shows';
+
+CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON intake.scheme
+    FOR EACH STATEMENT EXECUTE FUNCTION intake.config_changed();
+COMMENT ON TRIGGER config_changed ON intake.scheme IS 'Makes every process read the configuration again';
+CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON intake.source
+    FOR EACH STATEMENT EXECUTE FUNCTION intake.config_changed();
+COMMENT ON TRIGGER config_changed ON intake.source IS 'Makes every process read the configuration again';
+CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON intake.source_secret
+    FOR EACH STATEMENT EXECUTE FUNCTION intake.config_changed();
+COMMENT ON TRIGGER config_changed ON intake.source_secret IS 'Makes every process read the configuration again';
+CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON intake.workflow
+    FOR EACH STATEMENT EXECUTE FUNCTION intake.config_changed();
+COMMENT ON TRIGGER config_changed ON intake.workflow IS 'Makes every process read the configuration again';

@@ -1,0 +1,190 @@
+-- Repair: by hand, one job or many. A move is one DELETE and one INSERT in a transaction.
+
+CREATE FUNCTION intake.unfinished_jobs(workflow_id int) RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT (SELECT count(*) FROM intake.queue r WHERE r.workflow_id = unfinished_jobs.workflow_id)
+         + (SELECT count(*) FROM intake.delayed r WHERE r.workflow_id = unfinished_jobs.workflow_id)
+         + (SELECT count(*) FROM intake.running r WHERE r.workflow_id = unfinished_jobs.workflow_id)
+         + (SELECT count(*) FROM intake.suspect r WHERE r.workflow_id = unfinished_jobs.workflow_id)
+$$;
+COMMENT ON FUNCTION intake.unfinished_jobs(int) IS 'Internal: how many jobs of a workflow have not ended';
+
+CREATE FUNCTION intake.done_partition(job_id bigint) RETURNS void
+    AS 'MODULE_PATHNAME', 'intake_sql_done_partition' LANGUAGE c VOLATILE STRICT;
+COMMENT ON FUNCTION intake.done_partition(bigint) IS
+    'Internal: makes the partition of done that a job belongs to, unless it is there';
+
+CREATE FUNCTION intake.discard_jobs_of_dropped() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    job bigint;
+BEGIN
+    FOR job IN SELECT r.job_id FROM intake.queue r WHERE r.workflow_id = NEW.id
+               UNION ALL SELECT r.job_id FROM intake.delayed r WHERE r.workflow_id = NEW.id
+               UNION ALL SELECT r.job_id FROM intake.suspect r WHERE r.workflow_id = NEW.id
+    LOOP
+        PERFORM intake.done_partition(job);
+    END LOOP;
+    WITH gone AS (
+        DELETE FROM intake.queue r WHERE r.workflow_id = NEW.id
+            RETURNING r.job_id, r.event_id, r.attempts)
+    INSERT INTO intake.done (job_id, event_id, finished_at, workflow_id, attempts, discarded)
+        SELECT g.job_id, g.event_id, now(), NEW.id, g.attempts, 'the workflow was dropped' FROM gone g;
+    WITH gone AS (
+        DELETE FROM intake.delayed r WHERE r.workflow_id = NEW.id
+            RETURNING r.job_id, r.event_id, r.attempts)
+    INSERT INTO intake.done (job_id, event_id, finished_at, workflow_id, attempts, discarded)
+        SELECT g.job_id, g.event_id, now(), NEW.id, g.attempts, 'the workflow was dropped' FROM gone g;
+    WITH gone AS (
+        DELETE FROM intake.suspect r WHERE r.workflow_id = NEW.id AND r.started_at IS NULL
+            RETURNING r.job_id, r.event_id, r.attempts)
+    INSERT INTO intake.done (job_id, event_id, finished_at, workflow_id, attempts, discarded)
+        SELECT g.job_id, g.event_id, now(), NEW.id, g.attempts, 'the workflow was dropped' FROM gone g;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION intake.discard_jobs_of_dropped() IS 'Trigger: discards the waiting jobs of a dropped workflow';
+CREATE TRIGGER discard_jobs AFTER UPDATE OF dropped_at ON intake.workflow
+    FOR EACH ROW WHEN (OLD.dropped_at IS NULL AND NEW.dropped_at IS NOT NULL)
+    EXECUTE FUNCTION intake.discard_jobs_of_dropped();
+COMMENT ON TRIGGER discard_jobs ON intake.workflow IS 'Discards the waiting jobs of a dropped workflow';
+
+CREATE FUNCTION intake.replay(job_id bigint, force boolean DEFAULT false) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    job record;
+    workflow intake.workflow;
+BEGIN
+    SELECT r.event_id, r.workflow_id INTO job FROM intake.dead_letter r
+        WHERE r.job_id = replay.job_id FOR UPDATE;
+    IF NOT FOUND THEN
+        SELECT r.event_id, r.workflow_id INTO job FROM intake.done r
+            WHERE r.job_id = replay.job_id FOR UPDATE;
+        IF NOT FOUND THEN
+            IF EXISTS (SELECT FROM intake.jobs j WHERE j.id = replay.job_id) THEN
+                RAISE EXCEPTION 'job % has not ended', job_id USING ERRCODE = 'object_not_in_prerequisite_state';
+            END IF;
+            RAISE EXCEPTION 'job % does not exist', job_id USING ERRCODE = 'undefined_object';
+        END IF;
+    END IF;
+    SELECT * INTO workflow FROM intake.workflow w WHERE w.id = job.workflow_id;
+    IF workflow.dropped_at IS NOT NULL THEN
+        RAISE EXCEPTION 'workflow "%" of job % was dropped', workflow.name, job_id
+            USING ERRCODE = 'undefined_object';
+    END IF;
+    IF NOT workflow.replay_safe AND NOT coalesce(force, false) THEN
+        RAISE EXCEPTION 'workflow "%" of job % is not safe to replay', workflow.name, job_id
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'If running it once more does no harm: intake.replay(job, force => true).';
+    END IF;
+    DELETE FROM intake.dead_letter r WHERE r.job_id = replay.job_id;
+    DELETE FROM intake.done r WHERE r.job_id = replay.job_id;
+    PERFORM intake.job_enqueue(job_id, job.event_id, job.workflow_id);
+END
+$$;
+COMMENT ON FUNCTION intake.replay(bigint, boolean) IS
+    'Runs a dead letter, or a job that is done, once more with all its attempts. A job of a workflow that is not safe to replay needs force';
+
+CREATE FUNCTION intake.replay_dead_letters(workflow text DEFAULT NULL, source text DEFAULT NULL,
+    error_like text DEFAULT NULL, since timestamptz DEFAULT NULL, max_jobs int DEFAULT NULL,
+    dry_run boolean DEFAULT false) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    job record;
+    replayed bigint := 0;
+BEGIN
+    FOR job IN
+        SELECT d.job_id, d.event_id, d.workflow_id
+        FROM intake.dead_letter d
+        JOIN intake.workflow w ON w.id = d.workflow_id
+        LEFT JOIN intake.event e ON e.id = d.event_id
+        LEFT JOIN intake.source s ON s.id = e.source_id
+        WHERE w.dropped_at IS NULL AND w.replay_safe
+          AND (replay_dead_letters.workflow IS NULL OR w.name = replay_dead_letters.workflow)
+          AND (replay_dead_letters.source IS NULL OR s.name = replay_dead_letters.source)
+          AND (error_like IS NULL OR d.error LIKE error_like)
+          AND (since IS NULL OR d.died_at >= since)
+        ORDER BY d.job_id
+        LIMIT max_jobs
+        FOR UPDATE OF d SKIP LOCKED
+    LOOP
+        replayed := replayed + 1;
+        CONTINUE WHEN dry_run;
+        DELETE FROM intake.dead_letter d WHERE d.job_id = job.job_id;
+        PERFORM intake.job_enqueue(job.job_id, job.event_id, job.workflow_id);
+    END LOOP;
+    RETURN replayed;
+END
+$$;
+COMMENT ON FUNCTION intake.replay_dead_letters(text, text, text, timestamptz, int, boolean) IS
+    'Runs the dead letters that match once more, oldest first, and returns how many; with dry_run only counts them. error_like is a LIKE pattern. Those that are not safe to replay stay: see intake.replay';
+
+CREATE FUNCTION intake.discard(job_id bigint, reason text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    job record;
+BEGIN
+    IF reason IS NULL OR reason = '' THEN
+        RAISE EXCEPTION 'discarding a job needs a reason' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    DELETE FROM intake.dead_letter r WHERE r.job_id = discard.job_id
+        RETURNING r.event_id, r.workflow_id, r.attempts INTO job;
+    IF NOT FOUND THEN
+        DELETE FROM intake.delayed r WHERE r.job_id = discard.job_id
+            RETURNING r.event_id, r.workflow_id, r.attempts INTO job;
+    END IF;
+    IF NOT FOUND THEN
+        DELETE FROM intake.suspect r WHERE r.job_id = discard.job_id AND r.started_at IS NULL
+            RETURNING r.event_id, r.workflow_id, r.attempts INTO job;
+    END IF;
+    IF NOT FOUND THEN
+        DELETE FROM intake.queue r WHERE r.job_id = discard.job_id
+            RETURNING r.event_id, r.workflow_id, r.attempts INTO job;
+    END IF;
+    IF NOT FOUND THEN
+        IF EXISTS (SELECT FROM intake.jobs j WHERE j.id = discard.job_id AND j.state = 'running') THEN
+            RAISE EXCEPTION 'job % is running', job_id USING ERRCODE = 'object_in_use';
+        END IF;
+        IF EXISTS (SELECT FROM intake.jobs j WHERE j.id = discard.job_id) THEN
+            RAISE EXCEPTION 'job % is done', job_id USING ERRCODE = 'object_not_in_prerequisite_state';
+        END IF;
+        RAISE EXCEPTION 'job % does not exist', job_id USING ERRCODE = 'undefined_object';
+    END IF;
+    PERFORM intake.done_partition(job_id);
+    INSERT INTO intake.done (job_id, event_id, finished_at, workflow_id, attempts, discarded)
+        VALUES (discard.job_id, job.event_id, now(), job.workflow_id, job.attempts, discard.reason);
+END
+$$;
+COMMENT ON FUNCTION intake.discard(bigint, text) IS
+    'Ends a job that is dead or waits, and keeps the reason. A job that runs cannot be discarded';
+
+-- For handlers.
+
+CREATE FUNCTION intake.fail_permanently(message text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RAISE EXCEPTION '%', coalesce(message, 'permanent failure') USING ERRCODE = 'WH001';
+END
+$$;
+COMMENT ON FUNCTION intake.fail_permanently(text) IS
+    'In a handler: ends the attempt with SQLSTATE WH001; the job becomes a dead letter at once';
+
+CREATE FUNCTION intake.retry_in(delay interval, message text DEFAULT 'retry later') RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF delay IS NULL OR delay < interval '0' THEN
+        RAISE EXCEPTION 'the delay must not be negative or null' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    RAISE EXCEPTION '%', coalesce(message, 'retry later')
+        USING ERRCODE = 'WH002', DETAIL = format('%s seconds', extract(epoch FROM delay));
+END
+$$;
+COMMENT ON FUNCTION intake.retry_in(interval, text) IS
+    'In a handler: ends the attempt with SQLSTATE WH002; the next one comes after the delay. It counts as an attempt';

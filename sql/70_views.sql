@@ -1,0 +1,101 @@
+-- What people read.
+
+CREATE VIEW intake.schemes AS
+    SELECT name, kind, algorithm, key_from, type_from, tolerance, preset, description
+    FROM intake.scheme WHERE kind <> 'internal';
+COMMENT ON VIEW intake.schemes IS 'Schemes that create_source takes';
+
+CREATE VIEW intake.sources AS
+    SELECT s.id, s.name, s.scheme, '/webhooks/' || s.name AS path,
+           coalesce(s.key_from, c.key_from) AS key_from,
+           coalesce(s.type_from, c.type_from) AS type_from,
+           coalesce(s.tolerance, c.tolerance) AS tolerance,
+           s.public_url, s.on_dead_duplicate,
+           (SELECT count(*) FROM intake.source_secret x
+             WHERE x.source_id = s.id AND x.purpose = 'signature'
+               AND (x.expires_at IS NULL OR x.expires_at > now())) AS secrets,
+           s.created_at
+    FROM intake.source s JOIN intake.scheme c ON c.name = s.scheme
+    WHERE s.dropped_at IS NULL AND s.id <> 0;
+COMMENT ON VIEW intake.sources IS
+    'Sources, with the settings in force. secrets counts those that verify now: with none, everything is rejected';
+
+CREATE VIEW intake.workflows AS
+    SELECT w.id, w.name, w.owner, w.handler, w.source, w.type, w.filter, w.max_attempts,
+           w.backoff, w.backoff_max, w.timeout, w.replay_safe,
+           CASE WHEN w.paused THEN 'paused'
+                WHEN w.database_identity IS DISTINCT FROM intake.database_identity() THEN 'restored'
+                WHEN r.rolname IS NULL THEN 'no such role'
+                WHEN NOT r.rolcanlogin AND current_setting('server_version_num')::int < 170000
+                    THEN 'role cannot log in'
+                ELSE 'active' END AS state,
+           w.created_at
+    FROM intake.workflow w LEFT JOIN pg_roles r ON r.rolname = w.owner
+    WHERE w.dropped_at IS NULL;
+COMMENT ON VIEW intake.workflows IS
+    'Workflows. state is active, paused, restored (it came with a dump: resume_workflow lets it run), or why its owner cannot run it';
+
+CREATE VIEW intake.events AS
+    SELECT e.id, s.name AS source, e.key, e.type, e.received_at, e.headers, e.body,
+           intake.payload(e.body) AS payload
+    FROM intake.event e JOIN intake.source s ON s.id = e.source_id;
+COMMENT ON VIEW intake.events IS 'The log. payload is the body as JSON, NULL where it is not JSON';
+
+CREATE VIEW intake.jobs AS
+    SELECT r.job_id AS id, r.event_id, w.name AS workflow, r.state, r.attempts, r.run_at,
+           r.finished_at, r.error
+    FROM (
+        SELECT job_id, event_id, workflow_id, 'ready' AS state, attempts,
+               NULL::timestamptz AS run_at, NULL::timestamptz AS finished_at, NULL::text AS error
+            FROM intake.queue
+        UNION ALL
+        SELECT job_id, event_id, workflow_id, 'delayed', attempts, run_at, NULL, NULL FROM intake.delayed
+        UNION ALL
+        SELECT job_id, event_id, workflow_id, 'running', attempts, NULL, NULL, NULL FROM intake.running
+        UNION ALL
+        SELECT job_id, event_id, workflow_id, 'suspect', attempts, NULL, NULL, NULL FROM intake.suspect
+        UNION ALL
+        SELECT job_id, event_id, workflow_id,
+               CASE WHEN discarded IS NULL THEN 'done' ELSE 'discarded' END, attempts, NULL,
+               finished_at, discarded FROM intake.done
+        UNION ALL
+        SELECT job_id, event_id, workflow_id, 'dead', attempts, NULL, died_at, error FROM intake.dead_letter
+    ) r LEFT JOIN intake.workflow w ON w.id = r.workflow_id;
+COMMENT ON VIEW intake.jobs IS
+    'Every job. state is ready, delayed (until run_at), running, suspect (was running when the server crashed), done, discarded or dead; attempts counts those that ended';
+
+CREATE VIEW intake.attempts AS
+    SELECT a.job_id, w.name AS workflow, a.attempt, a.started_at, a.finished_at, a.sqlstate, a.error
+    FROM intake.attempt a LEFT JOIN intake.workflow w ON w.id = a.workflow_id;
+COMMENT ON VIEW intake.attempts IS 'Failed attempts, each with its error';
+
+CREATE VIEW intake.dead_letters AS
+    SELECT d.job_id, d.event_id, w.name AS workflow, s.name AS source, e.type, e.key,
+           d.attempts, d.sqlstate, d.error, e.received_at, d.died_at,
+           (SELECT min(a.finished_at) FROM intake.attempt a WHERE a.job_id = d.job_id) AS first_failed_at,
+           coalesce(w.replay_safe AND w.dropped_at IS NULL, false) AS replay_safe
+    FROM intake.dead_letter d
+    LEFT JOIN intake.workflow w ON w.id = d.workflow_id
+    LEFT JOIN intake.event e ON e.id = d.event_id
+    LEFT JOIN intake.source s ON s.id = e.source_id;
+COMMENT ON VIEW intake.dead_letters IS
+    'Jobs that were given up: which event, which workflow, what error, how many attempts, and whether a replay is safe';
+
+CREATE VIEW intake.rejections AS
+    SELECT id, rejected_at, source, reason, detail, status, peer, requests FROM intake.rejection;
+COMMENT ON VIEW intake.rejections IS
+    'Why requests were refused, the newest 10000 rows. source is NULL where no such source exists';
+
+CREATE VIEW intake.workers AS SELECT * FROM intake.workers_running();
+COMMENT ON VIEW intake.workers IS
+    'The background workers of this database, and the launcher. job_id is what an executor runs now, jobs how many it has run';
+
+CREATE VIEW intake.stats AS
+    SELECT w.name AS workflow,
+           (SELECT count(*) FROM intake.queue r WHERE r.workflow_id = w.id) AS ready,
+           (SELECT count(*) FROM intake.delayed r WHERE r.workflow_id = w.id) AS delayed,
+           (SELECT count(*) FROM intake.running r WHERE r.workflow_id = w.id) AS running,
+           (SELECT count(*) FROM intake.suspect r WHERE r.workflow_id = w.id) AS suspect,
+           (SELECT count(*) FROM intake.dead_letter r WHERE r.workflow_id = w.id) AS dead
+    FROM intake.workflow w WHERE w.dropped_at IS NULL;
+COMMENT ON VIEW intake.stats IS 'How many jobs of each workflow wait, run or are dead';

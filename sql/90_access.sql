@@ -1,0 +1,65 @@
+-- Who may do what. Nothing is for everybody.
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA intake FROM PUBLIC;
+
+CREATE FUNCTION intake.grant_access(role regrole, access text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    statement text;
+    statements text[] := ARRAY['GRANT USAGE ON SCHEMA intake TO %s'];
+    reading text[] := ARRAY[
+        'GRANT SELECT ON intake.schemes, intake.sources, intake.workflows, intake.events, intake.jobs, '
+            'intake.attempts, intake.dead_letters, intake.rejections, intake.workers, intake.stats TO %s',
+        'GRANT EXECUTE ON FUNCTION intake.payload(bytea), intake.database_identity(), intake.workers_running() TO %s'];
+    emitting text[] := ARRAY[
+        'GRANT EXECUTE ON FUNCTION intake.emit(text, jsonb, text, interval), '
+            'intake.fail_permanently(text), intake.retry_in(interval, text) TO %s'];
+    repairing text[] := ARRAY[
+        'GRANT EXECUTE ON FUNCTION intake.replay(bigint, boolean), '
+            'intake.replay_dead_letters(text, text, text, timestamptz, int, boolean), '
+            'intake.discard(bigint, text), '
+            'intake.verify(text, jsonb, bytea, text, text, timestamptz), '
+            'intake.verify_explain(text, jsonb, bytea, text, text, timestamptz) TO %s'];
+    configuring text[] := ARRAY[
+        'GRANT EXECUTE ON FUNCTION '
+            'intake.create_source(text, text, text, text, text, interval, text, text, text), '
+            'intake.alter_source(text, text, text, interval, text, text, text), '
+            'intake.drop_source(text), intake.rotate_secret(text, text, interval), '
+            'intake.source_problem(text), intake.ingest(text, jsonb, bytea, text, text) TO %s',
+        'GRANT EXECUTE ON FUNCTION '
+            'intake.create_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean), '
+            'intake.alter_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean), '
+            'intake.pause_workflow(text), intake.resume_workflow(text), '
+            'intake.drop_workflow(text, boolean), intake.require_workflow(text), '
+            'intake.unfinished_jobs(int) TO %s',
+        'GRANT SELECT ON intake.workflow TO %s',
+        'GRANT INSERT (name, handler, source, type, filter, max_attempts, backoff, backoff_max, '
+            'timeout, replay_safe) ON intake.workflow TO %s',
+        'GRANT UPDATE (handler, source, type, filter, max_attempts, backoff, backoff_max, timeout, '
+            'replay_safe, paused, database_identity, dropped_at) ON intake.workflow TO %s',
+        'GRANT USAGE ON SEQUENCE intake.workflow_id_seq TO %s'];
+BEGIN
+    CASE access
+        WHEN 'gateway' THEN
+            statements := statements ||
+                ARRAY['GRANT EXECUTE ON FUNCTION intake.receive(bytea[], bytea[], bytea[], bytea[], bytea[], text[]) TO %s'];
+        WHEN 'worker' THEN
+            statements := statements || emitting;
+        WHEN 'operator' THEN
+            statements := statements || emitting || reading || repairing;
+        WHEN 'admin' THEN
+            statements := statements || emitting || reading || repairing || configuring;
+        ELSE
+            RAISE EXCEPTION 'access "%" is not known', access
+                USING ERRCODE = 'invalid_parameter_value',
+                      HINT = 'It is one of gateway, worker, operator, admin.';
+    END CASE;
+    FOREACH statement IN ARRAY statements LOOP
+        EXECUTE format(statement, role);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION intake.grant_access(regrole, text) IS
+    'Grants a role what it needs. gateway: call intake.receive and nothing else, for the shim. worker: emit events, for handlers. operator: read everything but secrets, verify, replay, discard. admin: all that, and create sources and workflows';
+REVOKE ALL ON FUNCTION intake.grant_access(regrole, text) FROM PUBLIC;
