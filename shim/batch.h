@@ -1,0 +1,20 @@
+/*
+ * batch.h
+ *		The queue between HTTP and the database.
+ */
+#ifndef SHIM_BATCH_H
+#define SHIM_BATCH_H
+
+#include "request.h"
+
+extern void shim_batch_init(size_t max_requests, size_t max_queue);
+extern bool shim_batch_submit(ShimRequest *request);
+extern ShimRequest *shim_batch_take(void);
+extern void shim_batch_answer(ShimRequest *batch, int status);
+extern void shim_batch_connected(bool connected);
+extern void shim_batch_stop(void);
+extern bool shim_batch_stopping(void);
+extern bool shim_batch_pause(double seconds);
+extern void shim_batch_size(size_t *requests, size_t *bytes);
+
+#endif

@@ -1,0 +1,199 @@
+/*
+ * connection.c
+ *		The clients' TCP connections, and an end for those that take too long.
+ *
+ * The HTTP library closes a connection that is silent for long, without a word, and never one
+ * that sends a byte from time to time; and it cannot answer while a body is coming in. So a
+ * thread looks at every connection now and then. One that has begun to send a request, which
+ * the kernel's count of received bytes tells, must complete it within the timeout, or it is
+ * answered 408 on the bare socket and shut down. One that has sent nothing since its last
+ * answer is idle, and may stay so for a while.
+ *
+ * The library tells of a connection's end before it closes the socket, so under the mutex a
+ * socket in the list is open.
+ */
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "connection.h"
+#include "metrics.h"
+
+#define IDLE_TIMEOUT 75.0		/* seconds without a request */
+#define INTERVAL 0.2			/* between looks */
+
+struct ShimConnection
+{
+	ShimConnection *next;
+	ShimConnection *previous;
+	int			socket;
+	bool		busy;			/* a request is complete and not answered yet */
+	double		idle_since;
+	double		begun_at;		/* when a request began to come in, or 0 */
+	unsigned long long bytes;	/* received, up to the last answer */
+};
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t wake;
+static ShimConnection *list;
+static pthread_t thread;
+static double timeout;
+static bool stopping;
+
+static unsigned long long
+bytes_received(int socket)
+{
+	struct tcp_info info;
+	socklen_t	length = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length) != 0)
+		return 0;
+	return info.tcpi_bytes_received;
+}
+
+/* A client has connected. */
+ShimConnection *
+shim_connection_open(int socket)
+{
+	ShimConnection *connection = calloc(1, sizeof(ShimConnection));
+
+	if (connection == NULL)
+		return NULL;
+	connection->socket = socket;
+	connection->idle_since = shim_metrics_clock();
+	pthread_mutex_lock(&mutex);
+	connection->next = list;
+	if (list != NULL)
+		list->previous = connection;
+	list = connection;
+	pthread_mutex_unlock(&mutex);
+	return connection;
+}
+
+/* The socket is about to be closed. */
+void
+shim_connection_close(ShimConnection *connection)
+{
+	if (connection == NULL)
+		return;
+	pthread_mutex_lock(&mutex);
+	if (connection->previous != NULL)
+		connection->previous->next = connection->next;
+	else
+		list = connection->next;
+	if (connection->next != NULL)
+		connection->next->previous = connection->previous;
+	pthread_mutex_unlock(&mutex);
+	free(connection);
+}
+
+/* A request is complete: the client has done its part. */
+void
+shim_connection_busy(ShimConnection *connection)
+{
+	if (connection == NULL)
+		return;
+	pthread_mutex_lock(&mutex);
+	connection->busy = true;
+	pthread_mutex_unlock(&mutex);
+}
+
+/* A request is answered. */
+void
+shim_connection_idle(ShimConnection *connection)
+{
+	if (connection == NULL)
+		return;
+	pthread_mutex_lock(&mutex);
+	connection->busy = false;
+	connection->begun_at = 0;
+	connection->idle_since = shim_metrics_clock();
+	connection->bytes = bytes_received(connection->socket);
+	pthread_mutex_unlock(&mutex);
+}
+
+static void
+refuse(ShimConnection *connection, const char *status_line)
+{
+	char		answer[256];
+	int			n = snprintf(answer, sizeof(answer),
+							 "HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", status_line);
+
+	(void) send(connection->socket, answer, (size_t) n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void) shutdown(connection->socket, SHUT_RDWR);
+	connection->busy = true;	/* once is enough */
+	shim_metrics_answer(atoi(status_line));
+}
+
+/* Answers in the middle of a request, and ends the connection. */
+void
+shim_connection_refuse(ShimConnection *connection, const char *status_line)
+{
+	if (connection == NULL)
+		return;
+	pthread_mutex_lock(&mutex);
+	refuse(connection, status_line);
+	pthread_mutex_unlock(&mutex);
+}
+
+static void
+look(ShimConnection *connection, double now)
+{
+	if (connection->busy)
+		return;
+	if (connection->begun_at == 0 && bytes_received(connection->socket) != connection->bytes)
+		connection->begun_at = now;
+	if (connection->begun_at != 0 && now - connection->begun_at > timeout)
+		refuse(connection, "408 Request Timeout");
+	else if (connection->begun_at == 0 && now - connection->idle_since > IDLE_TIMEOUT)
+	{
+		(void) shutdown(connection->socket, SHUT_RDWR);
+		connection->busy = true;
+	}
+}
+
+static void *
+run(void *argument)
+{
+	pthread_mutex_lock(&mutex);
+	while (!stopping)
+	{
+		double		end = shim_metrics_clock() + INTERVAL;
+		struct timespec until = {(time_t) end, (long) ((end - (double) (time_t) end) * 1e9)};
+
+		pthread_cond_timedwait(&wake, &mutex, &until);
+		for (ShimConnection *connection = list; connection != NULL; connection = connection->next)
+			look(connection, end);
+	}
+	pthread_mutex_unlock(&mutex);
+	return argument;
+}
+
+/* Starts the thread that looks. REQUEST_TIMEOUT is in seconds. */
+void
+shim_connection_start(double request_timeout)
+{
+	pthread_condattr_t attributes;
+
+	timeout = request_timeout;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&wake, &attributes);
+	if (pthread_create(&thread, NULL, run, NULL) != 0)
+		abort();
+}
+
+void
+shim_connection_stop(void)
+{
+	pthread_mutex_lock(&mutex);
+	stopping = true;
+	pthread_cond_signal(&wake);
+	pthread_mutex_unlock(&mutex);
+	pthread_join(thread, NULL);
+}

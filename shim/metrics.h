@@ -1,0 +1,16 @@
+/*
+ * metrics.h
+ *		Counters, in the text format of Prometheus.
+ */
+#ifndef SHIM_METRICS_H
+#define SHIM_METRICS_H
+
+#include "buffer.h"
+
+extern double shim_metrics_clock(void);
+extern void shim_metrics_answer(int status);
+extern void shim_metrics_batch(size_t requests, double seconds);
+extern void shim_metrics_database(int connections);
+extern void shim_metrics_write(ShimBuffer *out, size_t queued, size_t queued_bytes);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * request.h
+ *		One HTTP request on its way through the daemon.
+ *
+ *		server		makes it, fills it in, and submits it to the batch queue
+ *		batch		holds it while every database connection is busy
+ *		database	sets the answer and calls done, and never touches it again
+ *		server		sends the answer and frees it
+ */
+#ifndef SHIM_REQUEST_H
+#define SHIM_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "buffer.h"
+
+typedef struct ShimRequest
+{
+	struct ShimRequest *next;	/* in the queue or the batch */
+	bool		probe;			/* asks only whether the database answers */
+	char	   *target;			/* the request line's target, as it arrived */
+	const char *method;			/* belongs to the HTTP library */
+	const char *source;			/* within target, source_length bytes */
+	size_t		source_length;
+	const char *query;			/* within target, or "" */
+	ShimBuffer	headers;
+	ShimBuffer	body;
+	char		peer[64];
+	double		submitted_at;	/* seconds, monotonic */
+
+	int			status;			/* of the answer */
+	char	   *content_type;	/* or NULL; malloc'ed, as are the next two */
+	char	   *answer_headers; /* "Name: value\r\n" lines, or NULL */
+	char	   *answer;			/* or NULL */
+	size_t		answer_length;
+
+	void		(*done) (struct ShimRequest *request);
+	void	   *server;			/* the server's own */
+} ShimRequest;
+
+#endif

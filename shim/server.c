@@ -1,0 +1,493 @@
+/*
+ * server.c
+ *		The HTTP side. Knows nothing of the database.
+ *
+ * The library calls handle() for a request first when its headers are there, then for each
+ * piece of its body, and once more when it is complete. A complete request for a source is
+ * submitted and its connection suspended; done() resumes it, and the library calls handle()
+ * again, which sends the answer.
+ */
+#include <arpa/inet.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "batch.h"
+#include "connection.h"
+#include "log.h"
+#include "metrics.h"
+#include "request.h"
+#include "server.h"
+
+#define WEBHOOKS "/webhooks/"
+#define HEADER_MEMORY (32 * 1024)
+#define RETRY_AFTER "5"
+
+typedef enum
+{
+	STAGE_HEADERS,				/* the next call is the first */
+	STAGE_BODY,
+	STAGE_WAITING,				/* submitted */
+	STAGE_ANSWERED				/* an answer is queued */
+} Stage;
+
+/* The server's own part of a request. */
+typedef struct Exchange
+{
+	ShimRequest request;		/* first: done() gets this */
+	struct MHD_Connection *connection;
+	ShimConnection *client;
+	Stage		stage;
+	bool		webhook;		/* its answer comes from the database */
+} Exchange;
+
+static struct MHD_Daemon *daemon_handle;
+static size_t max_body;
+static atomic_int exchanges;	/* requests that have begun and are not over */
+static atomic_bool draining;
+
+/* ---- answers ---- */
+
+static void
+add_header_lines(struct MHD_Response *response, char *lines)
+{
+	char	   *rest = lines;
+	char	   *line;
+
+	while ((line = strsep(&rest, "\n")) != NULL)
+	{
+		char	   *value = strchr(line, ':');
+
+		if (value == NULL)
+			continue;
+		*value++ = '\0';
+		value += strspn(value, " ");
+		value[strcspn(value, "\r")] = '\0';
+		MHD_add_response_header(response, line, value);
+	}
+}
+
+/* Queues an answer; BODY is freed by the library. */
+static enum MHD_Result
+answer(Exchange *exchange, int status, const char *content_type, char *header_lines, char *body,
+	   size_t length)
+{
+	struct MHD_Response *response =
+		MHD_create_response_from_buffer(length, body, body ? MHD_RESPMEM_MUST_FREE
+														   : MHD_RESPMEM_PERSISTENT);
+	enum MHD_Result result;
+
+	if (response == NULL)
+		return MHD_NO;
+	if (content_type != NULL)
+		MHD_add_response_header(response, "Content-Type", content_type);
+	if (header_lines != NULL)
+		add_header_lines(response, header_lines);
+	if (status == 503 && MHD_get_response_header(response, "Retry-After") == NULL)
+		MHD_add_response_header(response, "Retry-After", RETRY_AFTER);
+	if (atomic_load(&draining))
+		MHD_add_response_header(response, "Connection", "close");
+	exchange->stage = STAGE_ANSWERED;
+	shim_metrics_answer(status);
+	result = MHD_queue_response(exchange->connection, (unsigned) status, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+static enum MHD_Result
+answer_status(Exchange *exchange, int status)
+{
+	return answer(exchange, status, NULL, NULL, NULL, 0);
+}
+
+static enum MHD_Result
+answer_text(Exchange *exchange, int status, const char *text)
+{
+	return answer(exchange, status, "text/plain", NULL, strdup(text), strlen(text));
+}
+
+static enum MHD_Result
+answer_request(Exchange *exchange)
+{
+	ShimRequest *request = &exchange->request;
+	char	   *body = request->answer;
+
+	if (request->probe)
+		return answer_text(exchange, request->status,
+						   request->status == 200 ? "ready\n" : "the database is away\n");
+	request->answer = NULL;
+	return answer(exchange, request->status, request->content_type, request->answer_headers, body,
+				  body ? request->answer_length : 0);
+}
+
+/* ---- requests ---- */
+
+/* From a database thread: the answer is there. */
+static void
+done(ShimRequest *request)
+{
+	MHD_resume_connection(((Exchange *) request)->connection);
+}
+
+static enum MHD_Result
+add_header(void *closure, enum MHD_ValueKind kind, const char *name, size_t name_length,
+		   const char *value, size_t value_length)
+{
+	ShimBuffer *headers = closure;
+
+	(void) kind;
+	shim_buffer_append(headers, name, name_length);
+	shim_buffer_append(headers, ": ", 2);
+	shim_buffer_append(headers, value, value ? value_length : 0);
+	shim_buffer_append(headers, "\r\n", 2);
+	return MHD_YES;
+}
+
+static void
+note_peer(Exchange *exchange)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+	if (info == NULL || info->client_addr == NULL)
+		return;
+	if (getnameinfo(info->client_addr,
+					info->client_addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+															 : sizeof(struct sockaddr_in),
+					exchange->request.peer, sizeof(exchange->request.peer), NULL, 0,
+					NI_NUMERICHOST) != 0)
+		exchange->request.peer[0] = '\0';
+}
+
+/* Hands a complete request to the database, or answers 503. */
+static enum MHD_Result
+submit(Exchange *exchange)
+{
+	ShimRequest *request = &exchange->request;
+
+	request->done = done;
+	request->query = strchr(request->target, '?');
+	request->query = request->query ? request->query + 1 : "";
+	MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, add_header,
+								&request->headers);
+	note_peer(exchange);
+	exchange->stage = STAGE_WAITING;
+	MHD_suspend_connection(exchange->connection);
+	if (!shim_batch_submit(request))
+	{
+		request->status = 503;
+		MHD_resume_connection(exchange->connection);
+	}
+	return MHD_YES;
+}
+
+/* ---- routes ---- */
+
+static enum MHD_Result
+get_health(Exchange *exchange)
+{
+	return answer_text(exchange, 200, "ok\n");
+}
+
+static enum MHD_Result
+get_readiness(Exchange *exchange)
+{
+	exchange->request.probe = true;
+	return submit(exchange);
+}
+
+static enum MHD_Result
+get_metrics(Exchange *exchange)
+{
+	ShimBuffer	text = {0};
+	size_t		queued;
+	size_t		bytes;
+
+	shim_batch_size(&queued, &bytes);
+	shim_metrics_write(&text, queued, bytes);
+	return answer(exchange, 200, "text/plain; version=0.0.4", NULL, text.data, text.length);
+}
+
+static const struct
+{
+	const char *path;
+	enum MHD_Result (*get) (Exchange *);
+}			routes[] = {
+	{"/healthz", get_health},
+	{"/readyz", get_readiness},
+	{"/metrics", get_metrics},
+};
+
+static size_t
+path_length(const char *target)
+{
+	return strcspn(target, "?#");
+}
+
+/* A complete request that is not for a source. */
+static enum MHD_Result
+answer_route(Exchange *exchange)
+{
+	const char *target = exchange->request.target;
+	const char *method = exchange->request.method;
+	char		allow[] = "Allow: GET, HEAD";
+
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+	{
+		if (strlen(routes[i].path) != path_length(target) ||
+			memcmp(routes[i].path, target, path_length(target)) != 0)
+			continue;
+		if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
+			return answer(exchange, 405, NULL, allow, NULL, 0);
+		return routes[i].get(exchange);
+	}
+	return answer_status(exchange, 404);
+}
+
+/* Whether the target is /webhooks/<source>; then notes the source. */
+static bool
+find_source(ShimRequest *request)
+{
+	size_t		prefix = strlen(WEBHOOKS);
+	size_t		length = path_length(request->target);
+
+	if (length <= prefix || memcmp(request->target, WEBHOOKS, prefix) != 0)
+		return false;
+	request->source = request->target + prefix;
+	request->source_length = length - prefix;
+	return memchr(request->source, '/', request->source_length) == NULL;
+}
+
+/* ---- what the library calls ---- */
+
+/* A request line was read. What is returned stands for the request from now on. */
+static void *
+begin(void *closure, const char *target, struct MHD_Connection *connection)
+{
+	Exchange   *exchange = calloc(1, sizeof(Exchange));
+	const union MHD_ConnectionInfo *info;
+
+	(void) closure;
+	if (exchange == NULL)
+		return NULL;
+	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	exchange->connection = connection;
+	exchange->client = info ? info->socket_context : NULL;
+	exchange->request.target = strdup(target);
+	atomic_fetch_add(&exchanges, 1);
+	return exchange;
+}
+
+static enum MHD_Result
+handle_headers(Exchange *exchange, const char *method)
+{
+	const char *length = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND,
+													 MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	exchange->request.method = method;
+	exchange->webhook = find_source(&exchange->request);
+	exchange->stage = STAGE_BODY;
+	if (length != NULL && strtoull(length, NULL, 10) > max_body)
+	{
+		shim_connection_busy(exchange->client);
+		return answer_status(exchange, 413);
+	}
+	return MHD_YES;
+}
+
+static enum MHD_Result
+handle_body(Exchange *exchange, const char *data, size_t *size)
+{
+	ShimBuffer *body = &exchange->request.body;
+
+	if (body->length + *size > max_body)
+	{
+		shim_connection_refuse(exchange->client, "413 Content Too Large");
+		return MHD_NO;
+	}
+	if (exchange->webhook)
+		shim_buffer_append(body, data, *size);
+	*size = 0;
+	return MHD_YES;
+}
+
+static enum MHD_Result
+handle(void *closure, struct MHD_Connection *connection, const char *url, const char *method,
+	   const char *version, const char *data, size_t *size, void **request)
+{
+	Exchange   *exchange = *request;
+
+	(void) closure, (void) connection, (void) url, (void) version;
+	if (exchange == NULL || exchange->request.target == NULL)
+		return MHD_NO;
+	switch (exchange->stage)
+	{
+		case STAGE_HEADERS:
+			return handle_headers(exchange, method);
+		case STAGE_BODY:
+			if (*size > 0)
+				return handle_body(exchange, data, size);
+			shim_connection_busy(exchange->client);
+			return exchange->webhook ? submit(exchange) : answer_route(exchange);
+		case STAGE_WAITING:
+			return answer_request(exchange);
+		default:
+			/* An answer is on its way: what still comes in is of no interest. */
+			*size = 0;
+			return MHD_YES;
+	}
+}
+
+/* A request is over, one way or another. */
+static void
+finish(void *closure, struct MHD_Connection *connection, void **request,
+	   enum MHD_RequestTerminationCode code)
+{
+	Exchange   *exchange = *request;
+
+	(void) closure, (void) connection, (void) code;
+	if (exchange == NULL)
+		return;
+	shim_connection_idle(exchange->client);
+	free(exchange->request.target);
+	free(exchange->request.content_type);
+	free(exchange->request.answer_headers);
+	free(exchange->request.answer);
+	shim_buffer_free(&exchange->request.headers);
+	shim_buffer_free(&exchange->request.body);
+	free(exchange);
+	*request = NULL;
+	atomic_fetch_sub(&exchanges, 1);
+}
+
+static void
+notify_connection(void *closure, struct MHD_Connection *connection, void **context,
+				  enum MHD_ConnectionNotificationCode code)
+{
+	const union MHD_ConnectionInfo *info;
+
+	(void) closure;
+	if (code == MHD_CONNECTION_NOTIFY_CLOSED)
+	{
+		shim_connection_close(*context);
+		*context = NULL;
+		return;
+	}
+	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	*context = info ? shim_connection_open(info->connect_fd) : NULL;
+}
+
+/* ---- start and stop ---- */
+
+/* Opens the listening socket of address:port, or says why not and returns -1. */
+static int
+open_socket(const char *listen_option)
+{
+	char		host[256];
+	const char *colon = strrchr(listen_option, ':');
+	size_t		length = colon ? (size_t) (colon - listen_option) : 0;
+	struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
+	struct addrinfo *address = NULL;
+	int			yes = 1;
+	int			fd;
+
+	if (colon == NULL || length >= sizeof(host))
+	{
+		shim_log(SHIM_ERROR, "--listen takes address:port, not \"%s\"", listen_option);
+		return -1;
+	}
+	memcpy(host, listen_option, length);
+	host[length] = '\0';
+	if (length > 1 && host[0] == '[' && host[length - 1] == ']')
+	{
+		memmove(host, host + 1, length - 2);
+		host[length - 2] = '\0';
+	}
+	if (getaddrinfo(host[0] ? host : NULL, colon + 1, &hints, &address) != 0)
+	{
+		shim_log(SHIM_ERROR, "--listen: \"%s\" is not an address", listen_option);
+		return -1;
+	}
+	fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0)
+		(void) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+	if (fd < 0 || bind(fd, address->ai_addr, address->ai_addrlen) != 0 || listen(fd, 1024) != 0)
+	{
+		shim_log(SHIM_ERROR, "cannot listen on %s: %m", listen_option);
+		if (fd >= 0)
+			close(fd);
+		fd = -1;
+	}
+	freeaddrinfo(address);
+	return fd;
+}
+
+static void
+report_address(int fd)
+{
+	struct sockaddr_storage address;
+	socklen_t	length = sizeof(address);
+	char		host[NI_MAXHOST];
+	char		port[NI_MAXSERV];
+
+	if (getsockname(fd, (struct sockaddr *) &address, &length) != 0 ||
+		getnameinfo((struct sockaddr *) &address, length, host, sizeof(host), port, sizeof(port),
+					NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+		return;
+	fprintf(stderr, address.ss_family == AF_INET6 ? "intake-shim: listening on http://[%s]:%s\n"
+												   : "intake-shim: listening on http://%s:%s\n",
+			host, port);
+}
+
+/* Starts to listen. Returns false when it cannot, having said why. */
+bool
+shim_server_start(const ShimOptions *options)
+{
+	int			fd = open_socket(options->listen);
+
+	if (fd < 0)
+		return false;
+	max_body = options->max_body;
+	shim_connection_start(options->request_timeout);
+	daemon_handle = MHD_start_daemon(
+		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+		handle, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned) options->max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t) HEADER_MEMORY, MHD_OPTION_URI_LOG_CALLBACK, begin, NULL,
+		MHD_OPTION_NOTIFY_COMPLETED, finish, NULL, MHD_OPTION_NOTIFY_CONNECTION, notify_connection,
+		NULL, MHD_OPTION_END);
+	if (daemon_handle == NULL)
+	{
+		shim_log(SHIM_ERROR, "the HTTP server did not start");
+		return false;
+	}
+	report_address(fd);
+	return true;
+}
+
+/* Stops accepting, and waits until every request that has begun is over, or for SECONDS. */
+void
+shim_server_drain(double seconds)
+{
+	double		end = shim_metrics_clock() + seconds;
+	MHD_socket	fd = MHD_quiesce_daemon(daemon_handle);
+
+	atomic_store(&draining, true);
+	if (fd != MHD_INVALID_SOCKET)
+		close(fd);
+	while (atomic_load(&exchanges) > 0 && shim_metrics_clock() < end)
+		usleep(5000);
+}
+
+/* Ends every connection. No request waits for the database any more. */
+void
+shim_server_stop(void)
+{
+	MHD_stop_daemon(daemon_handle);
+	shim_connection_stop();
+}
