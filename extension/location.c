@@ -143,7 +143,10 @@ intake_location_all(const IntakePlace *place, const IntakeRequest *request, Inta
 	}
 }
 
-/* The first value that is there and not empty; absent if there is none. */
+/*
+ * The first value that is there; absent if there is none. A header without a value is not
+ * there; an empty string in JSON or in a form is.
+ */
 IntakeSlice
 intake_location_read_item(const IntakeLocation *location, const IntakeRequest *request,
 						  IntakeSlice item)
@@ -152,7 +155,7 @@ intake_location_read_item(const IntakeLocation *location, const IntakeRequest *r
 
 	for (int i = 0; i < location->count; i++)
 		if (intake_location_all(&location->places[i], request, item, &value, 1) == 1 &&
-			value.data != NULL && value.len > 0)
+			value.data != NULL && (value.len > 0 || location->places[i].kind > INTAKE_HEADERS))
 			return value;
 	return INTAKE_ABSENT;
 }

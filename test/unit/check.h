@@ -1,0 +1,33 @@
+/*
+ * check.h
+ *		Counting of what holds and what does not.
+ */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+extern int	check_passed;
+extern int	check_failed;
+
+static inline void
+check_that(bool holds, const char *what, const char *file, int line)
+{
+	if (holds)
+		check_passed++;
+	else
+	{
+		check_failed++;
+		printf("%s:%d: failed: %s\n", file, line, what);
+	}
+}
+
+#define CHECK(condition) check_that((condition), #condition, __FILE__, __LINE__)
+
+extern void test_reading(void);
+extern void test_json(void);
+extern void test_schemes(void);
+extern void test_vectors(FILE *vectors);
+
+#endif

@@ -1,0 +1,19 @@
+/*
+ * main.c
+ *		Runs the unit tests. Standard input: the vectors, as vectors.pl writes them.
+ */
+#include "check.h"
+
+int			check_passed;
+int			check_failed;
+
+int
+main(void)
+{
+	test_reading();
+	test_json();
+	test_schemes();
+	test_vectors(stdin);
+	printf("%d passed, %d failed\n", check_passed, check_failed);
+	return check_failed > 0;
+}

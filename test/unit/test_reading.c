@@ -1,0 +1,156 @@
+/*
+ * test_reading.c
+ *		Encodings, times, forms, headers, globs, retry delays.
+ */
+#include <string.h>
+
+#include "check.h"
+#include "encoding.h"
+#include "form.h"
+#include "glob.h"
+#include "headers.h"
+#include "retry.h"
+#include "timestamp.h"
+
+static bool
+decodes(IntakeEncoding encoding, const char *text, const char *expected)
+{
+	unsigned char out[64];
+	size_t		length;
+
+	if (!intake_encoding_decode(encoding, intake_slice_cstr(text), out, sizeof(out), &length))
+		return expected == NULL;
+	return expected != NULL && length == strlen(expected) && memcmp(out, expected, length) == 0;
+}
+
+static void
+test_encodings(void)
+{
+	CHECK(decodes(INTAKE_HEX, "6869", "hi"));
+	CHECK(decodes(INTAKE_HEX, "6A", "j"));
+	CHECK(decodes(INTAKE_HEX, "6a", "j"));
+	CHECK(decodes(INTAKE_HEX, "686", NULL));
+	CHECK(decodes(INTAKE_HEX, "6g", NULL));
+	CHECK(decodes(INTAKE_BASE64, "aGk=", "hi"));
+	CHECK(decodes(INTAKE_BASE64, "aGk", NULL));
+	CHECK(decodes(INTAKE_BASE64, "aGk==", NULL));
+	CHECK(decodes(INTAKE_BASE64, "aGl=", NULL));	/* stray bits */
+	CHECK(decodes(INTAKE_BASE64, "aG k=", NULL));
+	CHECK(decodes(INTAKE_BASE64, "aGk=\n", NULL));
+	CHECK(decodes(INTAKE_BASE64, "", ""));
+	CHECK(decodes(INTAKE_BASE64, "=", NULL));
+	CHECK(decodes(INTAKE_BASE64URL, "_-8", "\xff\xef"));
+	CHECK(decodes(INTAKE_BASE64URL, "_-8=", "\xff\xef"));
+	CHECK(decodes(INTAKE_BASE64, "_-8=", NULL));
+}
+
+static int64_t
+time_of(IntakeTimeUnit unit, const char *text)
+{
+	int64_t		microseconds;
+
+	return intake_timestamp_read(unit, intake_slice_cstr(text), &microseconds) ? microseconds : -1;
+}
+
+static void
+test_times(void)
+{
+	CHECK(time_of(INTAKE_SECONDS, "1700000000") == INT64_C(1700000000000000));
+	CHECK(time_of(INTAKE_MILLISECONDS, "1700000000123") == INT64_C(1700000000123000));
+	CHECK(time_of(INTAKE_SECONDS, "") == -1);
+	CHECK(time_of(INTAKE_SECONDS, "-5") == -1);
+	CHECK(time_of(INTAKE_SECONDS, "1700000000x") == -1);
+	CHECK(time_of(INTAKE_SECONDS, "123456789012345678901234567890") == -1);
+	CHECK(time_of(INTAKE_ISO8601, "2023-11-14T22:13:20Z") == INT64_C(1700000000000000));
+	CHECK(time_of(INTAKE_ISO8601, "2023-11-14T22:13:20.123456789Z") == INT64_C(1700000000123456));
+	CHECK(time_of(INTAKE_ISO8601, "2023-11-15T00:13:20+02:00") == INT64_C(1700000000000000));
+	CHECK(time_of(INTAKE_ISO8601, "2023-11-14T22:13:20") == INT64_C(1700000000000000));
+	CHECK(time_of(INTAKE_ISO8601, "2023-13-14T22:13:20Z") == -1);
+	CHECK(time_of(INTAKE_ISO8601, "2023-11-14T22:13:20ZZ") == -1);
+	CHECK(time_of(INTAKE_HTTP_DATE, "Tue, 14 Nov 2023 22:13:20 GMT") == INT64_C(1700000000000000));
+	CHECK(time_of(INTAKE_HTTP_DATE, "Tue, 14 Nov 2023 22:13:20 CET") == -1);
+}
+
+static bool
+is(IntakeSlice slice, const char *text)
+{
+	if (text == NULL)
+		return slice.data == NULL;
+	return slice.data != NULL && intake_slice_equal(slice, intake_slice_cstr(text));
+}
+
+static void
+test_forms(void)
+{
+	IntakeSlice form = intake_slice_cstr("b=2&a=x%20y+z&b=1&empty=&flag&%zz=%4");
+
+	CHECK(is(intake_form_find(form, intake_slice_cstr("a"), 0), "x y z"));
+	CHECK(is(intake_form_find(form, intake_slice_cstr("b"), 0), "2"));
+	CHECK(is(intake_form_find(form, intake_slice_cstr("b"), 1), "1"));
+	CHECK(is(intake_form_find(form, intake_slice_cstr("b"), 2), NULL));
+	CHECK(is(intake_form_find(form, intake_slice_cstr("empty"), 0), ""));
+	CHECK(is(intake_form_find(form, intake_slice_cstr("flag"), 0), ""));
+	CHECK(is(intake_form_find(form, intake_slice_cstr("%zz"), 0), "%4"));
+	CHECK(is(intake_form_sorted(intake_slice_cstr("b=2&a=1&b=1&b=2")), "a1b1b2"));
+	CHECK(is(intake_form_sorted(intake_slice_cstr("")), ""));
+}
+
+static void
+test_headers(void)
+{
+	IntakeHeaderIterator i =
+		intake_headers_begin(intake_slice_cstr("A: 1 \r\nnothing\r\nB:\r\nC: x: y\n: no name\r\nA:2"));
+	IntakeSlice name;
+	IntakeSlice value;
+
+	CHECK(intake_headers_next(&i, &name, &value) && is(name, "A") && is(value, "1"));
+	CHECK(intake_headers_next(&i, &name, &value) && is(name, "B") && is(value, ""));
+	CHECK(intake_headers_next(&i, &name, &value) && is(name, "C") && is(value, "x: y"));
+	CHECK(intake_headers_next(&i, &name, &value) && is(name, "A") && is(value, "2"));
+	CHECK(!intake_headers_next(&i, &name, &value));
+}
+
+static bool
+glob(const char *pattern, const char *text)
+{
+	return intake_glob_match(pattern, strlen(pattern), text, strlen(text));
+}
+
+static void
+test_globs(void)
+{
+	CHECK(glob("*", ""));
+	CHECK(glob("payment_intent.*", "payment_intent.succeeded"));
+	CHECK(!glob("payment_intent.*", "payment_intent"));
+	CHECK(glob("*.created", "a.b.created"));
+	CHECK(glob("a?c", "abc"));
+	CHECK(!glob("a?c", "ac"));
+	CHECK(glob("a*b*c", "aXbYbZc"));
+	CHECK(!glob("a*b*c", "aXbYbZ"));
+	CHECK(!glob("", "a"));
+	CHECK(glob("", ""));
+	CHECK(!glob("*a*a*a*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
+}
+
+static void
+test_delays(void)
+{
+	CHECK(intake_retry_delay(1, 1000, 60000, 0.5) == 500);
+	CHECK(intake_retry_delay(2, 1000, 60000, 0.5) == 1000);
+	CHECK(intake_retry_delay(5, 1000, 60000, 0.5) == 8000);
+	CHECK(intake_retry_delay(20, 1000, 60000, 0.5) == 30000);
+	CHECK(intake_retry_delay(1000, 1000, INT64_MAX / 4, 0.0) == 0);
+	CHECK(intake_retry_delay(3, 0, 60000, 0.9) == 0);
+	CHECK(intake_retry_delay(1, 90000, 60000, 0.5) == 30000);
+}
+
+void
+test_reading(void)
+{
+	test_encodings();
+	test_times();
+	test_forms();
+	test_headers();
+	test_globs();
+	test_delays();
+}
