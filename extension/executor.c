@@ -337,15 +337,18 @@ apply_settings(void)
 	SetConfigOption("default_transaction_deferrable", "off", PGC_USERSET, PGC_S_OVERRIDE);
 }
 
-/* Waits until a commit, the supervisor or the clock calls. */
+/*
+ * Waits until a commit, the supervisor or the clock calls. NEWS is what was known before the
+ * round that found nothing to do.
+ */
 static void
-rest(void)
+rest(uint64 news)
 {
 	pgstat_report_stat(true);
 	pgstat_report_activity(STATE_IDLE, NULL);
 	intake_shmem_self->idle = true;
 	pg_memory_barrier();
-	if (!any_ready() && !intake_shmem_self->stop)
+	if (!any_ready() && !intake_shmem_self->stop && news == intake_shmem_news())
 	{
 		if (!intake_worker_wait(intake_config_poll_interval))
 			intake_lane_poll();
@@ -384,9 +387,11 @@ intake_executor_main(Datum arg)
 	take_lease();
 	while (!intake_shmem_self->stop && intake_shmem_self->jobs < LIFETIME_JOBS)
 	{
+		uint64		news = intake_shmem_news();
+
 		MemoryContextSwitchTo(round_context);
 		if (!do_round())
-			rest();
+			rest(news);
 		CHECK_FOR_INTERRUPTS();
 	}
 	proc_exit(0);

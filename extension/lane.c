@@ -220,6 +220,7 @@ publish(void)
 	if (announce_supervisor)
 	{
 		intake_shmem_database_absent(MyDatabaseId, false);
+		pg_atomic_fetch_add_u64(&intake_shmem->news, 1);
 		intake_shmem_wake(INTAKE_SUPERVISOR, MyDatabaseId, InvalidOid);
 		intake_shmem_wake(INTAKE_LAUNCHER, InvalidOid, InvalidOid);
 	}

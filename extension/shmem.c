@@ -56,6 +56,7 @@ intake_shmem_startup(void)
 	if (!found)
 	{
 		memset(intake_shmem, 0, shmem_size());
+		pg_atomic_init_u64(&intake_shmem->news, 0);
 		intake_shmem->lock = &GetNamedLWLockTranche("pg_intake")[0].lock;
 		intake_shmem->lane_lock = &GetNamedLWLockTranche("pg_intake")[1].lock;
 	}
@@ -162,6 +163,24 @@ intake_shmem_wake(IntakeWorkerKind kind, Oid database, Oid owner)
 		SetLatch(worker->latch);
 		break;
 	}
+	LWLockRelease(intake_shmem->lock);
+}
+
+/* What workers compare before they wait: see IntakeShmem. */
+uint64
+intake_shmem_news(void)
+{
+	return pg_atomic_read_u64(&intake_shmem->news);
+}
+
+/* Wakes every executor in DATABASE, idle or not. */
+void
+intake_shmem_wake_executors(Oid database)
+{
+	LWLockAcquire(intake_shmem->lock, LW_SHARED);
+	for (int i = 0; i < intake_config_max_workers; i++)
+		if (matches(&intake_shmem->workers[i], INTAKE_EXECUTOR, database, InvalidOid))
+			SetLatch(intake_shmem->workers[i].latch);
 	LWLockRelease(intake_shmem->lock);
 }
 

@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
+#include "port/atomics.h"
 #include "storage/latch.h"
 #include "storage/lwlock.h"
 #include "storage/spin.h"
@@ -54,6 +55,11 @@ typedef struct IntakeShmem
 {
 	LWLock	   *lock;
 	LWLock	   *lane_lock;		/* the hash of lanes */
+	/*
+	 * Grows when the configuration changes or a job is delayed. Waiting for a lock may reset
+	 * a latch, so a worker compares this before it waits.
+	 */
+	pg_atomic_uint64 news;
 	IntakeDatabase databases[INTAKE_MAX_DATABASES];
 	IntakeWorker workers[FLEXIBLE_ARRAY_MEMBER];	/* intake_config_max_workers */
 } IntakeShmem;
@@ -66,7 +72,9 @@ extern void intake_shmem_startup(void);
 
 extern bool intake_shmem_attach(IntakeWorkerKind kind, Oid owner, int most);
 extern int	intake_shmem_count(IntakeWorkerKind kind, Oid database, Oid owner);
+extern uint64 intake_shmem_news(void);
 extern void intake_shmem_wake(IntakeWorkerKind kind, Oid database, Oid owner);
+extern void intake_shmem_wake_executors(Oid database);
 extern void intake_shmem_stop(Oid database);
 extern int	intake_shmem_terminate(Oid database);
 extern bool intake_shmem_lease_held(int64 lease);

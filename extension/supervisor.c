@@ -243,6 +243,7 @@ recover(void)
 static long
 do_round(HTAB *roles)
 {
+	static uint64 known = 0;	/* version of the workflows */
 	TimestampTz next;
 	bool		waiting;
 	long		wait;
@@ -253,6 +254,12 @@ do_round(HTAB *roles)
 	make_partitions();
 	intake_registry_refresh_workflows();
 	end();
+	if (known != intake_registry_version())
+	{
+		/* Executors do not wait on the configuration; a new workflow has no lane yet. */
+		known = intake_registry_version();
+		intake_shmem_wake_executors(MyDatabaseId);
+	}
 	waiting = keep_executors(roles);
 	wait = waiting ? 100 : intake_config_poll_interval;
 	if (next != DT_NOEND)
@@ -273,6 +280,7 @@ intake_supervisor_main(Datum arg)
 	roles = make_roles();
 	while (!intake_shmem_self->stop)
 	{
+		uint64		news = intake_shmem_news();
 		long		wait = do_round(roles);
 
 		MemoryContextSwitchTo(TopMemoryContext);
@@ -284,7 +292,8 @@ intake_supervisor_main(Datum arg)
 			intake_lane_rewind_all();
 		}
 		pgstat_report_activity(STATE_IDLE, NULL);
-		intake_worker_wait(wait);
+		if (news == intake_shmem_news())
+			intake_worker_wait(wait);
 	}
 	proc_exit(0);
 }

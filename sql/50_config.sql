@@ -78,7 +78,7 @@ CREATE FUNCTION intake.alter_source(name text, key_from text DEFAULT NULL,
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    source_id int := intake.require_source(name);
+    this_source int := intake.require_source(name);
 BEGIN
     UPDATE intake.source s SET
         key_from = coalesce(alter_source.key_from, s.key_from),
@@ -86,12 +86,12 @@ BEGIN
         tolerance = coalesce(alter_source.tolerance, s.tolerance),
         public_url = coalesce(alter_source.public_url, s.public_url),
         on_dead_duplicate = coalesce(alter_source.on_dead_duplicate, s.on_dead_duplicate)
-        WHERE s.id = alter_source.source_id;
+        WHERE s.id = this_source;
     IF verify_token IS NOT NULL THEN
         DELETE FROM intake.source_secret x
-            WHERE x.source_id = alter_source.source_id AND x.purpose = 'handshake';
+            WHERE x.source_id = this_source AND x.purpose = 'handshake';
         INSERT INTO intake.source_secret (source_id, purpose, secret)
-            VALUES (alter_source.source_id, 'handshake', alter_source.verify_token);
+            VALUES (this_source, 'handshake', alter_source.verify_token);
     END IF;
     PERFORM intake.require_usable(name);
 END
@@ -103,10 +103,10 @@ CREATE FUNCTION intake.drop_source(name text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    source_id int := intake.require_source(name);
+    this_source int := intake.require_source(name);
 BEGIN
-    DELETE FROM intake.source_secret x WHERE x.source_id = drop_source.source_id;
-    UPDATE intake.source s SET dropped_at = now() WHERE s.id = drop_source.source_id;
+    DELETE FROM intake.source_secret x WHERE x.source_id = this_source;
+    UPDATE intake.source s SET dropped_at = now() WHERE s.id = this_source;
 END
 $$;
 COMMENT ON FUNCTION intake.drop_source(text) IS
@@ -117,7 +117,7 @@ CREATE FUNCTION intake.rotate_secret(source text, secret text,
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    source_id int := intake.require_source(source);
+    this_source int := intake.require_source(source);
 BEGIN
     IF secret IS NULL OR overlap IS NULL OR overlap < interval '0' THEN
         RAISE EXCEPTION 'rotate_secret needs a secret and an overlap that is not negative'
@@ -125,11 +125,11 @@ BEGIN
     END IF;
     UPDATE intake.source_secret x
         SET expires_at = least(x.expires_at, now() + overlap)
-        WHERE x.source_id = rotate_secret.source_id AND x.purpose = 'signature';
+        WHERE x.source_id = this_source AND x.purpose = 'signature';
     INSERT INTO intake.source_secret (source_id, secret)
-        VALUES (rotate_secret.source_id, rotate_secret.secret);
+        VALUES (this_source, rotate_secret.secret);
     DELETE FROM intake.source_secret x
-        WHERE x.source_id = rotate_secret.source_id AND x.expires_at <= now();
+        WHERE x.source_id = this_source AND x.expires_at <= now();
     PERFORM intake.require_usable(source);
 END
 $$;
@@ -230,7 +230,7 @@ CREATE FUNCTION intake.alter_workflow(name text, handler regprocedure DEFAULT NU
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    workflow_id int := intake.require_workflow(name);
+    this_workflow int := intake.require_workflow(name);
 BEGIN
     UPDATE intake.workflow w SET
         handler = coalesce(alter_workflow.handler::text, w.handler),
@@ -242,7 +242,7 @@ BEGIN
         backoff_max = coalesce(alter_workflow.backoff_max, w.backoff_max),
         timeout = coalesce(alter_workflow.timeout, w.timeout),
         replay_safe = coalesce(alter_workflow.replay_safe, w.replay_safe)
-        WHERE w.id = workflow_id;
+        WHERE w.id = this_workflow;
 END
 $$;
 COMMENT ON FUNCTION intake.alter_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean) IS
@@ -252,9 +252,9 @@ CREATE FUNCTION intake.pause_workflow(name text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    workflow_id int := intake.require_workflow(name);
+    this_workflow int := intake.require_workflow(name);
 BEGIN
-    UPDATE intake.workflow w SET paused = true WHERE w.id = workflow_id;
+    UPDATE intake.workflow w SET paused = true WHERE w.id = this_workflow;
 END
 $$;
 COMMENT ON FUNCTION intake.pause_workflow(text) IS
@@ -264,11 +264,11 @@ CREATE FUNCTION intake.resume_workflow(name text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    workflow_id int := intake.require_workflow(name);
+    this_workflow int := intake.require_workflow(name);
 BEGIN
     UPDATE intake.workflow w
         SET paused = false, database_identity = intake.database_identity()
-        WHERE w.id = workflow_id;
+        WHERE w.id = this_workflow;
 END
 $$;
 COMMENT ON FUNCTION intake.resume_workflow(text) IS
@@ -278,15 +278,15 @@ CREATE FUNCTION intake.drop_workflow(name text, force boolean DEFAULT false) RET
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    workflow_id int := intake.require_workflow(name);
-    unfinished bigint := intake.unfinished_jobs(workflow_id);
+    this_workflow int := intake.require_workflow(name);
+    unfinished bigint := intake.unfinished_jobs(this_workflow);
 BEGIN
     IF unfinished > 0 AND NOT force THEN
         RAISE EXCEPTION 'workflow "%" has % unfinished jobs', name, unfinished
             USING ERRCODE = 'object_in_use',
                   HINT = 'Let them finish, or drop it with force => true, which discards them.';
     END IF;
-    UPDATE intake.workflow w SET dropped_at = now() WHERE w.id = workflow_id;
+    UPDATE intake.workflow w SET dropped_at = now() WHERE w.id = this_workflow;
 END
 $$;
 COMMENT ON FUNCTION intake.drop_workflow(text, boolean) IS

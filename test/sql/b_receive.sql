@@ -1,0 +1,68 @@
+-- Requests: what is accepted, what is refused, and what is stored.
+\set VERBOSITY terse
+SET client_min_messages = warning;
+
+CREATE FUNCTION hex(body bytea, secret text, algorithm text DEFAULT 'sha256') RETURNS text
+    LANGUAGE sql AS $$ SELECT encode(hmac(body, secret::bytea, algorithm), 'hex') $$;
+CREATE FUNCTION send(source text, body bytea, headers jsonb DEFAULT NULL) RETURNS text
+    LANGUAGE sql AS $$
+    SELECT r.status || coalesce(' ' || (r.body::jsonb ->> 'status'), '')
+    FROM intake.ingest(source, coalesce(headers, jsonb_build_object('X-Signature', hex(body, 'secret'))), body) r $$;
+
+SELECT intake.create_source('plain', 'hmac', secret => 'secret') > 0 AS created;
+
+SELECT send('plain', '{"event":"a.b","data":{"id":"k1"}}');
+SELECT send('plain', '{"event":"a.b","data":{"id":"k1"}}');
+SELECT send('plain', '{"event":"a.c","data":{"id":7}}');
+-- wrong, missing, truncated, upper case
+SELECT send('plain', '{"data":{"id":"k2"}}', '{"X-Signature": "00"}');
+SELECT send('plain', '{"data":{"id":"k2"}}', '{}');
+SELECT send('plain', '{"data":{"id":"k2"}}', jsonb_build_object('X-Signature', left(hex('{"data":{"id":"k2"}}', 'secret'), 62)));
+SELECT send('plain', '{"data":{"id":"k2"}}', jsonb_build_object('x-SIGNATURE', upper(hex('{"data":{"id":"k2"}}', 'secret'))));
+-- no key, not JSON, a key that cannot be text
+SELECT send('plain', '{"data":{}}'), send('plain', 'id=5'), send('plain', ''), send('plain', '{"data":{"id":""}}'),
+    send('plain', '{"data":{"id":null}}'), send('plain', '{"data":{"id":["x"]}}'), send('plain', convert_to('{"data":{"id":"a\u0000b"}}', 'UTF8')),
+    send('plain', convert_to(format('{"data":{"id":"%s"}}', repeat('x', 1025)), 'UTF8'));
+SELECT send('nobody', 'x'), send('intake', 'x');
+SELECT status, trim(E'\r\n' FROM headers) AS headers, body FROM intake.ingest('plain', '{}', '', '', 'GET');
+SELECT status FROM intake.ingest('plain', '{}', '', '', 'PUT');
+
+-- The bytes stored are the bytes sent, whatever they are; the key comes from a header here.
+SELECT intake.create_source('bytes', 'hmac', secret => 'secret', key_from => 'header:x-id', type_from => 'header:x-type') > 0 AS created;
+CREATE TABLE bodies (id text, body bytea);
+INSERT INTO bodies VALUES
+    ('whitespace', E' {\n\t"a" :  1 }\r\n'), ('nul', '\x7b00ff00'), ('u0000', convert_to('{"a":"\u0000"}', 'UTF8')),
+    ('invalid utf-8', '\x22ff22'), ('lone surrogate', convert_to('{"a":"\ud800"}', 'UTF8')), ('empty', ''), ('form', 'a=1&b=%20'),
+    ('bom', '\xefbbbf7b7d'), ('json', convert_to('{"a":[1,2.50,"\u00e9"]}', 'UTF8')), ('deep', convert_to(repeat('[', 999) || repeat(']', 999), 'UTF8')),
+    ('too deep', convert_to(repeat('[', 100000), 'UTF8')), ('number', '1e999999'),
+    ('large', convert_to('{"a":"' || repeat('x', 1024 * 1024 - 8) || '"}', 'UTF8'));
+SELECT id, send('bytes', body, jsonb_build_object('X-Signature', hex(body, 'secret'), 'X-Id', id)) FROM bodies ORDER BY id;
+SELECT b.id, length(e.body) AS bytes, e.body = b.body AS same, e.payload IS NOT NULL AS has_payload, left(e.payload::text, 30) AS payload
+    FROM bodies b JOIN intake.events e ON e.source = 'bytes' AND e.key = b.id ORDER BY b.id;
+
+-- What jsonb takes, payload takes, and the other way round.
+CREATE FUNCTION takes(text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN PERFORM $1::jsonb; RETURN true; EXCEPTION WHEN others THEN RETURN false; END $$;
+SELECT t FROM unnest(ARRAY['{}', '[]', '1', '-1.5e-3', '"x"', 'null', ' true ', '{"a":1,"a":2}', '[1,]', '{,}', '01', '1.', '.1', '+1',
+    '1e5', '1E+5', '1e131071', '1e131072', '1e-16383', '1e-16384', '-0', '""', '"\u00e9"', '"\ud83d\ude00"', '"\ud83d"', '"\ude00"', '"\u0000"',
+    '"\x"', '"', '{"a"}', '{"a":}', '{1:2}', '[[]', '{} {}', 'tru', 'nullx', '"tab	tab"', E'\u00a01', E'[\n]', '', ' ', '0.00000000000000000001', '1e', '-']) t
+    WHERE takes(t) IS DISTINCT FROM (intake.payload(convert_to(t, 'UTF8')) IS NOT NULL)
+       OR (takes(t) AND t::jsonb IS DISTINCT FROM intake.payload(convert_to(t, 'UTF8')));
+
+-- Headers: lower case, joined, not UTF-8 read as ISO 8859-1, credentials gone.
+SELECT (intake.ingest('bytes', jsonb_build_object('X-Signature', hex('h', 'secret'), 'X-Id', 'h', 'X-Type', 'T', 'Authorization', 'Bearer s',
+    'Cookie', 's', 'Proxy-Authorization', 's', 'Accept', '["a", "b"]'::jsonb, 'Content-Length', 1), 'h')).status;
+SELECT type, headers FROM intake.events WHERE source = 'bytes' AND key = 'h';
+SELECT intake.ingest('bytes', '{"a": "b\r\nx: y"}', 'h');
+SELECT intake.ingest('bytes', '[1]', 'h');
+
+-- A batch: one bad request harms only itself; a key twice in a batch is one event.
+SELECT status, content_type, regexp_replace(body, '[0-9]+', 'N') AS body FROM intake.receive(
+    ARRAY['POST', 'POST', 'POST', '\xff', 'POST']::bytea[], ARRAY['bytes', '\xff00', 'bytes', 'bytes', 'bytes']::bytea[], ARRAY['', '', '', '', '']::bytea[],
+    ARRAY[convert_to('x-signature: ' || hex('q', 'secret') || E'\r\nx-id: q1\r\n', 'UTF8'), '\x00', '\xffff', '',
+          convert_to('x-signature: ' || hex('q', 'secret') || E'\nx-id: q1\n', 'UTF8')],
+    ARRAY['q', '', 'x', '', 'q']::bytea[], ARRAY['192.0.2.1', '', '::1', '', '192.0.2.1']);
+SELECT count(*) FROM intake.receive('{}', '{}', '{}', '{}', '{}', '{}');
+SELECT intake.receive('{POST}', '{}', '{}', '{}', '{}', '{}');
+SELECT intake.receive('{NULL}', '{a}', '{a}', '{a}', '{a}', '{a}');
+SELECT source, reason, detail, status, requests FROM intake.rejections ORDER BY id;
