@@ -195,17 +195,30 @@ make_partitions(void)
 
 /* ---- rounds ---- */
 
-/* Begins a round's transaction. Ends the process when the extension is gone. */
-static void
-begin(void)
+static bool
+begin_if_installed(void)
 {
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
-	if (!OidIsValid(intake_owner_extension(AccessShareLock)))
+	if (OidIsValid(intake_owner_extension(AccessShareLock)))
+		return true;
+	AbortCurrentTransaction();
+	return false;
+}
+
+/*
+ * Begins a round's transaction. Ends the process when the extension is not there. That is
+ * noted first and looked at again then: CREATE EXTENSION takes the note away when it commits.
+ */
+static void
+begin(void)
+{
+	if (!begin_if_installed())
 	{
-		AbortCurrentTransaction();
 		intake_shmem_database_absent(MyDatabaseId, true);
-		proc_exit(0);
+		if (!begin_if_installed())
+			proc_exit(0);
+		intake_shmem_database_absent(MyDatabaseId, false);
 	}
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
