@@ -41,6 +41,7 @@ typedef struct Announcement
 static HTAB *lanes = NULL;
 static List *announcements = NIL;	/* in TopTransactionContext */
 static bool announce_supervisor = false;
+static bool announce_config = false;
 static int	tranche = 0;
 static List *private_lanes = NIL;	/* in TopMemoryContext */
 
@@ -220,6 +221,8 @@ publish(void)
 	if (announce_supervisor)
 	{
 		intake_shmem_database_absent(MyDatabaseId, false);
+		if (announce_config)
+			pg_atomic_fetch_add_u64(&intake_shmem->config, 1);
 		pg_atomic_fetch_add_u64(&intake_shmem->news, 1);
 		intake_shmem_wake(INTAKE_SUPERVISOR, MyDatabaseId, InvalidOid);
 		intake_shmem_wake(INTAKE_LAUNCHER, InvalidOid, InvalidOid);
@@ -234,7 +237,7 @@ end_transaction(XactEvent event, void *arg)
 	if (event == XACT_EVENT_COMMIT)
 		publish();
 	announcements = NIL;
-	announce_supervisor = false;
+	announce_supervisor = announce_config = false;
 }
 
 static void
@@ -283,4 +286,12 @@ intake_lane_announce_supervisor(void)
 		return;
 	register_once();
 	announce_supervisor = true;
+}
+
+/* Notes that this transaction changes the configuration. */
+void
+intake_lane_announce_config(void)
+{
+	intake_lane_announce_supervisor();
+	announce_config = intake_shmem != NULL;
 }

@@ -3,8 +3,10 @@
  *		The configuration as this process knows it.
  *
  * Statement triggers on the configuration tables send a relation invalidation, which every
- * process receives when the change commits; the next look reads the tables again. Sources
- * and workflows are read apart, so that a process that runs jobs holds no secret.
+ * process receives when the change commits; the next look reads the tables again. A commit
+ * sends invalidations after it has woken the workers, so there is a counter in shared memory
+ * as well, which grows before that. Sources and workflows are read apart, so that a process
+ * that runs jobs holds no secret.
  */
 #include "postgres.h"
 
@@ -29,6 +31,7 @@
 #include "lane.h"
 #include "owner.h"
 #include "registry.h"
+#include "shmem.h"
 #include "signature.h"
 
 /* One half of the configuration. */
@@ -37,6 +40,7 @@ typedef struct Half
 	MemoryContext context;		/* NULL: not read yet */
 	List	   *list;
 	bool		stale;
+	uint64		config;			/* intake_shmem_config() before it was read */
 } Half;
 
 static Half sources;
@@ -57,7 +61,7 @@ intake_sql_config_changed(PG_FUNCTION_ARGS)
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		elog(ERROR, "intake.config_changed is a trigger function");
 	CacheInvalidateRelcache(trigger->tg_relation);
-	intake_lane_announce_supervisor();
+	intake_lane_announce_config();
 	return PointerGetDatum(NULL);
 }
 
@@ -420,6 +424,7 @@ read_half(Half *half, void (*reader) (MemoryContext))
 	MemoryContextReset(half->context);
 	half->list = NIL;
 	half->stale = true;
+	half->config = intake_shmem_config();
 	version++;
 
 	watch();
@@ -446,7 +451,7 @@ read_half(Half *half, void (*reader) (MemoryContext))
 static void
 refresh(Half *half, void (*reader) (MemoryContext))
 {
-	if (half->context == NULL || half->stale)
+	if (half->context == NULL || half->stale || half->config != intake_shmem_config())
 		read_half(half, reader);
 }
 

@@ -57,6 +57,7 @@ intake_shmem_startup(void)
 	{
 		memset(intake_shmem, 0, shmem_size());
 		pg_atomic_init_u64(&intake_shmem->news, 0);
+		pg_atomic_init_u64(&intake_shmem->config, 0);
 		intake_shmem->lock = &GetNamedLWLockTranche("pg_intake")[0].lock;
 		intake_shmem->lane_lock = &GetNamedLWLockTranche("pg_intake")[1].lock;
 	}
@@ -171,6 +172,13 @@ uint64
 intake_shmem_news(void)
 {
 	return pg_atomic_read_u64(&intake_shmem->news);
+}
+
+/* What tells that the configuration has changed; always 0 without shared memory. */
+uint64
+intake_shmem_config(void)
+{
+	return intake_shmem == NULL ? 0 : pg_atomic_read_u64(&intake_shmem->config);
 }
 
 /* Wakes every executor in DATABASE, idle or not. */

@@ -60,6 +60,7 @@ typedef struct IntakeShmem
 	 * a latch, so a worker compares this before it waits.
 	 */
 	pg_atomic_uint64 news;
+	pg_atomic_uint64 config;	/* grows when the configuration changes */
 	IntakeDatabase databases[INTAKE_MAX_DATABASES];
 	IntakeWorker workers[FLEXIBLE_ARRAY_MEMBER];	/* intake_config_max_workers */
 } IntakeShmem;
@@ -73,6 +74,7 @@ extern void intake_shmem_startup(void);
 extern bool intake_shmem_attach(IntakeWorkerKind kind, Oid owner, int most);
 extern int	intake_shmem_count(IntakeWorkerKind kind, Oid database, Oid owner);
 extern uint64 intake_shmem_news(void);
+extern uint64 intake_shmem_config(void);
 extern void intake_shmem_wake(IntakeWorkerKind kind, Oid database, Oid owner);
 extern void intake_shmem_wake_executors(Oid database);
 extern void intake_shmem_stop(Oid database);
