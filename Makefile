@@ -19,9 +19,9 @@ SHLIB_LINK = -lcrypto
 
 TESTS = $(sort $(wildcard test/sql/*.sql))
 REGRESS = $(patsubst test/sql/%.sql,%,$(TESTS))
-REGRESS_OPTS = --inputdir=test --dbname=intake_regress --load-extension=pgcrypto --load-extension=pg_intake
+REGRESS_OPTS = --inputdir=test --load-extension=pgcrypto --load-extension=pg_intake
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
-ISOLATION_OPTS = --inputdir=test --outputdir=. --dbname=intake_isolation --load-extension=pgcrypto --load-extension=pg_intake
+ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=pgcrypto --load-extension=pg_intake
 
 EXTRA_CLEAN = sql/pg_intake--*.sql results output_iso regression.diffs regression.out tmp_check tmp_check_iso
 

@@ -23,6 +23,7 @@
 #include "storage/ipc.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
+#include "storage/pmsignal.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -245,6 +246,9 @@ run_batch(Served *entry)
 		CHECK_FOR_INTERRUPTS();
 		if (intake_shmem_self->stop)
 			proc_exit(0);
+		/* A busy executor never waits, which is where others notice this. */
+		if (!PostmasterIsAlive())
+			proc_exit(1);
 		run_next();
 	}
 	job_time = (GetCurrentTimestamp() - start) / batch.count + 1;

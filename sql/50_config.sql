@@ -1,6 +1,7 @@
 -- Functions for sources and workflows.
 --
--- Functions that touch secrets run as the owner of the extension. Those for workflows run as
+-- Functions that touch secrets run as the owner of the extension, and when one of them fails
+-- the server does not log the statement, which has the secret in it. Those for workflows run as
 -- the caller, with the caller's grants on intake.workflow: the column default makes the caller
 -- the owner, and row security lets only members of that role change it. So nobody can put
 -- a handler of their own into a workflow that runs as somebody else.
@@ -43,6 +44,7 @@ CREATE FUNCTION intake.create_source(name text, scheme text, secret text DEFAULT
     public_url text DEFAULT NULL, on_dead_duplicate text DEFAULT 'replay',
     verify_token text DEFAULT NULL) RETURNS int
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    SET log_min_error_statement = panic
 AS $$
 DECLARE
     new_id int;
@@ -76,6 +78,7 @@ CREATE FUNCTION intake.alter_source(name text, key_from text DEFAULT NULL,
     type_from text DEFAULT NULL, tolerance interval DEFAULT NULL, public_url text DEFAULT NULL,
     on_dead_duplicate text DEFAULT NULL, verify_token text DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    SET log_min_error_statement = panic
 AS $$
 DECLARE
     this_source int := intake.require_source(name);
@@ -115,6 +118,7 @@ COMMENT ON FUNCTION intake.drop_source(text) IS
 CREATE FUNCTION intake.rotate_secret(source text, secret text,
     overlap interval DEFAULT '24 hours') RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    SET log_min_error_statement = panic
 AS $$
 DECLARE
     this_source int := intake.require_source(source);

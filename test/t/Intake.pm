@@ -1,0 +1,135 @@
+# What the TAP tests share: a server with the extension, the shim, and an HTTP client.
+package Intake;
+
+use strict;
+use warnings;
+use Digest::SHA qw(hmac_sha256_hex);
+use Exporter 'import';
+use HTTP::Tiny;
+use IO::Socket::INET;
+use Time::HiRes qw(sleep time);
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+our @EXPORT = qw(new_server start_shim stop_shim post get raw_http hmac_sha256_hex wait_for_sql
+  wait_for body_of SECRET);
+
+use constant SECRET => 'a secret for tests';
+
+my %shims;
+
+# A running server with the extension in database postgres, the source "src" and the role
+# "gateway".
+sub new_server
+{
+	my ($name, %settings) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+	$node->init;
+	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_intake'\n"
+		  . "max_worker_processes = 16\nlog_min_messages = warning\nrestart_after_crash = on\nlog_statement = none\n");
+	$node->append_conf('postgresql.conf', "$_ = $settings{$_}\n") for sort keys %settings;
+	$node->start;
+	$node->safe_psql('postgres', 'CREATE EXTENSION pg_intake CASCADE');
+	$node->safe_psql('postgres', "CREATE ROLE gateway LOGIN");
+	$node->safe_psql('postgres', "SELECT intake.grant_access('gateway', 'gateway')");
+	$node->safe_psql('postgres', "SELECT intake.create_source('src', 'hmac', secret => '" . SECRET . "')");
+	return $node;
+}
+
+# Starts a shim before a server; returns its URL.
+sub start_shim
+{
+	my ($node, @options) = @_;
+	my $log = $node->basedir . '/shim' . (1 + keys %shims) . '.log';
+	my $dsn = $node->connstr('postgres') . ' user=gateway';
+	my $pid = fork;
+	die "fork: $!" unless defined $pid;
+	if ($pid == 0)
+	{
+		open STDERR, '>', $log or die;
+		exec $ENV{INTAKE_SHIM}, '--listen', '127.0.0.1:0', '--dsn', $dsn, @options;
+		die "exec: $!";
+	}
+	my $url;
+	wait_for(sub { -e $log or return; ($url) = slurp_file($log) =~ m{listening on (http://\S+)}; $url }, 'the shim listens');
+	$shims{$url} = $pid;
+	wait_for(sub { get("$url/readyz")->{status} == 200 }, 'the shim is ready');
+	return $url;
+}
+
+# Stops a shim with SIGTERM; returns its exit code.
+sub stop_shim
+{
+	my ($url) = @_;
+	my $pid = delete $shims{$url} or return;
+	kill 'TERM', $pid;
+	waitpid $pid, 0;
+	return $? >> 8;
+}
+
+sub client { return HTTP::Tiny->new(timeout => 20, keep_alive => 0) }
+
+# POSTs a body, signed unless other headers are given.
+sub post
+{
+	my ($url, $body, $headers) = @_;
+	$headers //= { 'X-Signature' => hmac_sha256_hex($body, SECRET) };
+	return client()->request('POST', $url, { content => $body, headers => $headers });
+}
+
+sub get { return client()->get($_[0]) }
+
+sub body_of
+{
+	my ($id, %more) = @_;
+	return sprintf '{"event":"%s","data":{"id":"%s"}}', $more{type} // 't', $id;
+}
+
+# Sends bytes, and returns what comes until the end of the stream.
+sub raw_http
+{
+	my ($url, $bytes) = @_;
+	my ($host) = $url =~ m{//(.*)$};
+	my $socket = IO::Socket::INET->new($host) or die "connect: $!";
+	my $answer = '';
+	print $socket $bytes;
+	$socket->flush;
+	while (sysread $socket, my $chunk, 65536) { $answer .= $chunk }
+	return $answer;
+}
+
+# Waits until a condition holds, half a minute at most.
+sub wait_for
+{
+	my ($condition, $name) = @_;
+	my $end = time + 60;
+	while (time < $end)
+	{
+		return 1 if $condition->();
+		sleep 0.05;
+	}
+	die "waited in vain: $name";
+}
+
+# Waits until a query of database postgres gives t; connection failures count as not yet.
+sub wait_for_sql
+{
+	my ($node, $query, $database) = @_;
+	return wait_for(
+		sub {
+			my ($code, $out) = $node->psql($database // 'postgres', $query, on_error_stop => 0);
+			return defined $out && $out eq 't';
+		},
+		$query);
+}
+
+END
+{
+	my $status = $?;
+	kill 'KILL', values %shims if %shims;
+	$? = $status;
+}
+
+1;
