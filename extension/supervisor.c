@@ -168,7 +168,7 @@ move_due_jobs(void)
 
 /* ---- partitions ---- */
 
-/* The last value that a sequence gave out, or 0. */
+/* The last value that a sequence gave out, or -1 when it gave none. */
 static int64
 last_value(const char *sequence)
 {
@@ -179,18 +179,26 @@ last_value(const char *sequence)
 	fcinfo->args[0].value = ObjectIdGetDatum(intake_table_oid(sequence));
 	fcinfo->args[0].isnull = false;
 	value = pg_sequence_last_value(fcinfo);
-	return fcinfo->isnull ? 0 : DatumGetInt64(value);
+	return fcinfo->isnull ? -1 : DatumGetInt64(value);
 }
 
-/* Makes the partition behind the current one, once half of that is full. */
+/*
+ * Makes the partition behind the current one, once half of that is full. In a database that
+ * is being restored the sequences are set when all tables of the dump are there; before that
+ * nothing is made that the dump makes itself.
+ */
 static void
 make_partitions(void)
 {
 	static const char *const tables[][2] = {{"event", "event_id_seq"}, {"done", "job_id_seq"}};
 
 	for (int i = 0; i < lengthof(tables); i++)
-		(void) intake_table_partition(tables[i][0],
-									  last_value(tables[i][1]) + INTAKE_PARTITION_ROWS / 2);
+	{
+		int64		last = last_value(tables[i][1]);
+
+		if (last >= 0)
+			(void) intake_table_partition(tables[i][0], last + INTAKE_PARTITION_ROWS / 2);
+	}
 }
 
 /* ---- rounds ---- */

@@ -16,6 +16,7 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -37,6 +38,13 @@ intake_table_oid(const char *name)
 				 errmsg("table \"%s.%s\" does not exist", INTAKE_SCHEMA, name),
 				 errhint("Drop and create the extension pg_intake again.")));
 	return oid;
+}
+
+/* The name of the first column of a table of the extension. */
+static const char *
+first_column(const char *table)
+{
+	return quote_identifier(get_attname(intake_table_oid(table), 1, false));
 }
 
 /*
@@ -61,8 +69,10 @@ intake_table_partition(const char *parent, int64 id)
 	oid = get_relname_relid(name, schema);
 	if (!OidIsValid(oid))
 	{
-		intake_owner_execute(psprintf("CREATE TABLE intake.%s (LIKE intake.%s INCLUDING ALL)", name,
-									  parent));
+		/* The first column is the id. */
+		intake_owner_execute(psprintf("CREATE TABLE intake.%s (LIKE intake.%s INCLUDING ALL, "
+									  "PRIMARY KEY (%s))",
+									  name, parent, first_column(parent)));
 		intake_owner_execute(psprintf("ALTER TABLE intake.%s ATTACH PARTITION intake.%s "
 									  "FOR VALUES FROM (" INT64_FORMAT ") TO (" INT64_FORMAT ")",
 									  parent, name, low, low + INTAKE_PARTITION_ROWS));

@@ -158,7 +158,8 @@ COMMENT ON COLUMN intake.workflow.dropped_at IS 'When it was dropped; the record
 SELECT pg_catalog.pg_extension_config_dump('intake.workflow', '');
 SELECT pg_catalog.pg_extension_config_dump('intake.workflow_id_seq', '');
 
--- The log.
+-- The log. Its partitions have the primary keys: in a dump they are tables of their own, which
+-- get theirs after they were attached, and a key of the parent would have made one already.
 
 CREATE SEQUENCE intake.event_id_seq;
 COMMENT ON SEQUENCE intake.event_id_seq IS 'Ids of events: ascending, with gaps';
@@ -171,8 +172,7 @@ CREATE TABLE intake.event (
     key text COLLATE "C" NOT NULL,
     type text COLLATE "C",
     headers jsonb NOT NULL,
-    body bytea NOT NULL,
-    CONSTRAINT event_pkey PRIMARY KEY (id)
+    body bytea NOT NULL
 ) PARTITION BY RANGE (id);
 COMMENT ON TABLE intake.event IS
     'Verified deliveries, immutable. Partitions event_<n> hold ids from n to n+1 million and are made when they are needed';
@@ -278,8 +278,7 @@ CREATE TABLE intake.done (
     finished_at timestamptz NOT NULL,
     workflow_id int NOT NULL,
     attempts int NOT NULL,
-    discarded text,
-    CONSTRAINT done_pkey PRIMARY KEY (job_id)
+    discarded text
 ) PARTITION BY RANGE (job_id);
 COMMENT ON TABLE intake.done IS 'Jobs that ended, partitioned like event';
 COMMENT ON COLUMN intake.done.job_id IS 'The job';

@@ -26,7 +26,7 @@ sub new_server
 {
 	my ($name, %settings) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
-	$node->init;
+	$node->init(allows_streaming => 1);
 	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_intake'\n"
 		  . "max_worker_processes = 16\nlog_min_messages = warning\nrestart_after_crash = on\nlog_statement = none\n");
 	$node->append_conf('postgresql.conf', "$_ = $settings{$_}\n") for sort keys %settings;
