@@ -7,6 +7,8 @@
 
 #include "postgres.h"
 
+#include "storage/lockdefs.h"
+
 typedef struct IntakeOwner
 {
 	Oid			user;			/* who was current before */

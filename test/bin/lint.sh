@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# make lint: what a machine can check of the code's habits.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+# shellcheck source=test/bin/cluster.sh
+. test/bin/cluster.sh
+status=0
+complain() {
+	echo "lint: $*" >&2
+	status=1
+}
+
+# Names: what a library exports begins with its prefix.
+make -s pg_intake.so >/dev/null
+nm -D --defined-only pg_intake.so | awk '{print $3}' |
+	grep -vE '^(intake_|pg_finfo_intake_|Pg_magic_func|_PG_init|_init|_fini)' |
+	while read -r name; do echo "exported without a prefix: $name"; done >/tmp/lint.$$ || true
+[ ! -s /tmp/lint.$$ ] || complain "$(cat /tmp/lint.$$)"
+rm -f /tmp/lint.$$
+
+# Documents: every option and every setting stands in the README.
+shim/intake-shim --help | grep -oE -- '--[a-z-]+' | sort -u | while read -r option; do
+	grep -q -- "\`$option" README.md || echo "$option"
+done | grep . && complain "options that the README does not name" || true
+grep -oE '"pg_intake\.[a-z_]+"' extension/config.c | tr -d '"' | while read -r setting; do
+	grep -q "\`$setting\`" README.md || echo "$setting"
+done | grep . && complain "settings that the README does not name" || true
+
+# Sizes: files have at most 400 lines, but for those that tell one story.
+wc -l extension/*.c extension/*.h shim/*.c shim/*.h | awk '$1 > 620 && $2 != "total" {print}' | grep . &&
+	complain "files that are too long" || true
+
+# Headers compile alone.
+for header in extension/*.h; do
+	cc -fsyntax-only -x c -I"$("$PG_CONFIG" --includedir-server)" -Iextension \
+		-include postgres.h "$header" 2>/dev/null || complain "$header does not compile alone"
+done
+for header in shim/*.h; do
+	cc -fsyntax-only -x c "$header" 2>/dev/null || complain "$header does not compile alone"
+done
+
+if command -v cppcheck >/dev/null; then
+	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
+		--suppress=missingIncludeSystem --suppress=unknownMacro --suppress=objectIndex -DINTAKE_VERSION='""' shim extension/[defghjlrst]*.c 2>&1 | grep -E 'error|warning' &&
+		complain "cppcheck has complaints" || true
+fi
+[ "$status" -eq 0 ] && echo "lint: nothing to complain about"
+exit $status
