@@ -5,12 +5,12 @@
 #   make bench        figures
 #   make, make install   for those who have a server: PG_CONFIG, PREFIX, DESTDIR are honoured
 
-VERSION = 0.1.0
+INTAKE_VERSION = 0.1.0
 
 MODULE_big = pg_intake
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard extension/*.c)))
 EXTENSION = extension/pg_intake
-DATA_built = sql/pg_intake--$(VERSION).sql
+DATA_built = sql/pg_intake--$(INTAKE_VERSION).sql
 SQL_PARTS = $(sort $(wildcard sql/[0-9]*.sql))
 
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
@@ -64,7 +64,7 @@ all: shim
 install: install-shim
 clean: clean-shim
 
-sql/pg_intake--$(VERSION).sql: $(SQL_PARTS)
+sql/pg_intake--$(INTAKE_VERSION).sql: $(SQL_PARTS)
 	cat $^ > $@
 
 # The two halves of installcheck, against the server that PGHOST and PGPORT name.

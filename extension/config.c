@@ -8,19 +8,19 @@
 
 #include "config.h"
 
-int			intake_config_executors = 2;
-int			intake_config_max_workers = 32;
-int			intake_config_max_lanes = 1024;
-int			intake_config_poll_interval = 30000;
-int			intake_config_max_body_size = 32 * 1024;
-bool		intake_config_job_synchronous_commit = false;
+int intake_config_executors = 2;
+int intake_config_max_workers = 32;
+int intake_config_max_lanes = 1024;
+int intake_config_poll_interval = 30000;
+int intake_config_max_body_size = 32 * 1024;
+bool intake_config_job_synchronous_commit = false;
 
 static void
 define_int(const char *name, const char *description, int *value, int low, int high,
 		   GucContext context, int flags)
 {
-	DefineCustomIntVariable(name, description, NULL, value, *value, low, high, context, flags,
-							NULL, NULL, NULL);
+	DefineCustomIntVariable(name, description, NULL, value, *value, low, high, context, flags, NULL,
+							NULL, NULL);
 }
 
 /* Defines every setting. To be called from _PG_init. */
@@ -40,11 +40,11 @@ intake_config_define(void)
 			   &intake_config_poll_interval, 100, 3600 * 1000, PGC_SIGHUP, GUC_UNIT_MS);
 	define_int("pg_intake.max_body_size", "Largest body of a request that is accepted.",
 			   &intake_config_max_body_size, 1, 512 * 1024, PGC_SIGHUP, GUC_UNIT_KB);
-	DefineCustomBoolVariable("pg_intake.job_synchronous_commit",
-							 "Whether a finished job waits for its commit record to reach the disk.",
-							 "When off, a crash may undo the newest finished jobs, effects and "
-							 "completion together, and they run once more.",
-							 &intake_config_job_synchronous_commit, false, PGC_SIGHUP, 0, NULL,
-							 NULL, NULL);
+	DefineCustomBoolVariable(
+		"pg_intake.job_synchronous_commit",
+		"Whether a finished job waits for its commit record to reach the disk.",
+		"When off, a crash may undo the newest finished jobs, effects and "
+		"completion together, and they run once more.",
+		&intake_config_job_synchronous_commit, false, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("pg_intake");
 }

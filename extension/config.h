@@ -5,11 +5,11 @@
 #ifndef INTAKE_CONFIG_H
 #define INTAKE_CONFIG_H
 
-extern int	intake_config_executors;	/* per workflow owner */
-extern int	intake_config_max_workers;	/* in the server, all kinds together */
-extern int	intake_config_max_lanes;	/* lanes that can be woken */
-extern int	intake_config_poll_interval;	/* milliseconds */
-extern int	intake_config_max_body_size;	/* kilobytes */
+extern int intake_config_executors;     /* per workflow owner */
+extern int intake_config_max_workers;   /* in the server, all kinds together */
+extern int intake_config_max_lanes;     /* lanes that can be woken */
+extern int intake_config_poll_interval; /* milliseconds */
+extern int intake_config_max_body_size; /* kilobytes */
 extern bool intake_config_job_synchronous_commit;
 
 extern void intake_config_define(void);

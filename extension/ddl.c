@@ -27,18 +27,18 @@
 #include "intake.h"
 #include "shmem.h"
 
-#define GRACE 3000				/* milliseconds until the workers are terminated */
-#define PATIENCE 5000			/* and until the command is tried all the same */
+#define GRACE 3000    /* milliseconds until the workers are terminated */
+#define PATIENCE 5000 /* and until the command is tried all the same */
 #define STEP 10
 
 static ProcessUtility_hook_type previous_hook = NULL;
-static Oid	left_database = InvalidOid; /* until this transaction ends */
+static Oid left_database = InvalidOid; /* until this transaction ends */
 
 static int
 count_workers(Oid database)
 {
 	return intake_shmem_count(INTAKE_SUPERVISOR, database, InvalidOid) +
-		intake_shmem_count(INTAKE_EXECUTOR, database, InvalidOid);
+		   intake_shmem_count(INTAKE_EXECUTOR, database, InvalidOid);
 }
 
 /* Sends the workers of DATABASE away, and waits until they are gone, but not for ever. */
@@ -85,11 +85,11 @@ end_transaction(XactEvent event, void *arg)
 static const char *
 template_of(const CreatedbStmt *statement)
 {
-	ListCell   *cell;
+	ListCell *cell;
 
-	foreach(cell, statement->options)
+	foreach (cell, statement->options)
 	{
-		DefElem    *option = lfirst(cell);
+		DefElem *option = lfirst(cell);
 
 		if (strcmp(option->defname, "template") == 0 && option->arg != NULL)
 			return defGetString(option);
@@ -121,11 +121,11 @@ database_needed(Node *statement)
 static bool
 drops_extension(Node *statement)
 {
-	ListCell   *cell;
+	ListCell *cell;
 
 	if (!IsA(statement, DropStmt) || ((DropStmt *) statement)->removeType != OBJECT_EXTENSION)
 		return false;
-	foreach(cell, ((DropStmt *) statement)->objects)
+	foreach (cell, ((DropStmt *) statement)->objects)
 		if (strcmp(strVal(lfirst(cell)), INTAKE_EXTENSION) == 0)
 			return true;
 	return false;
@@ -140,8 +140,8 @@ process(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtilityCon
 		previous_hook(pstmt, query, read_only, context, params, environment, destination,
 					  completion);
 	else
-		standard_ProcessUtility(pstmt, query, read_only, context, params, environment,
-								destination, completion);
+		standard_ProcessUtility(pstmt, query, read_only, context, params, environment, destination,
+								completion);
 }
 
 static void
@@ -150,7 +150,7 @@ hook(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtilityContex
 	 QueryCompletion *completion)
 {
 	const char *name = database_needed(pstmt->utilityStmt);
-	Oid			database = name ? get_database_oid(name, true) : InvalidOid;
+	Oid database = name ? get_database_oid(name, true) : InvalidOid;
 
 	if (intake_shmem != NULL && drops_extension(pstmt->utilityStmt) && !OidIsValid(left_database))
 	{

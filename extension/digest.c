@@ -55,7 +55,7 @@ intake_digest_plain(IntakeAlgorithm algorithm, const IntakeSlice *parts, int cou
 {
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	unsigned int length = 0;
-	bool		ok = context != NULL && EVP_DigestInit_ex(context, method(algorithm), NULL) == 1;
+	bool ok = context != NULL && EVP_DigestInit_ex(context, method(algorithm), NULL) == 1;
 
 	for (int i = 0; ok && i < count; i++)
 		ok = EVP_DigestUpdate(context, parts[i].data, parts[i].len) == 1;
@@ -71,10 +71,10 @@ digest_behind_pad(IntakeAlgorithm algorithm, IntakeSlice key, unsigned char mask
 				  const IntakeSlice *parts, int count, IntakeDigest *out)
 {
 	unsigned char pad[BLOCK_MAX];
-	size_t		block = algorithm == INTAKE_SHA512 ? 128 : 64;
+	size_t block = algorithm == INTAKE_SHA512 ? 128 : 64;
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	unsigned int length = 0;
-	bool		ok = context != NULL && EVP_DigestInit_ex(context, method(algorithm), NULL) == 1;
+	bool ok = context != NULL && EVP_DigestInit_ex(context, method(algorithm), NULL) == 1;
 
 	memset(pad, mask, block);
 	for (size_t i = 0; i < key.len; i++)
@@ -94,7 +94,7 @@ bool
 intake_digest_hmac(IntakeAlgorithm algorithm, IntakeSlice key, const IntakeSlice *parts, int count,
 				   IntakeDigest *out)
 {
-	size_t		block = algorithm == INTAKE_SHA512 ? 128 : 64;
+	size_t block = algorithm == INTAKE_SHA512 ? 128 : 64;
 	IntakeDigest short_key;
 	IntakeDigest inner;
 	IntakeSlice part;

@@ -22,13 +22,13 @@ typedef enum
 typedef struct IntakeDigest
 {
 	unsigned char bytes[INTAKE_DIGEST_MAX];
-	size_t		len;
+	size_t len;
 } IntakeDigest;
 
 extern bool intake_digest_parse(const char *name, IntakeAlgorithm *algorithm);
 extern size_t intake_digest_size(IntakeAlgorithm algorithm);
-extern bool intake_digest_hmac(IntakeAlgorithm algorithm, IntakeSlice key,
-							   const IntakeSlice *parts, int count, IntakeDigest *out);
+extern bool intake_digest_hmac(IntakeAlgorithm algorithm, IntakeSlice key, const IntakeSlice *parts,
+							   int count, IntakeDigest *out);
 extern bool intake_digest_plain(IntakeAlgorithm algorithm, const IntakeSlice *parts, int count,
 								IntakeDigest *out);
 extern bool intake_digest_equal(IntakeSlice a, IntakeSlice b);

@@ -40,8 +40,8 @@ decode_hex(IntakeSlice text, unsigned char *out)
 		return false;
 	for (size_t i = 0; i < text.len; i += 2)
 	{
-		int			high = hex_value(text.data[i]);
-		int			low = hex_value(text.data[i + 1]);
+		int high = hex_value(text.data[i]);
+		int low = hex_value(text.data[i + 1]);
 
 		if (high < 0 || low < 0)
 			return false;
@@ -70,7 +70,7 @@ base64_value(char c, bool url)
 static bool
 strip_padding(IntakeSlice *text, bool url)
 {
-	size_t		padding = 0;
+	size_t padding = 0;
 
 	while (padding < 2 && padding < text->len && text->data[text->len - 1 - padding] == '=')
 		padding++;
@@ -85,12 +85,12 @@ strip_padding(IntakeSlice *text, bool url)
 static bool
 decode_base64(IntakeSlice text, bool url, unsigned char *out)
 {
-	uint32_t	bits = 0;
-	int			count = 0;
+	uint32_t bits = 0;
+	int count = 0;
 
 	for (size_t i = 0; i < text.len; i++)
 	{
-		int			value = base64_value(text.data[i], url);
+		int value = base64_value(text.data[i], url);
 
 		if (value < 0)
 			return false;
@@ -113,13 +113,13 @@ bool
 intake_encoding_decode(IntakeEncoding encoding, IntakeSlice text, unsigned char *out, size_t size,
 					   size_t *length)
 {
-	bool		url = encoding == INTAKE_BASE64URL;
+	bool url = encoding == INTAKE_BASE64URL;
 
 	if ((encoding == INTAKE_BASE64 || url) && !strip_padding(&text, url))
 		return false;
-	*length = encoding == INTAKE_RAW ? text.len
-		: encoding == INTAKE_HEX ? text.len / 2
-		: text.len * 3 / 4;
+	*length = encoding == INTAKE_RAW   ? text.len
+			  : encoding == INTAKE_HEX ? text.len / 2
+									   : text.len * 3 / 4;
 	if (*length > size)
 		return false;
 	if (encoding == INTAKE_HEX)

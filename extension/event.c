@@ -37,7 +37,7 @@ compare_events(const void *a, const void *b)
 {
 	const IntakeEvent *left = *(IntakeEvent *const *) a;
 	const IntakeEvent *right = *(IntakeEvent *const *) b;
-	int			order;
+	int order;
 
 	if (left->source_id != right->source_id)
 		return left->source_id < right->source_id ? -1 : 1;
@@ -51,8 +51,8 @@ compare_events(const void *a, const void *b)
 static void
 take_key(IntakeTable *keys, IntakeEvent *event)
 {
-	Datum		values[Natts_event_key];
-	bool		nulls[Natts_event_key] = {0};
+	Datum values[Natts_event_key];
+	bool nulls[Natts_event_key] = {0};
 	ItemPointerData conflict;
 
 	INTAKE_COLUMN(values, event_key_source_id) = Int32GetDatum(event->source_id);
@@ -92,7 +92,7 @@ take_keys(IntakeEvent **events, int count)
 		events[i]->id = 0;
 		if (events[i]->key.data == NULL)
 		{
-			char	   *id;
+			char *id;
 
 			events[i]->id = intake_room_next("event_id_seq");
 			id = psprintf("emit/" INT64_FORMAT, events[i]->id);
@@ -106,11 +106,12 @@ take_keys(IntakeEvent **events, int count)
 static void
 insert_event(IntakeTable *table, const IntakeEvent *event)
 {
-	Datum		values[Natts_event];
-	bool		nulls[Natts_event] = {0};
+	Datum values[Natts_event];
+	bool nulls[Natts_event] = {0};
 
 	INTAKE_COLUMN(values, event_id) = Int64GetDatum(event->id);
-	INTAKE_COLUMN(values, event_received_at) = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	INTAKE_COLUMN(values, event_received_at) =
+		TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 	INTAKE_COLUMN(values, event_source_id) = Int32GetDatum(event->source_id);
 	INTAKE_COLUMN(values, event_key) = text_datum(event->key);
 	INTAKE_COLUMN(nulls, event_type) = event->type.data == NULL;
@@ -124,11 +125,11 @@ static void
 insert_events(IntakeEvent **events, int count)
 {
 	IntakeTable table;
-	int64		low = -1;		/* of the partition that is open */
+	int64 low = -1; /* of the partition that is open */
 
 	for (int i = 0; i < count; i++)
 	{
-		int64		id = events[i]->id;
+		int64 id = events[i]->id;
 
 		if (!events[i]->fresh)
 			continue;
@@ -158,7 +159,7 @@ static bool
 filter_matches(JsonPath *filter, Jsonb *payload)
 {
 	LOCAL_FCINFO(fcinfo, 2);
-	Datum		found;
+	Datum found;
 
 	if (payload == NULL)
 		return false;
@@ -175,11 +176,11 @@ filter_matches(JsonPath *filter, Jsonb *payload)
 static void
 dispatch(IntakeTable *queue, const IntakeEvent *event)
 {
-	Jsonb	   *payload = NULL;
-	bool		parsed = false;
-	ListCell   *cell;
+	Jsonb *payload = NULL;
+	bool parsed = false;
+	ListCell *cell;
 
-	foreach(cell, intake_registry_workflows())
+	foreach (cell, intake_registry_workflows())
 	{
 		IntakeWorkflow *workflow = lfirst(cell);
 
@@ -209,7 +210,7 @@ static void
 rearm(IntakeTable *queue, int64 event_id)
 {
 	IntakeTable dead;
-	IntakeScan	scan;
+	IntakeScan scan;
 	ScanKeyData key;
 
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(event_id));
@@ -217,8 +218,8 @@ rearm(IntakeTable *queue, int64 event_id)
 	intake_table_scan_begin(&scan, intake_table_oid("dead_letter"), "dead_letter_event", &key, 1);
 	while (intake_table_scan_next(&scan))
 	{
-		Datum	   *row = scan.slot->tts_values;
-		int32		workflow_id = DatumGetInt32(INTAKE_COLUMN(row, dead_letter_workflow_id));
+		Datum *row = scan.slot->tts_values;
+		int32 workflow_id = DatumGetInt32(INTAKE_COLUMN(row, dead_letter_workflow_id));
 		IntakeWorkflow *workflow = intake_registry_workflow(workflow_id);
 
 		if (workflow == NULL || !workflow->replay_safe)
@@ -290,9 +291,9 @@ intake_event_emit(const char *type, Jsonb *payload, IntakeSlice key, TimestampTz
 static char *
 source_name(int32 id)
 {
-	IntakeScan	scan;
+	IntakeScan scan;
 	ScanKeyData key;
-	char	   *name = NULL;
+	char *name = NULL;
 
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(id));
 	intake_table_scan_begin(&scan, intake_table_oid("source"), NULL, &key, 1);
@@ -309,9 +310,9 @@ source_name(int32 id)
 bool
 intake_event_read(int64 id, IntakeStoredEvent *event)
 {
-	IntakeScan	scan;
+	IntakeScan scan;
 	ScanKeyData key;
-	bool		found;
+	bool found;
 
 	memset(event, 0, sizeof(*event));
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(id));
@@ -319,8 +320,8 @@ intake_event_read(int64 id, IntakeStoredEvent *event)
 	found = intake_table_scan_next(&scan);
 	if (found)
 	{
-		Datum	   *row = scan.slot->tts_values;
-		bool	   *nulls = scan.slot->tts_isnull;
+		Datum *row = scan.slot->tts_values;
+		bool *nulls = scan.slot->tts_isnull;
 
 		event->id = id;
 		event->source_id = DatumGetInt32(INTAKE_COLUMN(row, event_source_id));
@@ -344,15 +345,14 @@ intake_sql_emit(PG_FUNCTION_ARGS)
 	TimestampTz run_at = 0;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("type and payload of an event must not be null")));
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("type and payload of an event must not be null")));
 	if (!PG_ARGISNULL(2))
 		key = intake_slice_cstr(text_to_cstring(PG_GETARG_TEXT_PP(2)));
 	if (!PG_ARGISNULL(3))
-		run_at = DatumGetTimestampTz(
-			DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(GetCurrentTimestamp()),
-								PG_GETARG_DATUM(3)));
+		run_at = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+														 TimestampTzGetDatum(GetCurrentTimestamp()),
+														 PG_GETARG_DATUM(3)));
 	PG_RETURN_INT64(intake_event_emit(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_JSONB_P(1),
 									  key, run_at));
 }

@@ -14,30 +14,30 @@
 
 typedef struct IntakeEvent
 {
-	int32		source_id;
+	int32 source_id;
 	const char *source_name;
-	IntakeSlice key;			/* valid text; absent: one is made of the event's id */
-	IntakeSlice type;			/* valid text, or absent */
-	Jsonb	   *headers;
+	IntakeSlice key;  /* valid text; absent: one is made of the event's id */
+	IntakeSlice type; /* valid text, or absent */
+	Jsonb *headers;
 	IntakeSlice body;
-	TimestampTz run_at;			/* of its jobs; 0: now */
-	bool		replay_dead;	/* a duplicate re-arms dead jobs */
+	TimestampTz run_at; /* of its jobs; 0: now */
+	bool replay_dead;   /* a duplicate re-arms dead jobs */
 	/* Set by intake_event_store: */
-	int64		id;
-	bool		fresh;			/* stored now, not before */
+	int64 id;
+	bool fresh; /* stored now, not before */
 } IntakeEvent;
 
 /* An event as it is stored. */
 typedef struct IntakeStoredEvent
 {
-	int64		id;
-	int32		source_id;
+	int64 id;
+	int32 source_id;
 	TimestampTz received_at;
 	const char *source;
 	const char *key;
-	const char *type;			/* or NULL */
-	Jsonb	   *headers;
-	bytea	   *body;
+	const char *type; /* or NULL */
+	Jsonb *headers;
+	bytea *body;
 } IntakeStoredEvent;
 
 extern bool intake_event_read(int64 id, IntakeStoredEvent *event);

@@ -43,30 +43,30 @@
 #include "table.h"
 #include "worker.h"
 
-#define MOST_JOBS 256			/* in a batch */
-#define BATCH_TIME 50000		/* microseconds of work that a batch should be */
-#define LIFETIME_JOBS 1000000	/* after which the process makes room for a new one */
+#define MOST_JOBS 256         /* in a batch */
+#define BATCH_TIME 50000      /* microseconds of work that a batch should be */
+#define LIFETIME_JOBS 1000000 /* after which the process makes room for a new one */
 
 /* A lane that this process serves. */
 typedef struct Served
 {
 	IntakeLane *lane;
-	int32		workflow_id;
-	int64		job_time;		/* microseconds, a moving average; 0: not known */
+	int32 workflow_id;
+	int64 job_time; /* microseconds, a moving average; 0: not known */
 } Served;
 
 /* The batch in the hands of this process. */
 static struct
 {
-	IntakeJob	jobs[MOST_JOBS];
-	int			count;
-	int			next;			/* the first one not started */
-	bool		running;		/* the one before next is running */
-	IntakeLane *claiming;		/* a claim is in progress on that lane */
+	IntakeJob jobs[MOST_JOBS];
+	int count;
+	int next;             /* the first one not started */
+	bool running;         /* the one before next is running */
+	IntakeLane *claiming; /* a claim is in progress on that lane */
 } batch;
 
 static Served *served = NULL;
-static int	n_served = 0;
+static int n_served = 0;
 static MemoryContext round_context;
 
 /* ---- giving back ---- */
@@ -102,7 +102,7 @@ charge(const IntakeJob *job)
 static void
 give_back(int code, Datum arg)
 {
-	bool		charged = !intake_shmem_self->stop && !intake_worker_server_stopping();
+	bool charged = !intake_shmem_self->stop && !intake_worker_server_stopping();
 
 	if (batch.claiming != NULL)
 		intake_lane_rewind(batch.claiming, 0);
@@ -126,7 +126,7 @@ give_back(int code, Datum arg)
 static void
 serve(const IntakeWorkflow *workflow)
 {
-	Served	   *entry = &served[n_served++];
+	Served *entry = &served[n_served++];
 
 	entry->workflow_id = workflow->id;
 	entry->lane = intake_lane_find(workflow->id, workflow->owner);
@@ -138,8 +138,8 @@ static void
 refresh_lanes(void)
 {
 	static uint64 known = 0;
-	List	   *workflows;
-	ListCell   *cell;
+	List *workflows;
+	ListCell *cell;
 
 	intake_registry_refresh_workflows();
 	if (known == intake_registry_version())
@@ -151,7 +151,7 @@ refresh_lanes(void)
 		pfree(served);
 	served = MemoryContextAlloc(TopMemoryContext, (list_length(workflows) + 1) * sizeof(Served));
 	n_served = 0;
-	foreach(cell, workflows)
+	foreach (cell, workflows)
 	{
 		IntakeWorkflow *workflow = lfirst(cell);
 
@@ -173,7 +173,7 @@ any_ready(void)
 static int
 batch_size(const Served *entry)
 {
-	int64		size = entry->job_time > 0 ? BATCH_TIME / entry->job_time : 8;
+	int64 size = entry->job_time > 0 ? BATCH_TIME / entry->job_time : 8;
 
 	return Max(1, Min(size, MOST_JOBS));
 }
@@ -196,7 +196,7 @@ begin(void)
 static bool
 claim(const Served *entry)
 {
-	int			count;
+	int count;
 
 	batch.next = batch.count = 0;
 	batch.claiming = entry->lane;
@@ -219,7 +219,7 @@ claim(const Served *entry)
 static void
 run_next(void)
 {
-	IntakeJob  *job = &batch.jobs[batch.next];
+	IntakeJob *job = &batch.jobs[batch.next];
 	IntakeWorkflow *workflow = intake_registry_workflow(job->workflow_id);
 
 	if (workflow == NULL)
@@ -239,7 +239,7 @@ static void
 run_batch(Served *entry)
 {
 	TimestampTz start = GetCurrentTimestamp();
-	int64		job_time;
+	int64 job_time;
 
 	while (batch.next < batch.count)
 	{
@@ -259,7 +259,7 @@ run_batch(Served *entry)
 static int32
 find_suspect_workflow(void)
 {
-	int32		found = 0;
+	int32 found = 0;
 
 	if (!begin())
 		proc_exit(0);
@@ -279,8 +279,8 @@ find_suspect_workflow(void)
 static bool
 run_suspect(void)
 {
-	LOCKTAG		tag;
-	int32		workflow_id = find_suspect_workflow();
+	LOCKTAG tag;
+	int32 workflow_id = find_suspect_workflow();
 
 	if (workflow_id == 0)
 		return false;
@@ -308,7 +308,7 @@ run_suspect(void)
 static bool
 do_round(void)
 {
-	bool		worked = false;
+	bool worked = false;
 
 	if (!begin())
 		proc_exit(0);
@@ -376,7 +376,7 @@ take_lease(void)
 void
 intake_executor_main(Datum arg)
 {
-	Oid			owner;
+	Oid owner;
 
 	memcpy(&owner, MyBgworkerEntry->bgw_extra, sizeof(owner));
 	intake_worker_begin();
@@ -391,7 +391,7 @@ intake_executor_main(Datum arg)
 	take_lease();
 	while (!intake_shmem_self->stop && intake_shmem_self->jobs < LIFETIME_JOBS)
 	{
-		uint64		news = intake_shmem_news();
+		uint64 news = intake_shmem_news();
 
 		MemoryContextSwitchTo(round_context);
 		if (!do_round())

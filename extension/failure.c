@@ -39,9 +39,8 @@ parse_delay(const char *text)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		Interval   *interval = DatumGetIntervalP(
-			DirectFunctionCall3(interval_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid),
-								Int32GetDatum(-1)));
+		Interval *interval = DatumGetIntervalP(DirectFunctionCall3(
+			interval_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
 
 		delay = interval->time + (interval->day + interval->month * INT64CONST(30)) * USECS_PER_DAY;
 		ReleaseCurrentSubTransaction();
@@ -62,7 +61,7 @@ parse_delay(const char *text)
 static int64
 retry_delay(const IntakeJob *job, const IntakeWorkflow *workflow, const IntakeFailure *failure)
 {
-	int64		delay = -1;
+	int64 delay = -1;
 
 	if (failure->sqlerrcode == ERRCODE_INTAKE_RETRY_LATER && failure->detail != NULL)
 		delay = parse_delay(failure->detail);
@@ -88,14 +87,13 @@ describe_dead_letter(const IntakeJob *job, const char *workflow, const IntakeSto
 					 const IntakeFailure *failure)
 {
 	StringInfoData json;
-	char	   *error = pnstrdup(failure->error, MAX_ERROR_IN_ALERT);
+	char *error = pnstrdup(failure->error, MAX_ERROR_IN_ALERT);
 
 	error[pg_mbcliplen(error, strlen(error), MAX_ERROR_IN_ALERT - 1)] = '\0';
 	initStringInfo(&json);
-	appendStringInfo(&json,
-					 "{\"job_id\": " INT64_FORMAT ", \"event_id\": " INT64_FORMAT
-					 ", \"attempts\": %d",
-					 job->job_id, job->event_id, job->attempts + 1);
+	appendStringInfo(
+		&json, "{\"job_id\": " INT64_FORMAT ", \"event_id\": " INT64_FORMAT ", \"attempts\": %d",
+		job->job_id, job->event_id, job->attempts + 1);
 	append_member(&json, "workflow", workflow);
 	append_member(&json, "source", event->source);
 	append_member(&json, "type", event->type);
@@ -114,7 +112,7 @@ announce(const IntakeJob *job, const char *workflow, const IntakeFailure *failur
 {
 	IntakeStoredEvent event;
 	IntakeSlice no_key = {NULL, 0};
-	char	   *json;
+	char *json;
 
 	ereport(WARNING,
 			(errmsg("job " INT64_FORMAT " of workflow \"%s\" is dead after %d attempts: %s",
@@ -126,9 +124,9 @@ announce(const IntakeJob *job, const char *workflow, const IntakeFailure *failur
 	if (event.source_id == INTAKE_SOURCE_INTERNAL && event.type != NULL &&
 		strcmp(event.type, INTAKE_TYPE_JOB_DEAD) == 0)
 		return;
-	(void) intake_event_emit(
-		INTAKE_TYPE_JOB_DEAD,
-		DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json))), no_key, 0);
+	(void) intake_event_emit(INTAKE_TYPE_JOB_DEAD,
+							 DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json))),
+							 no_key, 0);
 }
 
 static void
@@ -162,7 +160,7 @@ void
 intake_failure_record(const IntakeJob *job, const IntakeFailure *failure)
 {
 	IntakeWorkflow *workflow;
-	int			attempts = job->attempts + 1;
+	int attempts = job->attempts + 1;
 
 	if (!intake_room_leave(job))
 		return;
@@ -170,11 +168,10 @@ intake_failure_record(const IntakeJob *job, const IntakeFailure *failure)
 	workflow = intake_registry_workflow(job->workflow_id);
 	intake_room_attempt(job, failure->started_at, unpack_sql_state(failure->sqlerrcode),
 						describe_error(failure));
-	if (workflow == NULL || failure->permanent ||
-		failure->sqlerrcode == ERRCODE_INTAKE_PERMANENT || attempts >= workflow->max_attempts)
+	if (workflow == NULL || failure->permanent || failure->sqlerrcode == ERRCODE_INTAKE_PERMANENT ||
+		attempts >= workflow->max_attempts)
 		bury(job, workflow, failure);
 	else
 		intake_room_delay(job->workflow_id, job->job_id, job->event_id, attempts,
-						  GetCurrentTimestamp() +
-							  retry_delay(job, workflow, failure));
+						  GetCurrentTimestamp() + retry_delay(job, workflow, failure));
 }

@@ -13,12 +13,12 @@
 
 typedef struct IntakeFailure
 {
-	TimestampTz started_at;		/* of the attempt; 0: not known */
-	int			sqlerrcode;
+	TimestampTz started_at; /* of the attempt; 0: not known */
+	int sqlerrcode;
 	const char *error;
-	const char *detail;			/* of the error, or NULL; WH002 has its delay there */
-	const char *context;		/* where the error was raised, or NULL */
-	bool		permanent;		/* no retry, whatever the code */
+	const char *detail;  /* of the error, or NULL; WH002 has its delay there */
+	const char *context; /* where the error was raised, or NULL */
+	bool permanent;      /* no retry, whatever the code */
 } IntakeFailure;
 
 extern void intake_failure_record(const IntakeJob *job, const IntakeFailure *failure);

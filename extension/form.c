@@ -13,13 +13,13 @@
 IntakeSlice
 intake_form_decode(IntakeSlice text)
 {
-	char	   *out = palloc(text.len + 1);
-	size_t		n = 0;
+	char *out = palloc(text.len + 1);
+	size_t n = 0;
 
 	for (size_t i = 0; i < text.len; i++)
 	{
 		unsigned char byte;
-		size_t		length;
+		size_t length;
 
 		if (text.data[i] == '%' && i + 2 < text.len &&
 			intake_encoding_decode(INTAKE_HEX, (IntakeSlice){text.data + i + 1, 2}, &byte, 1,
@@ -74,7 +74,7 @@ typedef struct Field
 static int
 compare_slices(IntakeSlice a, IntakeSlice b)
 {
-	int			order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
+	int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
 
 	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
 }
@@ -84,7 +84,7 @@ compare_fields(const void *a, const void *b)
 {
 	const Field *left = a;
 	const Field *right = b;
-	int			order = compare_slices(left->name, right->name);
+	int order = compare_slices(left->name, right->name);
 
 	return order != 0 ? order : compare_slices(left->value, right->value);
 }
@@ -97,11 +97,11 @@ compare_fields(const void *a, const void *b)
 IntakeSlice
 intake_form_sorted(IntakeSlice form)
 {
-	size_t		count = 0;
-	size_t		length = 0;
-	size_t		room = 1;
-	Field	   *fields;
-	char	   *out;
+	size_t count = 0;
+	size_t length = 0;
+	size_t room = 1;
+	Field *fields;
+	char *out;
 
 	for (size_t i = 0; i < form.len; i++)
 		room += form.data[i] == '&';

@@ -11,11 +11,11 @@
 bool
 intake_glob_match(const char *pattern, size_t pattern_length, const char *text, size_t length)
 {
-	size_t		p = 0;
-	size_t		t = 0;
-	size_t		star = pattern_length;	/* behind the last star; the end: none yet */
-	size_t		resume = 0;		/* where that star is tried next */
-	bool		starred = false;
+	size_t p = 0;
+	size_t t = 0;
+	size_t star = pattern_length; /* behind the last star; the end: none yet */
+	size_t resume = 0;            /* where that star is tried next */
+	bool starred = false;
 
 	while (t < length)
 	{

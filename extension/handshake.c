@@ -6,7 +6,7 @@
 
 #include "handshake.h"
 
-#define MOST_ECHO 4096			/* bytes of an answer */
+#define MOST_ECHO 4096 /* bytes of an answer */
 
 static bool
 compile_template(const char *text, IntakeMessage **message, char **error)

@@ -12,21 +12,21 @@ typedef struct IntakeHandshakeRow
 {
 	const char *method;
 	const IntakePair *require;
-	int			n_require;
-	bool		after_verification; /* the request must have verified */
-	int			status;
-	const char *content_type;	/* or NULL */
-	const char *headers;		/* template of header lines, or NULL */
-	const char *body;			/* template, or NULL */
+	int n_require;
+	bool after_verification; /* the request must have verified */
+	int status;
+	const char *content_type; /* or NULL */
+	const char *headers;      /* template of header lines, or NULL */
+	const char *body;         /* template, or NULL */
 } IntakeHandshakeRow;
 
 typedef struct IntakeHandshake
 {
 	const char *method;
 	IntakeRequirement *require;
-	int			n_require;
-	bool		after_verification;
-	int			status;
+	int n_require;
+	bool after_verification;
+	int status;
 	const char *content_type;
 	IntakeMessage *headers;
 	IntakeMessage *body;
@@ -34,10 +34,10 @@ typedef struct IntakeHandshake
 
 typedef struct IntakeAnswer
 {
-	int			status;
-	const char *content_type;	/* or NULL */
-	const char *headers;		/* lines, or NULL */
-	IntakeSlice body;			/* or absent */
+	int status;
+	const char *content_type; /* or NULL */
+	const char *headers;      /* lines, or NULL */
+	IntakeSlice body;         /* or absent */
 } IntakeAnswer;
 
 extern IntakeHandshake *intake_handshake_compile(const IntakeHandshakeRow *row, char **error);

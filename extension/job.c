@@ -37,7 +37,7 @@
 #include "owner.h"
 #include "payload.h"
 
-#define HANDLER_GRACE 5000		/* milliseconds between the timeout and the end of the process */
+#define HANDLER_GRACE 5000 /* milliseconds between the timeout and the end of the process */
 
 enum
 {
@@ -60,20 +60,20 @@ enum
 /* The prepared call of a workflow's handler. */
 typedef struct HandlerPlan
 {
-	int32		workflow_id;
-	char	   *handler;		/* as it was prepared */
-	SPIPlanPtr	plan;
+	int32 workflow_id;
+	char *handler; /* as it was prepared */
+	SPIPlanPtr plan;
 } HandlerPlan;
 
-static List *plans = NIL;		/* in TopMemoryContext */
+static List *plans = NIL; /* in TopMemoryContext */
 static TimeoutId grace_timeout = MAX_TIMEOUTS;
 
 /* The type intake.job. */
 static Oid
 job_type_oid(void)
 {
-	Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("job"),
-									   ObjectIdGetDatum(get_namespace_oid(INTAKE_SCHEMA, false)));
+	Oid type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("job"),
+							   ObjectIdGetDatum(get_namespace_oid(INTAKE_SCHEMA, false)));
 
 	if (!OidIsValid(type))
 		elog(ERROR, "type intake.job does not exist");
@@ -84,18 +84,18 @@ job_type_oid(void)
 static Datum
 make_argument(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
 {
-	TupleDesc	descriptor = lookup_rowtype_tupdesc_copy(job_type_oid(), -1);
+	TupleDesc descriptor = lookup_rowtype_tupdesc_copy(job_type_oid(), -1);
 	IntakeStoredEvent event;
-	Datum		values[job_columns];
-	bool		nulls[job_columns] = {0};
-	Jsonb	   *payload;
+	Datum values[job_columns];
+	bool nulls[job_columns] = {0};
+	Jsonb *payload;
 
 	if (!intake_event_read(job->event_id, &event))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTAKE_PERMANENT),
-				 errmsg("event " INT64_FORMAT " of the job is not stored any more", job->event_id)));
-	payload = intake_payload_parse(
-		(IntakeSlice){VARDATA_ANY(event.body), VARSIZE_ANY_EXHDR(event.body)});
+		ereport(ERROR, (errcode(ERRCODE_INTAKE_PERMANENT),
+						errmsg("event " INT64_FORMAT " of the job is not stored any more",
+							   job->event_id)));
+	payload =
+		intake_payload_parse((IntakeSlice){VARDATA_ANY(event.body), VARSIZE_ANY_EXHDR(event.body)});
 	values[job_id] = Int64GetDatum(job->job_id);
 	values[job_event_id] = Int64GetDatum(job->event_id);
 	values[job_workflow] = CStringGetTextDatum(workflow->name);
@@ -118,8 +118,7 @@ make_argument(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
 static char *
 handler_query(const char *handler)
 {
-	Oid			function = DatumGetObjectId(
-		DirectFunctionCall1(regprocedurein, CStringGetDatum(handler)));
+	Oid function = DatumGetObjectId(DirectFunctionCall1(regprocedurein, CStringGetDatum(handler)));
 
 	return psprintf("SELECT %s($1)",
 					quote_qualified_identifier(get_namespace_name(get_func_namespace(function)),
@@ -129,20 +128,20 @@ handler_query(const char *handler)
 static SPIPlanPtr
 prepare_handler(const IntakeWorkflow *workflow)
 {
-	ListCell   *cell;
+	ListCell *cell;
 	HandlerPlan *entry;
 	MemoryContext old;
-	Oid			argument = job_type_oid();
-	SPIPlanPtr	plan;
+	Oid argument = job_type_oid();
+	SPIPlanPtr plan;
 
-	foreach(cell, plans)
+	foreach (cell, plans)
 	{
 		entry = lfirst(cell);
 		if (entry->workflow_id == workflow->id && strcmp(entry->handler, workflow->handler) == 0)
 			return entry->plan;
 	}
-	plan = SPI_prepare_cursor(handler_query(workflow->handler), 1, &argument,
-							  CURSOR_OPT_GENERIC_PLAN);
+	plan =
+		SPI_prepare_cursor(handler_query(workflow->handler), 1, &argument, CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL || SPI_keepplan(plan) != 0)
 		elog(ERROR, "could not prepare the handler of workflow \"%s\"", workflow->name);
 	old = MemoryContextSwitchTo(TopMemoryContext);
@@ -159,9 +158,9 @@ prepare_handler(const IntakeWorkflow *workflow)
 void
 intake_job_forget_plans(void)
 {
-	ListCell   *cell;
+	ListCell *cell;
 
-	foreach(cell, plans)
+	foreach (cell, plans)
 	{
 		HandlerPlan *entry = lfirst(cell);
 
@@ -201,9 +200,9 @@ stop_timeouts(void)
 static void
 call_handler(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
 {
-	Datum		argument = make_argument(job, workflow, lease);
-	int			nest = NewGUCNestLevel();
-	int			result;
+	Datum argument = make_argument(job, workflow, lease);
+	int nest = NewGUCNestLevel();
+	int result;
 
 	SPI_connect();
 	start_timeouts(workflow->timeout);
@@ -218,16 +217,15 @@ call_handler(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
 static void
 run(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
 {
-	Oid			user;
-	int			context;
+	Oid user;
+	int context;
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	GetUserIdAndSecContext(&user, &context);
 	if (!OidIsValid(intake_owner_extension(job->suspect ? AccessShareLock : RowShareLock)))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("extension \"%s\" is gone", INTAKE_EXTENSION)));
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("extension \"%s\" is gone", INTAKE_EXTENSION)));
 	PushActiveSnapshot(GetTransactionSnapshot());
 	call_handler(job, workflow, lease);
 	SetUserIdAndSecContext(user, context);
@@ -240,7 +238,7 @@ run(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
 static void
 fail(const IntakeJob *job, TimestampTz started_at, MemoryContext context)
 {
-	ErrorData  *error;
+	ErrorData *error;
 	IntakeFailure failure = {0};
 
 	MemoryContextSwitchTo(context);

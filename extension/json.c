@@ -31,12 +31,12 @@ add_step(IntakePath *path, IntakeSlice name)
 static IntakeSlice
 unescape_pointer(IntakeSlice step)
 {
-	char	   *out = palloc(step.len + 1);
-	size_t		n = 0;
+	char *out = palloc(step.len + 1);
+	size_t n = 0;
 
 	for (size_t i = 0; i < step.len; i++)
 	{
-		char		c = step.data[i];
+		char c = step.data[i];
 
 		if (c == '~' && i + 1 < step.len && (step.data[i + 1] == '0' || step.data[i + 1] == '1'))
 			c = step.data[++i] == '0' ? '~' : '/';
@@ -71,7 +71,7 @@ take_step(const char **text, IntakePath *path)
 {
 	const char *start = *text + 1;
 	const char *end;
-	char		quote;
+	char quote;
 
 	if (**text == '.')
 	{
@@ -118,7 +118,7 @@ static IntakeSlice
 take_string(IntakeSlice *text)
 {
 	const char *start = text->data;
-	size_t		n = 1;
+	size_t n = 1;
 
 	while (n < text->len && text->data[n] != '"')
 		n += text->data[n] == '\\' && n + 1 < text->len ? 2 : 1;
@@ -138,7 +138,7 @@ static IntakeSlice
 take_value(IntakeSlice *text)
 {
 	const char *start;
-	size_t		depth = 0;
+	size_t depth = 0;
 
 	skip_space(text);
 	start = text->data;
@@ -146,7 +146,7 @@ take_value(IntakeSlice *text)
 		return INTAKE_ABSENT;
 	do
 	{
-		char		c = text->data[0];
+		char c = text->data[0];
 
 		if (c == '"')
 			(void) take_string(text);
@@ -164,8 +164,7 @@ take_value(IntakeSlice *text)
 			break;
 		else
 			*text = intake_slice_after(*text, 1);
-	} while (text->len > 0 &&
-			 (depth > 0 || !(*start == '"' || *start == '{' || *start == '[')));
+	} while (text->len > 0 && (depth > 0 || !(*start == '"' || *start == '{' || *start == '[')));
 	return (IntakeSlice){start, text->data - start};
 }
 
@@ -213,7 +212,7 @@ find_member(IntakeSlice object, IntakeSlice name)
 static long
 place_of(IntakeSlice digits)
 {
-	long		place = 0;
+	long place = 0;
 
 	if (digits.len == 0 || digits.len > 6)
 		return -1;
@@ -230,8 +229,8 @@ typedef struct Search
 {
 	const IntakePath *path;
 	IntakeSlice *values;
-	int			most;
-	int			found;
+	int most;
+	int found;
 } Search;
 
 static void
@@ -239,7 +238,7 @@ search(Search *state, IntakeSlice value, int step)
 {
 	const IntakeStep *wanted = &state->path->steps[step];
 	IntakeSlice rest;
-	long		place = 0;
+	long place = 0;
 
 	skip_space(&value);
 	if (value.data == NULL || value.len == 0 || state->found >= state->most)
@@ -273,7 +272,7 @@ search(Search *state, IntakeSlice value, int step)
 int
 intake_json_find(IntakeSlice text, const IntakePath *path, IntakeSlice *values, int most)
 {
-	Search		state = {path, values, most, 0};
+	Search state = {path, values, most, 0};
 
 	search(&state, text, 0);
 	return state.found;
@@ -284,11 +283,11 @@ intake_json_find(IntakeSlice text, const IntakePath *path, IntakeSlice *values, 
 static int
 hex4(const char *digits)
 {
-	int			value = 0;
+	int value = 0;
 
 	for (int i = 0; i < 4; i++)
 	{
-		char		c = digits[i];
+		char c = digits[i];
 
 		if (!((c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'f')))
 			return -1;
@@ -332,8 +331,8 @@ unescape_one(IntakeSlice text, char *out, size_t *written)
 	static const char escapes[] = "\"\\/bfnrt";
 	static const char meanings[] = "\"\\/\b\f\n\r\t";
 	const char *place;
-	int			code;
-	int			low;
+	int code;
+	int low;
 
 	if (text.len < 2)
 		return 0;
@@ -354,7 +353,8 @@ unescape_one(IntakeSlice text, char *out, size_t *written)
 	if (code > 0xDBFF || text.len < 12 || text.data[6] != '\\' || text.data[7] != 'u' ||
 		(low = hex4(text.data + 8)) < 0xDC00 || low > 0xDFFF)
 		return 0;
-	*written = put_utf8(out, 0x10000u + ((unsigned) (code - 0xD800) << 10) + (unsigned) (low - 0xDC00));
+	*written =
+		put_utf8(out, 0x10000u + ((unsigned) (code - 0xD800) << 10) + (unsigned) (low - 0xDC00));
 	return 12;
 }
 
@@ -362,8 +362,8 @@ unescape_one(IntakeSlice text, char *out, size_t *written)
 static IntakeSlice
 unescape(IntakeSlice string)
 {
-	char	   *out;
-	size_t		n = 0;
+	char *out;
+	size_t n = 0;
 
 	if (string.len < 2 || string.data[0] != '"' || string.data[string.len - 1] != '"')
 		return INTAKE_ABSENT;
@@ -373,8 +373,8 @@ unescape(IntakeSlice string)
 	out = palloc(string.len + 1);
 	while (string.len > 0)
 	{
-		size_t		length = 1;
-		size_t		written = 1;
+		size_t length = 1;
+		size_t written = 1;
 
 		if (string.data[0] != '\\')
 			out[n] = string.data[0];

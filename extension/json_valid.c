@@ -46,7 +46,7 @@ count_digits(Reader *r)
 static bool
 read_exponent(Reader *r, long *exponent)
 {
-	bool		negative = false;
+	bool negative = false;
 	const unsigned char *start;
 
 	if (r->at < r->end && (*r->at == '+' || *r->at == '-'))
@@ -65,9 +65,9 @@ read_exponent(Reader *r, long *exponent)
 static bool
 read_number(Reader *r)
 {
-	long		integers;
-	long		fractions = 0;
-	long		exponent = 0;
+	long integers;
+	long fractions = 0;
+	long exponent = 0;
 
 	if (*r->at == '-')
 		r->at++;
@@ -86,13 +86,14 @@ read_number(Reader *r)
 		if (!read_exponent(r, &exponent))
 			return false;
 	}
-	return integers + exponent <= MOST_INTEGER_DIGITS && fractions - exponent <= MOST_FRACTION_DIGITS;
+	return integers + exponent <= MOST_INTEGER_DIGITS &&
+		   fractions - exponent <= MOST_FRACTION_DIGITS;
 }
 
 static int
 read_hex4(Reader *r)
 {
-	int			value = 0;
+	int value = 0;
 
 	if (r->end - r->at < 4)
 		return -1;
@@ -115,8 +116,8 @@ read_hex4(Reader *r)
 static bool
 read_escape(Reader *r)
 {
-	int			code;
-	int			low;
+	int code;
+	int low;
 
 	if (r->at == r->end)
 		return false;
@@ -152,8 +153,8 @@ static bool
 read_utf8(Reader *r)
 {
 	unsigned char first = *r->at;
-	int			more = first >= 0xF0 ? 3 : first >= 0xE0 ? 2 : 1;
-	unsigned	code = first & (0x3F >> more);
+	int more = first >= 0xF0 ? 3 : first >= 0xE0 ? 2 : 1;
+	unsigned code = first & (0x3F >> more);
 
 	if (first < 0xC2 || first > 0xF4 || r->end - r->at <= more)
 		return false;
@@ -203,7 +204,7 @@ read_string(Reader *r)
 static bool
 read_word(Reader *r, const char *word)
 {
-	size_t		n = strlen(word);
+	size_t n = strlen(word);
 
 	if ((size_t) (r->end - r->at) < n || memcmp(r->at, word, n) != 0)
 		return false;
@@ -242,9 +243,9 @@ read_name(Reader *r)
 bool
 intake_json_valid(IntakeSlice text)
 {
-	Reader		r = {(const unsigned char *) text.data, (const unsigned char *) text.data + text.len};
-	bool		object[INTAKE_JSON_DEPTH];
-	int			depth = 0;
+	Reader r = {(const unsigned char *) text.data, (const unsigned char *) text.data + text.len};
+	bool object[INTAKE_JSON_DEPTH];
+	int depth = 0;
 
 	if (text.data == NULL || text.len == 0)
 		return false;

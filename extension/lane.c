@@ -34,16 +34,16 @@
 /* What this transaction will tell when it commits. */
 typedef struct Announcement
 {
-	int32		workflow_id;
-	int64		position;
+	int32 workflow_id;
+	int64 position;
 } Announcement;
 
 static HTAB *lanes = NULL;
-static List *announcements = NIL;	/* in TopTransactionContext */
+static List *announcements = NIL; /* in TopTransactionContext */
 static bool announce_supervisor = false;
 static bool announce_config = false;
-static int	tranche = 0;
-static List *private_lanes = NIL;	/* in TopMemoryContext */
+static int tranche = 0;
+static List *private_lanes = NIL; /* in TopMemoryContext */
 
 Size
 intake_lane_shmem_size(void)
@@ -55,9 +55,9 @@ intake_lane_shmem_size(void)
 void
 intake_lane_startup(void)
 {
-	HASHCTL		control = {0};
-	bool		found;
-	int		   *shared_tranche = ShmemInitStruct("pg_intake lane tranche", sizeof(int), &found);
+	HASHCTL control = {0};
+	bool found;
+	int *shared_tranche = ShmemInitStruct("pg_intake lane tranche", sizeof(int), &found);
 
 	if (!found)
 		*shared_tranche = LWLockNewTrancheId();
@@ -109,7 +109,7 @@ IntakeLane *
 intake_lane_find(int32 workflow_id, Oid owner)
 {
 	IntakeLane *lane;
-	bool		found;
+	bool found;
 
 	LWLockAcquire(intake_shmem->lane_lock, LW_EXCLUSIVE);
 	lane = find_lane(MyDatabaseId, workflow_id, HASH_ENTER_NULL, &found);
@@ -125,9 +125,9 @@ intake_lane_find(int32 workflow_id, Oid owner)
 void
 intake_lane_poll(void)
 {
-	ListCell   *cell;
+	ListCell *cell;
 
-	foreach(cell, private_lanes)
+	foreach (cell, private_lanes)
 		intake_lane_rewind(lfirst(cell), 0);
 }
 
@@ -135,7 +135,7 @@ intake_lane_poll(void)
 bool
 intake_lane_ready(IntakeLane *lane)
 {
-	bool		ready;
+	bool ready;
 
 	SpinLockAcquire(&lane->mutex);
 	ready = lane->more || lane->rewind != PG_INT64_MAX;
@@ -160,7 +160,7 @@ intake_lane_rewind(IntakeLane *lane, int64 position)
 int64
 intake_lane_claim_begin(IntakeLane *lane)
 {
-	int64		start;
+	int64 start;
 
 	LWLockAcquire(&lane->claim_lock, LW_EXCLUSIVE);
 	SpinLockAcquire(&lane->mutex);
@@ -202,9 +202,9 @@ intake_lane_rewind_all(void)
 static void
 publish(void)
 {
-	ListCell   *cell;
+	ListCell *cell;
 
-	foreach(cell, announcements)
+	foreach (cell, announcements)
 	{
 		Announcement *told = lfirst(cell);
 		IntakeLane *lane;
@@ -256,11 +256,11 @@ intake_lane_announce(int32 workflow_id, int64 position)
 {
 	MemoryContext old;
 	Announcement *told;
-	ListCell   *cell;
+	ListCell *cell;
 
 	if (intake_shmem == NULL)
 		return;
-	foreach(cell, announcements)
+	foreach (cell, announcements)
 	{
 		told = lfirst(cell);
 		if (told->workflow_id == workflow_id)

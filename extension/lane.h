@@ -14,19 +14,19 @@
 /* Identity of a lane. */
 typedef struct IntakeLaneTag
 {
-	Oid			database;
-	int32		workflow_id;
+	Oid database;
+	int32 workflow_id;
 } IntakeLaneTag;
 
 typedef struct IntakeLane
 {
 	IntakeLaneTag tag;
-	Oid			owner;			/* the role whose executors serve it */
-	LWLock		claim_lock;		/* held by the executor that reads the lane */
-	int64		cursor;			/* first position not read yet; under claim_lock */
-	bool		more;			/* the last claim left some; under claim_lock */
-	slock_t		mutex;			/* guards rewind */
-	int64		rewind;			/* lowest position that arrived since, or PG_INT64_MAX */
+	Oid owner;         /* the role whose executors serve it */
+	LWLock claim_lock; /* held by the executor that reads the lane */
+	int64 cursor;      /* first position not read yet; under claim_lock */
+	bool more;         /* the last claim left some; under claim_lock */
+	slock_t mutex;     /* guards rewind */
+	int64 rewind;      /* lowest position that arrived since, or PG_INT64_MAX */
 } IntakeLane;
 
 extern Size intake_lane_shmem_size(void);

@@ -27,15 +27,15 @@
 /* A database, and its supervisor. */
 typedef struct Database
 {
-	Oid			oid;			/* hash key */
-	bool		seen;			/* in the present round */
+	Oid oid;   /* hash key */
+	bool seen; /* in the present round */
 	IntakeChild supervisor;
 } Database;
 
 static HTAB *
 make_databases(void)
 {
-	HASHCTL		control = {0};
+	HASHCTL control = {0};
 
 	control.keysize = sizeof(Oid);
 	control.entrysize = sizeof(Database);
@@ -48,10 +48,10 @@ static void
 list_databases(HTAB *databases)
 {
 	HASH_SEQ_STATUS status;
-	Database   *database;
-	Relation	catalog;
+	Database *database;
+	Relation catalog;
 	TableScanDesc scan;
-	HeapTuple	tuple;
+	HeapTuple tuple;
 
 	hash_seq_init(&status, databases);
 	while ((database = hash_seq_search(&status)) != NULL)
@@ -64,7 +64,7 @@ list_databases(HTAB *databases)
 	while (HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection)))
 	{
 		Form_pg_database form = (Form_pg_database) GETSTRUCT(tuple);
-		bool		found;
+		bool found;
 
 		if (!form->datallowconn || form->datconnlimit == -2)
 			continue;
@@ -83,8 +83,8 @@ static bool
 keep_supervisors(HTAB *databases)
 {
 	HASH_SEQ_STATUS status;
-	Database   *database;
-	bool		waiting = false;
+	Database *database;
+	bool waiting = false;
 
 	hash_seq_init(&status, databases);
 	while ((database = hash_seq_search(&status)) != NULL)
@@ -98,8 +98,8 @@ keep_supervisors(HTAB *databases)
 			database->supervisor.next_start = 0;
 		}
 		else if (intake_shmem_count(INTAKE_SUPERVISOR, database->oid, InvalidOid) == 0)
-			waiting |= !intake_worker_keep(&database->supervisor, INTAKE_SUPERVISOR,
-										   database->oid, InvalidOid);
+			waiting |= !intake_worker_keep(&database->supervisor, INTAKE_SUPERVISOR, database->oid,
+										   InvalidOid);
 	}
 	return waiting;
 }
@@ -107,7 +107,7 @@ keep_supervisors(HTAB *databases)
 void
 intake_launcher_main(Datum arg)
 {
-	HTAB	   *databases;
+	HTAB *databases;
 
 	intake_worker_begin();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
@@ -116,7 +116,7 @@ intake_launcher_main(Datum arg)
 	databases = make_databases();
 	for (;;)
 	{
-		bool		waiting;
+		bool waiting;
 
 		list_databases(databases);
 		waiting = keep_supervisors(databases);

@@ -11,7 +11,7 @@
 static char *
 copy(IntakeSlice text)
 {
-	char	   *out = palloc(text.len + 1);
+	char *out = palloc(text.len + 1);
 
 	memcpy(out, text.data, text.len);
 	out[text.len] = '\0';
@@ -22,7 +22,7 @@ static bool
 parse_place(IntakeSlice text, IntakePlace *place, const char **error)
 {
 	static const char *const kinds[] = {"header", "headers", "query", "form", "json", "sig"};
-	char	   *all = copy(text);
+	char *all = copy(text);
 	IntakeSlice rest;
 	IntakeSlice kind = intake_slice_cut(intake_slice_cstr(all), ":", &rest);
 
@@ -87,7 +87,7 @@ find_headers(const IntakePlace *place, IntakeSlice block, IntakeSlice *values, i
 	IntakeHeaderIterator iterator = intake_headers_begin(block);
 	IntakeSlice name;
 	IntakeSlice value;
-	int			found = 0;
+	int found = 0;
 
 	while (found < most && intake_headers_next(&iterator, &name, &value))
 	{
@@ -102,7 +102,7 @@ find_headers(const IntakePlace *place, IntakeSlice block, IntakeSlice *values, i
 static int
 find_json(const IntakePlace *place, IntakeSlice text, IntakeSlice *values, int most)
 {
-	int			found = intake_json_find(text, &place->path, values, most);
+	int found = intake_json_find(text, &place->path, values, most);
 
 	for (int i = 0; i < found; i++)
 		values[i] = intake_json_scalar(values[i]);
@@ -117,7 +117,7 @@ int
 intake_location_all(const IntakePlace *place, const IntakeRequest *request, IntakeSlice item,
 					IntakeSlice *values, int most)
 {
-	int			found = 0;
+	int found = 0;
 
 	switch (place->kind)
 	{
@@ -128,8 +128,9 @@ intake_location_all(const IntakePlace *place, const IntakeRequest *request, Inta
 		case INTAKE_FORM:
 			while (found < most)
 			{
-				values[found] = intake_form_find(
-					place->kind == INTAKE_QUERY ? request->query : request->body, place->name, found);
+				values[found] =
+					intake_form_find(place->kind == INTAKE_QUERY ? request->query : request->body,
+									 place->name, found);
 				if (values[found].data == NULL)
 					break;
 				found++;

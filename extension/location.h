@@ -33,8 +33,8 @@ typedef struct IntakePlace
 {
 	IntakePlaceKind kind;
 	IntakeSlice name;
-	IntakePath	path;			/* of INTAKE_JSON */
-	bool		relative;		/* to an item */
+	IntakePath path; /* of INTAKE_JSON */
+	bool relative;   /* to an item */
 } IntakePlace;
 
 #define INTAKE_LOCATION_MAX 6
@@ -42,12 +42,12 @@ typedef struct IntakePlace
 typedef struct IntakeLocation
 {
 	IntakePlace places[INTAKE_LOCATION_MAX];
-	int			count;
+	int count;
 } IntakeLocation;
 
 extern bool intake_location_parse(const char *text, IntakeLocation *location, const char **error);
-extern int	intake_location_all(const IntakePlace *place, const IntakeRequest *request,
-								IntakeSlice item, IntakeSlice *values, int most);
+extern int intake_location_all(const IntakePlace *place, const IntakeRequest *request,
+							   IntakeSlice item, IntakeSlice *values, int most);
 extern IntakeSlice intake_location_read_item(const IntakeLocation *location,
 											 const IntakeRequest *request, IntakeSlice item);
 extern IntakeSlice intake_location_read(const IntakeLocation *location,

@@ -24,29 +24,29 @@ typedef enum
 	PART_FORM_SORTED,
 	PART_BODY_DIGEST,
 	PART_LOCATION,
-	PART_OPEN,					/* [ */
-	PART_CLOSE					/* ] */
+	PART_OPEN, /* [ */
+	PART_CLOSE /* ] */
 } PartKind;
 
 typedef struct Part
 {
-	PartKind	kind;
-	bool		lower;
+	PartKind kind;
+	bool lower;
 	IntakeSlice literal;
 	IntakeLocation *location;
 } Part;
 
 struct IntakeMessage
 {
-	int			count;
-	Part		parts[MOST_PARTS];
+	int count;
+	Part parts[MOST_PARTS];
 };
 
 static const struct
 {
 	const char *name;
-	PartKind	kind;
-}			variables[] = {
+	PartKind kind;
+} variables[] = {
 	{"body", PART_BODY},
 	{"timestamp", PART_TIMESTAMP},
 	{"method", PART_METHOD},
@@ -70,7 +70,7 @@ compile_variable(IntakeSlice name, Part *part, char **error)
 {
 	IntakeSlice lower = intake_slice_cstr("|lower");
 	const char *why = NULL;
-	char	   *text;
+	char *text;
 
 	if (name.len > lower.len &&
 		memcmp(name.data + name.len - lower.len, lower.data, lower.len) == 0)
@@ -98,7 +98,7 @@ compile_variable(IntakeSlice name, Part *part, char **error)
 static size_t
 compile_literal(const char *text, Part *part)
 {
-	size_t		n = strcspn(text, "{[]\\");
+	size_t n = strcspn(text, "{[]\\");
 
 	part->kind = PART_LITERAL;
 	if (n > 0)
@@ -150,12 +150,12 @@ IntakeMessage *
 intake_message_compile(const char *text, char **error)
 {
 	IntakeMessage *message = palloc0(sizeof(IntakeMessage));
-	bool		open = false;
+	bool open = false;
 
 	text = pstrdup(text);
 	while (*text != '\0')
 	{
-		Part	   *part = &message->parts[message->count];
+		Part *part = &message->parts[message->count];
 
 		if (message->count == MOST_PARTS)
 		{
@@ -200,7 +200,7 @@ static IntakeSlice
 digest_body(IntakeSlice body)
 {
 	IntakeDigest digest;
-	char	   *hex = palloc(2 * INTAKE_DIGEST_MAX + 1);
+	char *hex = palloc(2 * INTAKE_DIGEST_MAX + 1);
 
 	if (!intake_digest_plain(INTAKE_SHA256, &body, 1, &digest))
 		return INTAKE_ABSENT;
@@ -211,7 +211,7 @@ digest_body(IntakeSlice body)
 static IntakeSlice
 to_lower(IntakeSlice text)
 {
-	char	   *out = palloc(text.len + 1);
+	char *out = palloc(text.len + 1);
 
 	for (size_t i = 0; i < text.len; i++)
 		out[i] = text.data[i] >= 'A' && text.data[i] <= 'Z' ? text.data[i] + 32 : text.data[i];
@@ -255,9 +255,9 @@ part_value(const Part *part, const IntakeValues *values)
 int
 intake_message_render(const IntakeMessage *message, const IntakeValues *values, IntakeSlice *out)
 {
-	int			count = 0;
-	int			opened = -1;	/* count at the opening bracket */
-	bool		dropped = false;
+	int count = 0;
+	int opened = -1; /* count at the opening bracket */
+	bool dropped = false;
 
 	for (int i = 0; i < message->count; i++)
 	{
@@ -289,9 +289,9 @@ IntakeSlice
 intake_message_text(const IntakeMessage *message, const IntakeValues *values)
 {
 	IntakeSlice parts[MOST_PARTS];
-	int			count = intake_message_render(message, values, parts);
-	size_t		length = 0;
-	char	   *out;
+	int count = intake_message_render(message, values, parts);
+	size_t length = 0;
+	char *out;
 
 	if (count < 0)
 		return INTAKE_ABSENT;

@@ -18,19 +18,19 @@
 typedef struct IntakeValues
 {
 	const IntakeRequest *request;
-	IntakeSlice url;			/* the variant to use */
-	IntakeSlice timestamp;		/* as it was written */
+	IntakeSlice url;       /* the variant to use */
+	IntakeSlice timestamp; /* as it was written */
 	IntakeSlice secret;
 	IntakeSlice token;
-	IntakeSlice item;			/* where relative pointers begin */
+	IntakeSlice item; /* where relative pointers begin */
 } IntakeValues;
 
 typedef struct IntakeMessage IntakeMessage;
 
 extern IntakeMessage *intake_message_compile(const char *text, char **error);
-extern int	intake_message_parts(const IntakeMessage *message);
-extern int	intake_message_render(const IntakeMessage *message, const IntakeValues *values,
-								  IntakeSlice *out);
+extern int intake_message_parts(const IntakeMessage *message);
+extern int intake_message_render(const IntakeMessage *message, const IntakeValues *values,
+								 IntakeSlice *out);
 extern IntakeSlice intake_message_text(const IntakeMessage *message, const IntakeValues *values);
 extern bool intake_message_uses_url(const IntakeMessage *message);
 

@@ -33,7 +33,7 @@
 Oid
 intake_owner_extension(LOCKMODE lock)
 {
-	Oid			oid = get_extension_oid(INTAKE_EXTENSION, true);
+	Oid oid = get_extension_oid(INTAKE_EXTENSION, true);
 
 	if (!OidIsValid(oid) || lock == NoLock)
 		return oid;
@@ -45,11 +45,11 @@ intake_owner_extension(LOCKMODE lock)
 static Oid
 extension_owner(void)
 {
-	Relation	catalog = table_open(ExtensionRelationId, AccessShareLock);
+	Relation catalog = table_open(ExtensionRelationId, AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
-	HeapTuple	tuple;
-	Oid			owner = InvalidOid;
+	HeapTuple tuple;
+	Oid owner = InvalidOid;
 
 	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ,
 				CStringGetDatum(INTAKE_EXTENSION));
@@ -70,7 +70,7 @@ extension_owner(void)
 void
 intake_owner_begin(IntakeOwner *saved)
 {
-	Oid			owner = extension_owner();
+	Oid owner = extension_owner();
 
 	GetUserIdAndSecContext(&saved->user, &saved->context);
 	SetUserIdAndSecContext(owner, saved->context | SECURITY_LOCAL_USERID_CHANGE |
@@ -92,7 +92,7 @@ void
 intake_owner_execute(const char *sql)
 {
 	IntakeOwner saved;
-	int			result;
+	int result;
 
 	intake_owner_begin(&saved);
 	SPI_connect();

@@ -11,12 +11,12 @@
 
 typedef struct IntakeOwner
 {
-	Oid			user;			/* who was current before */
-	int			context;		/* and the security context */
-	int			nest;			/* settings are undone to this level */
+	Oid user;    /* who was current before */
+	int context; /* and the security context */
+	int nest;    /* settings are undone to this level */
 } IntakeOwner;
 
-extern Oid	intake_owner_extension(LOCKMODE lock);
+extern Oid intake_owner_extension(LOCKMODE lock);
 extern void intake_owner_begin(IntakeOwner *saved);
 extern void intake_owner_end(const IntakeOwner *saved);
 extern void intake_owner_execute(const char *sql);

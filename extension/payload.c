@@ -28,9 +28,9 @@ intake_payload_parse(IntakeSlice body)
 Datum
 intake_sql_payload(PG_FUNCTION_ARGS)
 {
-	bytea	   *body = PG_GETARG_BYTEA_PP(0);
+	bytea *body = PG_GETARG_BYTEA_PP(0);
 	IntakeSlice slice = {VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body)};
-	Jsonb	   *payload = intake_payload_parse(slice);
+	Jsonb *payload = intake_payload_parse(slice);
 
 	if (payload == NULL)
 		PG_RETURN_NULL();
@@ -42,7 +42,7 @@ bool
 intake_payload_text_valid(IntakeSlice text)
 {
 	return memchr(text.data, 0, text.len) == NULL &&
-		pg_verify_mbstr(PG_UTF8, text.data, text.len, true);
+		   pg_verify_mbstr(PG_UTF8, text.data, text.len, true);
 }
 
 /*
@@ -74,7 +74,7 @@ append_text(StringInfo out, IntakeSlice text)
 static JsonbValue
 string_value(StringInfo text)
 {
-	JsonbValue	value;
+	JsonbValue value;
 
 	value.type = jbvString;
 	value.val.string.val = text->data;
@@ -103,7 +103,7 @@ static void
 collect_header(Header *headers, int *count, IntakeSlice name, IntakeSlice value)
 {
 	StringInfoData lower;
-	Header	   *header;
+	Header *header;
 
 	initStringInfo(&lower);
 	append_text(&lower, name);
@@ -131,13 +131,13 @@ collect_header(Header *headers, int *count, IntakeSlice name, IntakeSlice value)
 Jsonb *
 intake_payload_headers(IntakeSlice block, const IntakeScheme *scheme)
 {
-	Header		headers[MAX_HEADERS];
-	int			count = 0;
+	Header headers[MAX_HEADERS];
+	int count = 0;
 	IntakeHeaderIterator iterator = intake_headers_begin(block);
 	IntakeSlice name;
 	IntakeSlice value;
 	JsonbParseState *state = NULL;
-	JsonbValue	text;
+	JsonbValue text;
 
 	while (count < MAX_HEADERS && intake_headers_next(&iterator, &name, &value))
 		if (!intake_scheme_header_is_credential(scheme, name))

@@ -2,8 +2,8 @@
  * receive.c
  *		From a raw request to a stored event and an answer: the extension's side of the shim.
  *
- * A batch has two phases. Judging looks at the bytes of each request and writes nothing:
- * route, size, handshake, signature, key and type. Storing writes the accepted events, in a
+ * A batch has two phases. Judging (delivery.c) looks at the bytes of each request and writes
+ * nothing. Storing writes the accepted events, in a
  * subtransaction; if that fails, each event is tried in a subtransaction of its own, so that
  * one that cannot be stored harms only itself. Whatever is wrong on our side becomes 503.
  */
@@ -23,39 +23,13 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "config.h"
+#include "delivery.h"
 #include "event.h"
-#include "handshake.h"
 #include "intake.h"
-#include "json.h"
-#include "payload.h"
 #include "registry.h"
 #include "rejection.h"
-#include "request.h"
-#include "signature.h"
-
-#define MAX_KEY 1024
-#define MAX_TYPE 256
 
 #define JSON_TYPE "application/json"
-
-/* One request of a batch, and its answer. Filled in from top to bottom. */
-typedef struct Delivery
-{
-	IntakeRequest request;
-	IntakeSlice source_name;
-	const char *peer;
-	IntakeSource *source;
-	IntakeEvent event;
-	bool		accepted;		/* event is to be stored */
-	IntakeAnswer answer;		/* for a handshake */
-	int			status;			/* 0: not decided yet */
-	const char *content_type;
-	const char *headers;
-	const char *body;
-	const char *reason;			/* of a rejection */
-	const char *detail;
-} Delivery;
 
 PG_FUNCTION_INFO_V1(intake_sql_receive);
 PG_FUNCTION_INFO_V1(intake_sql_ingest);
@@ -63,190 +37,7 @@ PG_FUNCTION_INFO_V1(intake_sql_verify);
 PG_FUNCTION_INFO_V1(intake_sql_verify_explain);
 
 static void
-reject(Delivery *delivery, int status, const char *reason, const char *detail)
-{
-	delivery->status = status;
-	delivery->reason = reason;
-	delivery->detail = detail;
-}
-
-/* ---- judging ---- */
-
-static void
-answer_handshake(Delivery *delivery)
-{
-	delivery->status = delivery->answer.status;
-	delivery->content_type = delivery->answer.content_type;
-	delivery->headers = delivery->answer.headers;
-	delivery->body = delivery->answer.body.data
-		? pnstrdup(delivery->answer.body.data, delivery->answer.body.len)
-		: NULL;
-	if (delivery->body != NULL && !intake_payload_text_valid(delivery->answer.body))
-	{
-		delivery->content_type = delivery->headers = delivery->body = NULL;
-		reject(delivery, 400, "handshake_refused", "the challenge is not text");
-	}
-}
-
-static bool
-try_handshake(Delivery *delivery, bool verified)
-{
-	IntakeSource *source = delivery->source;
-
-	if (!intake_handshake_answer(source->handshakes, source->n_handshakes, &delivery->request,
-								 source->token, verified, &delivery->answer))
-		return false;
-	answer_handshake(delivery);
-	return true;
-}
-
-static bool
-method_is(const Delivery *delivery, const char *method)
-{
-	return intake_slice_equal(delivery->request.method, intake_slice_cstr(method));
-}
-
-/* The URL that the sender called: the configured one, with the query that arrived. */
-static IntakeSlice
-sender_url(IntakeSlice public_url, IntakeSlice query)
-{
-	char	   *url;
-
-	if (public_url.data == NULL || query.len == 0)
-		return public_url;
-	url = palloc(public_url.len + query.len + 1);
-	memcpy(url, public_url.data, public_url.len);
-	url[public_url.len] = '?';
-	memcpy(url + public_url.len + 1, query.data, query.len);
-	return (IntakeSlice){url, public_url.len + query.len + 1};
-}
-
-/* Decides what can be decided without a signature. */
-static void
-route(Delivery *delivery)
-{
-	int			limit = intake_config_max_body_size;
-
-	delivery->source = intake_registry_source(delivery->source_name);
-	if (delivery->source != NULL)
-		delivery->request.url = sender_url(delivery->source->public_url, delivery->request.query);
-	if (delivery->source == NULL)
-		reject(delivery, 404, "unknown_source", NULL);
-	else if (delivery->request.body.len > (size_t) limit * 1024)
-		reject(delivery, 413, "too_large",
-			   psprintf("the body has %zu bytes, pg_intake.max_body_size is %d kB",
-						delivery->request.body.len, limit));
-	else if (try_handshake(delivery, false))
-		return;
-	else if (!method_is(delivery, "POST"))
-	{
-		for (int i = 0; i < delivery->source->n_handshakes; i++)
-			if (intake_slice_equal(intake_slice_cstr(delivery->source->handshakes[i].method),
-								   delivery->request.method))
-			{
-				reject(delivery, delivery->source->reject_status, "handshake_refused",
-					   "no rule matches; is the verify token right?");
-				return;
-			}
-		reject(delivery, 405, "method", NULL);
-		delivery->headers = "Allow: POST\r\n";
-	}
-}
-
-/* The secrets of a source that are valid at the time of the request. */
-static int
-current_secrets(const IntakeSource *source, int64 now, IntakeSlice *secrets)
-{
-	int			count = 0;
-
-	for (int i = 0; i < source->n_secrets; i++)
-		if (source->expires[i] > now - INTAKE_UNIX_EPOCH)
-			secrets[count++] = source->secrets[i];
-	return count;
-}
-
-/* Verifies a request against a source. Fails closed. */
-static void
-verify(const IntakeSource *source, const IntakeRequest *request, IntakeVerdict *verdict)
-{
-	IntakeSlice *secrets;
-	int			count;
-
-	if (source->scheme == NULL)
-	{
-		verdict->reason = INTAKE_BAD_SECRET;
-		strlcpy(verdict->detail, source->problem, sizeof(verdict->detail));
-		return;
-	}
-	secrets = palloc((source->n_secrets + 1) * sizeof(IntakeSlice));
-	count = current_secrets(source, request->now, secrets);
-	intake_signature_verify(source->scheme, request, secrets, count, verdict);
-}
-
-static void
-authenticate(Delivery *delivery)
-{
-	IntakeVerdict verdict = {0};
-
-	verify(delivery->source, &delivery->request, &verdict);
-	if (verdict.reason != INTAKE_OK)
-		reject(delivery, delivery->source->reject_status, intake_reason_name(verdict.reason),
-			   pstrdup(verdict.detail));
-}
-
-/* A value of the request that can be stored as text of at most LIMIT bytes, or absent. */
-static IntakeSlice
-read_text(const IntakeLocation *location, const IntakeRequest *request, size_t limit)
-{
-	IntakeSlice value = {NULL, 0};
-
-	if (location != NULL)
-		value = intake_location_read(location, request);
-	if (value.data == NULL || value.len == 0 || value.len > limit ||
-		!intake_payload_text_valid(value))
-		value = (IntakeSlice){NULL, 0};
-	return value;
-}
-
-static void
-extract(Delivery *delivery)
-{
-	IntakeSource *source = delivery->source;
-	IntakeEvent *event = &delivery->event;
-
-	event->key = read_text(source->key, &delivery->request, MAX_KEY);
-	event->type = read_text(source->type, &delivery->request, MAX_TYPE);
-	if (event->key.data == NULL)
-	{
-		reject(delivery, 400, "no_key",
-			   source->key == NULL ? "neither source nor scheme says where the key is"
-			   : intake_json_valid(delivery->request.body) ? "no usable key was found"
-			   : "no usable key was found; the body is not JSON");
-		return;
-	}
-	event->source_id = source->id;
-	event->source_name = source->name;
-	event->headers = intake_payload_headers(delivery->request.headers, source->scheme);
-	event->body = delivery->request.body;
-	event->replay_dead = source->replay_dead;
-	delivery->accepted = true;
-}
-
-/* Decides about one request without writing anything. */
-static void
-judge(Delivery *delivery)
-{
-	route(delivery);
-	if (delivery->status == 0)
-		authenticate(delivery);
-	if (delivery->status == 0 && !try_handshake(delivery, true))
-		extract(delivery);
-}
-
-/* ---- storing ---- */
-
-static void
-answer_event(Delivery *delivery)
+answer_event(IntakeDelivery *delivery)
 {
 	delivery->status = 200;
 	if (delivery->source->success_body != NULL)
@@ -256,8 +47,9 @@ answer_event(Delivery *delivery)
 		return;
 	}
 	delivery->content_type = JSON_TYPE;
-	delivery->body = psprintf("{\"status\":\"%s\",\"event_id\":\"" INT64_FORMAT "\"}",
-						  delivery->event.fresh ? "accepted" : "already_accepted", delivery->event.id);
+	delivery->body =
+		psprintf("{\"status\":\"%s\",\"event_id\":\"" INT64_FORMAT "\"}",
+				 delivery->event.fresh ? "accepted" : "already_accepted", delivery->event.id);
 }
 
 /* Whether an error means that nothing can be stored now, whatever it is. */
@@ -297,7 +89,7 @@ store_in_subtransaction(IntakeEvent **events, int count)
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
+		ErrorData *error;
 
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
@@ -316,11 +108,11 @@ store_in_subtransaction(IntakeEvent **events, int count)
 }
 
 static void
-store(Delivery *deliveries, int count)
+store(IntakeDelivery *deliveries, int count)
 {
 	IntakeEvent **events = palloc((count + 1) * sizeof(IntakeEvent *));
-	int			accepted = 0;
-	bool		stored;
+	int accepted = 0;
+	bool stored;
 
 	for (int i = 0; i < count; i++)
 		if (deliveries[i].accepted)
@@ -347,17 +139,17 @@ store(Delivery *deliveries, int count)
 
 /* Judges and stores a batch, and records what was rejected. */
 static void
-process(Delivery *deliveries, int count)
+process(IntakeDelivery *deliveries, int count)
 {
 	IntakeRejection *rejections = palloc0((count + 1) * sizeof(IntakeRejection));
-	int			rejected = 0;
+	int rejected = 0;
 
 	PreventCommandIfReadOnly("intake.receive()");
 	PreventCommandDuringRecovery("intake.receive()");
 	intake_registry_refresh_sources();
 	intake_registry_refresh_workflows();
 	for (int i = 0; i < count; i++)
-		judge(&deliveries[i]);
+		intake_delivery_judge(&deliveries[i]);
 	store(deliveries, count);
 	for (int i = 0; i < count; i++)
 		if (deliveries[i].reason != NULL)
@@ -378,24 +170,21 @@ process(Delivery *deliveries, int count)
 static Datum *
 array_argument(FunctionCallInfo fcinfo, int number, Oid type, int *count)
 {
-	ArrayType  *array;
-	Datum	   *elements;
-	int			n;
+	ArrayType *array;
+	Datum *elements;
+	int n;
 
 	if (PG_ARGISNULL(number))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("arguments of intake.receive must not be null")));
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("arguments of intake.receive must not be null")));
 	array = PG_GETARG_ARRAYTYPE_P(number);
 	if (array_contains_nulls(array))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("arrays of intake.receive must not contain nulls")));
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("arrays of intake.receive must not contain nulls")));
 	deconstruct_array(array, type, -1, false, TYPALIGN_INT, &elements, NULL, &n);
 	if (*count >= 0 && n != *count)
-		ereport(ERROR,
-				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-				 errmsg("arrays of intake.receive must have the same length")));
+		ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+						errmsg("arrays of intake.receive must have the same length")));
 	*count = n;
 	return elements;
 }
@@ -415,7 +204,7 @@ unix_now(void)
 }
 
 static void
-answer_values(const Delivery *delivery, Datum *values, bool *nulls)
+answer_values(const IntakeDelivery *delivery, Datum *values, bool *nulls)
 {
 	const char *texts[] = {delivery->content_type, delivery->headers, delivery->body};
 
@@ -433,13 +222,13 @@ Datum
 intake_sql_receive(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	int			count = -1;
-	Datum	   *columns[6];
-	Delivery	   *deliveries;
+	int count = -1;
+	Datum *columns[6];
+	IntakeDelivery *deliveries;
 
 	for (int i = 0; i < 6; i++)
 		columns[i] = array_argument(fcinfo, i, i < 5 ? BYTEAOID : TEXTOID, &count);
-	deliveries = palloc0((count + 1) * sizeof(Delivery));
+	deliveries = palloc0((count + 1) * sizeof(IntakeDelivery));
 	for (int i = 0; i < count; i++)
 	{
 		IntakeRequest *request = &deliveries[i].request;
@@ -457,8 +246,8 @@ intake_sql_receive(PG_FUNCTION_ARGS)
 		process(deliveries, count);
 	for (int i = 0; i < count; i++)
 	{
-		Datum		values[4];
-		bool		nulls[4];
+		Datum values[4];
+		bool nulls[4];
 
 		answer_values(&deliveries[i], values, nulls);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
@@ -470,9 +259,8 @@ static void
 append_header(StringInfo block, const JsonbValue *name, const char *value, int length)
 {
 	if (memchr(value, '\n', length) != NULL || memchr(value, '\r', length) != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("a header value must not contain a line break")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("a header value must not contain a line break")));
 	appendBinaryStringInfo(block, name->val.string.val, name->val.string.len);
 	appendStringInfoString(block, ": ");
 	appendBinaryStringInfo(block, value, length);
@@ -488,15 +276,14 @@ headers_argument(Jsonb *headers)
 {
 	StringInfoData block;
 	JsonbIterator *iterator = JsonbIteratorInit(&headers->root);
-	JsonbValue	name = {0};
-	JsonbValue	value;
+	JsonbValue name = {0};
+	JsonbValue value;
 	JsonbIteratorToken token;
 
 	initStringInfo(&block);
 	if (!JB_ROOT_IS_OBJECT(headers))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("headers must be a JSON object of names and values")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("headers must be a JSON object of names and values")));
 	while ((token = JsonbIteratorNext(&iterator, &value, false)) != WJB_DONE)
 	{
 		if (token == WJB_KEY)
@@ -505,7 +292,7 @@ headers_argument(Jsonb *headers)
 			append_header(&block, &name, value.val.string.val, value.val.string.len);
 		else if ((token == WJB_VALUE || token == WJB_ELEM) && value.type == jbvNumeric)
 		{
-			char	   *number = DatumGetCString(
+			char *number = DatumGetCString(
 				DirectFunctionCall1(numeric_out, NumericGetDatum(value.val.numeric)));
 
 			append_header(&block, &name, number, strlen(number));
@@ -527,19 +314,18 @@ refuse_nulls(FunctionCallInfo fcinfo, int count, const char *function)
 {
 	for (int i = 0; i < count; i++)
 		if (PG_ARGISNULL(i))
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("source, headers and body of %s must not be null", function)));
+			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+							errmsg("source, headers and body of %s must not be null", function)));
 }
 
 /* SQL: intake.ingest(source, headers, body, query, method), one request as the shim sends it. */
 Datum
 intake_sql_ingest(PG_FUNCTION_ARGS)
 {
-	Delivery		delivery = {0};
-	TupleDesc	descriptor;
-	Datum		values[4];
-	bool		nulls[4];
+	IntakeDelivery delivery = {0};
+	TupleDesc descriptor;
+	Datum values[4];
+	bool nulls[4];
 
 	refuse_nulls(fcinfo, 3, "intake.ingest");
 	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
@@ -554,8 +340,7 @@ intake_sql_ingest(PG_FUNCTION_ARGS)
 	delivery.peer = NULL;
 	process(&delivery, 1);
 	answer_values(&delivery, values, nulls);
-	PG_RETURN_DATUM(
-		HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
 }
 
 /* The verdict on the request that the arguments of verify and verify_explain describe. */
@@ -572,9 +357,8 @@ verify_arguments(FunctionCallInfo fcinfo, const char *function, IntakeVerdict *v
 	intake_registry_refresh_sources();
 	source = intake_registry_source(name);
 	if (source == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("source \"%.*s\" does not exist", (int) name.len, name.data)));
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("source \"%.*s\" does not exist", (int) name.len, name.data)));
 	request.headers = headers_argument(PG_GETARG_JSONB_P(1));
 	request.body = text_argument(fcinfo, 2);
 	request.url = text_argument(fcinfo, 3);
@@ -587,7 +371,7 @@ verify_arguments(FunctionCallInfo fcinfo, const char *function, IntakeVerdict *v
 		request.url = source->public_url;
 	request.method = PG_ARGISNULL(4) ? intake_slice_cstr("POST") : text_argument(fcinfo, 4);
 	request.now = PG_ARGISNULL(5) ? unix_now() : PG_GETARG_TIMESTAMPTZ(5) + INTAKE_UNIX_EPOCH;
-	verify(source, &request, verdict);
+	intake_delivery_verify(source, &request, verdict);
 }
 
 /* SQL: intake.verify(source, headers, body, url, method, at). */
@@ -609,7 +393,6 @@ intake_sql_verify_explain(PG_FUNCTION_ARGS)
 	verify_arguments(fcinfo, "intake.verify_explain", &verdict);
 	if (verdict.reason == INTAKE_OK)
 		PG_RETURN_TEXT_P(cstring_to_text("ok"));
-	PG_RETURN_TEXT_P(cstring_to_text(
-		psprintf("%s%s%s", intake_reason_name(verdict.reason), verdict.detail[0] ? ": " : "",
-				 verdict.detail)));
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%s%s%s", intake_reason_name(verdict.reason),
+											  verdict.detail[0] ? ": " : "", verdict.detail)));
 }

@@ -37,16 +37,16 @@
 /* One half of the configuration. */
 typedef struct Half
 {
-	MemoryContext context;		/* NULL: not read yet */
-	List	   *list;
-	bool		stale;
-	uint64		config;			/* intake_shmem_config() before it was read */
+	MemoryContext context; /* NULL: not read yet */
+	List *list;
+	bool stale;
+	uint64 config; /* intake_shmem_config() before it was read */
 } Half;
 
 static Half sources;
 static Half workflows;
 static uint64 version = 0;
-static Oid	watched[4];
+static Oid watched[4];
 
 PG_FUNCTION_INFO_V1(intake_sql_config_changed);
 PG_FUNCTION_INFO_V1(intake_sql_source_problem);
@@ -72,7 +72,7 @@ intake_sql_config_changed(PG_FUNCTION_ARGS)
 static void
 invalidate(Datum arg, Oid relation)
 {
-	bool		ours = !OidIsValid(relation);
+	bool ours = !OidIsValid(relation);
 
 	for (int i = 0; i < lengthof(watched); i++)
 		ours |= relation == watched[i];
@@ -87,7 +87,7 @@ watch(void)
 {
 	static const char *const names[] = {"scheme", "source", "source_secret", "workflow"};
 	static bool registered = false;
-	Oid			schema = get_namespace_oid(INTAKE_SCHEMA, false);
+	Oid schema = get_namespace_oid(INTAKE_SCHEMA, false);
 
 	for (int i = 0; i < lengthof(watched); i++)
 		watched[i] = get_relname_relid(names[i], schema);
@@ -101,7 +101,7 @@ watch(void)
 static char *
 text_column(int row, int column)
 {
-	char	   *value = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
+	char *value = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
 
 	return value;
 }
@@ -109,7 +109,7 @@ text_column(int row, int column)
 static int64
 number_column(int row, int column, int64 otherwise)
 {
-	char	   *value = text_column(row, column);
+	char *value = text_column(row, column);
 
 	return value ? pg_strtoint64(value) : otherwise;
 }
@@ -117,7 +117,7 @@ number_column(int row, int column, int64 otherwise)
 static bool
 bool_column(int row, int column)
 {
-	char	   *value = text_column(row, column);
+	char *value = text_column(row, column);
 
 	return value && value[0] == 't';
 }
@@ -125,11 +125,10 @@ bool_column(int row, int column)
 static const char **
 array_column(int row, int column, int *count)
 {
-	bool		null;
-	Datum		datum =
-		SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &null);
-	Datum	   *elements;
-	bool	   *nulls;
+	bool null;
+	Datum datum = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &null);
+	Datum *elements;
+	bool *nulls;
 	const char **result;
 
 	*count = 0;
@@ -147,7 +146,7 @@ array_column(int row, int column, int *count)
 static IntakePair *
 pairs_column(int row, int column, int *count)
 {
-	int			n;
+	int n;
 	const char **texts = array_column(row, column, &n);
 	IntakePair *pairs = palloc0((n / 2 + 1) * sizeof(IntakePair));
 
@@ -173,9 +172,8 @@ static const char source_query[] =
 	" FROM intake.source s JOIN intake.scheme c ON c.name = s.scheme"
 	" WHERE s.dropped_at IS NULL AND c.kind <> 'internal'";
 
-static const char secret_query[] =
-	"SELECT source_id, purpose = 'handshake', secret, expires_at"
-	" FROM intake.source_secret ORDER BY id DESC";
+static const char secret_query[] = "SELECT source_id, purpose = 'handshake', secret, expires_at"
+								   " FROM intake.source_secret ORDER BY id DESC";
 
 static const char handshake_query[] =
 	"SELECT s.id, h.method,"
@@ -214,7 +212,7 @@ static void
 read_scheme(IntakeSource *source, int row)
 {
 	IntakeSchemeRow scheme = {0};
-	char	   *error = NULL;
+	char *error = NULL;
 
 	scheme.kind = text_column(row, 3);
 	scheme.algorithm = text_column(row, 4);
@@ -243,7 +241,7 @@ static IntakeSource *
 read_source(int row)
 {
 	IntakeSource *source = palloc0(sizeof(IntakeSource));
-	char	   *url;
+	char *url;
 
 	source->id = number_column(row, 1, 0);
 	source->name = text_column(row, 2);
@@ -262,9 +260,9 @@ read_source(int row)
 static IntakeSource *
 source_by_id(int32 id)
 {
-	ListCell   *cell;
+	ListCell *cell;
 
-	foreach(cell, sources.list)
+	foreach (cell, sources.list)
 		if (((IntakeSource *) lfirst(cell))->id == id)
 			return lfirst(cell);
 	return NULL;
@@ -282,10 +280,9 @@ read_secret(IntakeSource *source, int row)
 {
 	IntakeSlice secret = intake_slice_cstr(text_column(row, 3));
 	const char *why = NULL;
-	bool		forever;
-	Datum		expires =
-		SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 4, &forever);
-	int			n = source->n_secrets;
+	bool forever;
+	Datum expires = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 4, &forever);
+	int n = source->n_secrets;
 
 	if (bool_column(row, 2))
 	{
@@ -309,7 +306,7 @@ read_handshake(IntakeSource *source, int row)
 {
 	IntakeHandshakeRow rule = {0};
 	IntakeHandshake *compiled;
-	char	   *error = NULL;
+	char *error = NULL;
 
 	rule.method = text_column(row, 2);
 	rule.require = pairs_column(row, 3, &rule.n_require);
@@ -324,8 +321,7 @@ read_handshake(IntakeSource *source, int row)
 		note_problem(source, error);
 		return;
 	}
-	source->handshakes =
-		grow(source->handshakes, source->n_handshakes, sizeof(IntakeHandshake));
+	source->handshakes = grow(source->handshakes, source->n_handshakes, sizeof(IntakeHandshake));
 	source->handshakes[source->n_handshakes++] = *compiled;
 }
 
@@ -343,7 +339,7 @@ static void
 read_sources(MemoryContext context)
 {
 	IntakeSource *source;
-	uint64		rows = query_rows(source_query, context);
+	uint64 rows = query_rows(source_query, context);
 
 	for (uint64 row = 0; row < rows; row++)
 		sources.list = lappend(sources.list, read_source(row));
@@ -378,10 +374,9 @@ static IntakeWorkflow *
 read_workflow(int row)
 {
 	IntakeWorkflow *workflow = palloc0(sizeof(IntakeWorkflow));
-	char	   *identity = text_column(row, 14);
-	bool		no_filter;
-	Datum		filter =
-		SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 7, &no_filter);
+	char *identity = text_column(row, 14);
+	bool no_filter;
+	Datum filter = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 7, &no_filter);
 
 	workflow->id = number_column(row, 1, 0);
 	workflow->name = text_column(row, 2);
@@ -397,14 +392,14 @@ read_workflow(int row)
 	workflow->timeout = number_column(row, 11, 1);
 	workflow->replay_safe = bool_column(row, 12);
 	workflow->active = bool_column(row, 13) && identity &&
-		strcmp(identity, intake_registry_database_identity()) == 0;
+					   strcmp(identity, intake_registry_database_identity()) == 0;
 	return workflow;
 }
 
 static void
 read_workflows(MemoryContext context)
 {
-	uint64		rows = query_rows(workflow_query, context);
+	uint64 rows = query_rows(workflow_query, context);
 
 	for (uint64 row = 0; row < rows; row++)
 		workflows.list = lappend(workflows.list, read_workflow(row));
@@ -413,7 +408,7 @@ read_workflows(MemoryContext context)
 /* ---- looking up ---- */
 
 static void
-read_half(Half *half, void (*reader) (MemoryContext))
+read_half(Half *half, void (*reader)(MemoryContext))
 {
 	IntakeOwner saved;
 	MemoryContext old = CurrentMemoryContext;
@@ -431,7 +426,7 @@ read_half(Half *half, void (*reader) (MemoryContext))
 	intake_owner_begin(&saved);
 	SPI_connect();
 	PushActiveSnapshot(GetLatestSnapshot());
-	half->stale = false;		/* before reading: a change while we read makes it stale */
+	half->stale = false; /* before reading: a change while we read makes it stale */
 	PG_TRY();
 	{
 		reader(half->context);
@@ -449,7 +444,7 @@ read_half(Half *half, void (*reader) (MemoryContext))
 }
 
 static void
-refresh(Half *half, void (*reader) (MemoryContext))
+refresh(Half *half, void (*reader)(MemoryContext))
 {
 	if (half->context == NULL || half->stale || half->config != intake_shmem_config())
 		read_half(half, reader);
@@ -483,9 +478,9 @@ intake_registry_version(void)
 IntakeSource *
 intake_registry_source(IntakeSlice name)
 {
-	ListCell   *cell;
+	ListCell *cell;
 
-	foreach(cell, sources.list)
+	foreach (cell, sources.list)
 	{
 		IntakeSource *source = lfirst(cell);
 
@@ -506,9 +501,9 @@ intake_registry_workflows(void)
 IntakeWorkflow *
 intake_registry_workflow(int32 id)
 {
-	ListCell   *cell;
+	ListCell *cell;
 
-	foreach(cell, workflows.list)
+	foreach (cell, workflows.list)
 		if (((IntakeWorkflow *) lfirst(cell))->id == id)
 			return lfirst(cell);
 	return NULL;

@@ -19,40 +19,40 @@
 
 typedef struct IntakeSource
 {
-	int32		id;
+	int32 id;
 	const char *name;
-	const char *problem;		/* why it rejects everything, or NULL */
+	const char *problem;        /* why it rejects everything, or NULL */
 	const IntakeScheme *scheme; /* NULL when there is a problem */
-	IntakeLocation *key;		/* NULL: no place is known */
+	IntakeLocation *key;        /* NULL: no place is known */
 	IntakeLocation *type;
-	IntakeSlice *secrets;		/* for signatures */
-	TimestampTz *expires;		/* of each secret; DT_NOEND: never */
-	int			n_secrets;
-	IntakeSlice token;			/* for handshakes, or absent */
+	IntakeSlice *secrets; /* for signatures */
+	TimestampTz *expires; /* of each secret; DT_NOEND: never */
+	int n_secrets;
+	IntakeSlice token; /* for handshakes, or absent */
 	IntakeHandshake *handshakes;
-	int			n_handshakes;
-	IntakeSlice public_url;		/* or absent */
-	bool		replay_dead;	/* a duplicate re-arms dead jobs */
-	int			reject_status;
-	const char *success_body;	/* or NULL */
+	int n_handshakes;
+	IntakeSlice public_url; /* or absent */
+	bool replay_dead;       /* a duplicate re-arms dead jobs */
+	int reject_status;
+	const char *success_body; /* or NULL */
 } IntakeSource;
 
 typedef struct IntakeWorkflow
 {
-	int32		id;
+	int32 id;
 	const char *name;
 	const char *owner_name;
-	Oid			owner;			/* InvalidOid: there is no such role */
-	const char *handler;		/* schema-qualified signature */
-	const char *source;			/* glob */
-	const char *type;			/* glob */
-	JsonPath   *filter;			/* or NULL */
-	int32		max_attempts;
-	int64		backoff;		/* microseconds */
-	int64		backoff_max;	/* microseconds */
-	int64		timeout;		/* milliseconds */
-	bool		replay_safe;
-	bool		active;			/* neither paused nor of another database */
+	Oid owner;           /* InvalidOid: there is no such role */
+	const char *handler; /* schema-qualified signature */
+	const char *source;  /* glob */
+	const char *type;    /* glob */
+	JsonPath *filter;    /* or NULL */
+	int32 max_attempts;
+	int64 backoff;     /* microseconds */
+	int64 backoff_max; /* microseconds */
+	int64 timeout;     /* milliseconds */
+	bool replay_safe;
+	bool active; /* neither paused nor of another database */
 } IntakeWorkflow;
 
 extern void intake_registry_refresh_sources(void);

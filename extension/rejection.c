@@ -34,11 +34,11 @@ same(const char *a, const char *b)
 static int
 group(IntakeRejection *rejections, int count)
 {
-	int			groups = 0;
+	int groups = 0;
 
 	for (int i = 0; i < count; i++)
 	{
-		int			g = 0;
+		int g = 0;
 
 		while (g < groups && !(same(rejections[g].source, rejections[i].source) &&
 							   same(rejections[g].reason, rejections[i].reason)))
@@ -54,7 +54,7 @@ static SPIPlanPtr
 prepare(void)
 {
 	static SPIPlanPtr plan = NULL;
-	Oid			types[] = {TEXTOID, TEXTOID, TEXTOID, INT4OID, TEXTOID, INT8OID};
+	Oid types[] = {TEXTOID, TEXTOID, TEXTOID, INT4OID, TEXTOID, INT8OID};
 
 	if (plan == NULL)
 	{
@@ -76,7 +76,7 @@ void
 intake_rejection_record(IntakeRejection *rejections, int count)
 {
 	IntakeOwner saved;
-	int			groups = group(rejections, count);
+	int groups = group(rejections, count);
 
 	if (groups == 0)
 		return;
@@ -84,8 +84,8 @@ intake_rejection_record(IntakeRejection *rejections, int count)
 	SPI_connect();
 	for (int i = 0; i < groups; i++)
 	{
-		Datum		values[6];
-		char		nulls[6] = {' ', ' ', ' ', ' ', ' ', ' '};
+		Datum values[6];
+		char nulls[6] = {' ', ' ', ' ', ' ', ' ', ' '};
 
 		values[0] = text_or_null(rejections[i].source, &nulls[0]);
 		values[1] = text_or_null(rejections[i].reason, &nulls[1]);

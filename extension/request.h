@@ -13,11 +13,11 @@
 typedef struct IntakeRequest
 {
 	IntakeSlice method;
-	IntakeSlice query;			/* raw, without the question mark */
-	IntakeSlice headers;		/* lines "Name: value\r\n", in order, repeats kept */
+	IntakeSlice query;   /* raw, without the question mark */
+	IntakeSlice headers; /* lines "Name: value\r\n", in order, repeats kept */
 	IntakeSlice body;
-	IntakeSlice url;			/* as the sender called it, or absent */
-	int64_t		now;			/* microseconds since the Unix epoch */
+	IntakeSlice url; /* as the sender called it, or absent */
+	int64_t now;     /* microseconds since the Unix epoch */
 } IntakeRequest;
 
 #endif

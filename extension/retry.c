@@ -7,7 +7,7 @@
 int64_t
 intake_retry_delay(int32_t attempts, int64_t backoff, int64_t backoff_max, double chance)
 {
-	int64_t		delay = backoff < backoff_max ? backoff : backoff_max;
+	int64_t delay = backoff < backoff_max ? backoff : backoff_max;
 
 	for (int32_t i = 1; i < attempts && delay < backoff_max && delay > 0; i++)
 		delay = delay > backoff_max / 2 ? backoff_max : delay * 2;

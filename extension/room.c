@@ -46,9 +46,9 @@ int64
 intake_room_enqueue(IntakeTable *queue, int32 workflow_id, int64 job_id, int64 event_id,
 					int32 attempts)
 {
-	Datum		values[Natts_queue];
-	bool		nulls[Natts_queue] = {0};
-	int64		position = intake_room_next("job_id_seq");
+	Datum values[Natts_queue];
+	bool nulls[Natts_queue] = {0};
+	int64 position = intake_room_next("job_id_seq");
 
 	if (job_id == 0)
 		job_id = position;
@@ -67,8 +67,8 @@ void
 intake_room_delay(int32 workflow_id, int64 job_id, int64 event_id, int32 attempts,
 				  TimestampTz run_at)
 {
-	Datum		values[Natts_delayed];
-	bool		nulls[Natts_delayed] = {0};
+	Datum values[Natts_delayed];
+	bool nulls[Natts_delayed] = {0};
 
 	INTAKE_COLUMN(values, delayed_run_at) = TimestampTzGetDatum(run_at);
 	INTAKE_COLUMN(values, delayed_job_id) = Int64GetDatum(job_id);
@@ -86,10 +86,10 @@ intake_room_delay(int32 workflow_id, int64 job_id, int64 event_id, int32 attempt
 static int
 read_lane(IntakeLane *lane, int32 workflow_id, int most, IntakeJob *jobs)
 {
-	int64		cursor = intake_lane_claim_begin(lane);
-	IntakeScan	scan;
+	int64 cursor = intake_lane_claim_begin(lane);
+	IntakeScan scan;
 	ScanKeyData keys[2];
-	int			count = 0;
+	int count = 0;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(workflow_id));
@@ -97,8 +97,8 @@ read_lane(IntakeLane *lane, int32 workflow_id, int most, IntakeJob *jobs)
 	intake_table_scan_begin(&scan, intake_table_oid("queue"), "queue_pkey", keys, 2);
 	while (count < most && intake_table_scan_next(&scan))
 	{
-		Datum	   *row = scan.slot->tts_values;
-		IntakeJob  *job = &jobs[count++];
+		Datum *row = scan.slot->tts_values;
+		IntakeJob *job = &jobs[count++];
 
 		job->job_id = DatumGetInt64(INTAKE_COLUMN(row, queue_job_id));
 		job->event_id = DatumGetInt64(INTAKE_COLUMN(row, queue_event_id));
@@ -125,10 +125,10 @@ intake_room_claim(IntakeLane *lane, int32 workflow_id, int64 lease, int most, In
 {
 	IntakeTable queue;
 	IntakeTable running;
-	Datum		values[Natts_running];
-	bool		nulls[Natts_running] = {0};
-	int			found = read_lane(lane, workflow_id, most, jobs);
-	int			claimed = 0;
+	Datum values[Natts_running];
+	bool nulls[Natts_running] = {0};
+	int found = read_lane(lane, workflow_id, most, jobs);
+	int claimed = 0;
 
 	if (found == 0)
 		return 0;
@@ -137,7 +137,7 @@ intake_room_claim(IntakeLane *lane, int32 workflow_id, int64 lease, int most, In
 	intake_table_open(&running, intake_table_oid("running"));
 	for (int i = 0; i < found; i++)
 	{
-		IntakeJob	job = jobs[i];
+		IntakeJob job = jobs[i];
 
 		if (!intake_table_delete(&queue, &job.tid))
 			continue;
@@ -167,7 +167,7 @@ intake_room_leave(const IntakeJob *job)
 {
 	IntakeTable table;
 	ItemPointerData tid = job->tid;
-	bool		left;
+	bool left;
 
 	intake_table_open(&table, intake_table_oid(job->suspect ? "suspect" : "running"));
 	left = intake_table_delete(&table, &tid);
@@ -183,13 +183,12 @@ void
 intake_room_complete(const IntakeJob *job)
 {
 	IntakeTable done;
-	Datum		values[Natts_done];
-	bool		nulls[Natts_done] = {0};
+	Datum values[Natts_done];
+	bool nulls[Natts_done] = {0};
 
 	if (!intake_room_leave(job))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the lease of job " INT64_FORMAT " is lost", job->job_id)));
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("the lease of job " INT64_FORMAT " is lost", job->job_id)));
 	INTAKE_COLUMN(values, done_job_id) = Int64GetDatum(job->job_id);
 	INTAKE_COLUMN(values, done_event_id) = Int64GetDatum(job->event_id);
 	INTAKE_COLUMN(values, done_finished_at) = TimestampTzGetDatum(GetCurrentTimestamp());
@@ -206,8 +205,8 @@ void
 intake_room_attempt(const IntakeJob *job, TimestampTz started_at, const char *sqlstate,
 					const char *error)
 {
-	Datum		values[Natts_attempt];
-	bool		nulls[Natts_attempt] = {0};
+	Datum values[Natts_attempt];
+	bool nulls[Natts_attempt] = {0};
 
 	INTAKE_COLUMN(values, attempt_job_id) = Int64GetDatum(job->job_id);
 	INTAKE_COLUMN(values, attempt_started_at) = TimestampTzGetDatum(started_at);
@@ -224,8 +223,8 @@ intake_room_attempt(const IntakeJob *job, TimestampTz started_at, const char *sq
 void
 intake_room_bury(const IntakeJob *job, const char *sqlstate, const char *error)
 {
-	Datum		values[Natts_dead_letter];
-	bool		nulls[Natts_dead_letter] = {0};
+	Datum values[Natts_dead_letter];
+	bool nulls[Natts_dead_letter] = {0};
 
 	INTAKE_COLUMN(values, dead_letter_job_id) = Int64GetDatum(job->job_id);
 	INTAKE_COLUMN(values, dead_letter_event_id) = Int64GetDatum(job->event_id);

@@ -16,13 +16,13 @@
 /* A job in the hands of a holder: its row stands in running, or in suspect. */
 typedef struct IntakeJob
 {
-	int64		job_id;
-	int64		event_id;
-	int32		workflow_id;
-	int32		attempts;		/* before the present one */
-	bool		suspect;
-	int32		crashes;		/* of a suspect */
-	ItemPointerData tid;		/* of the row in running or suspect */
+	int64 job_id;
+	int64 event_id;
+	int32 workflow_id;
+	int32 attempts; /* before the present one */
+	bool suspect;
+	int32 crashes;       /* of a suspect */
+	ItemPointerData tid; /* of the row in running or suspect */
 } IntakeJob;
 
 extern int64 intake_room_next(const char *sequence);
@@ -32,8 +32,8 @@ extern int64 intake_room_enqueue(IntakeTable *queue, int32 workflow_id, int64 jo
 extern void intake_room_delay(int32 workflow_id, int64 job_id, int64 event_id, int32 attempts,
 							  TimestampTz run_at);
 
-extern int	intake_room_claim(IntakeLane *lane, int32 workflow_id, int64 lease, int most,
-							  IntakeJob *jobs);
+extern int intake_room_claim(IntakeLane *lane, int32 workflow_id, int64 lease, int most,
+							 IntakeJob *jobs);
 extern bool intake_room_leave(const IntakeJob *job);
 extern void intake_room_complete(const IntakeJob *job);
 extern void intake_room_attempt(const IntakeJob *job, TimestampTz started_at, const char *sqlstate,

@@ -38,8 +38,9 @@ static bool
 compile_key(const char *key, IntakeScheme *scheme, char **error)
 {
 	IntakeSlice option;
-	IntakeSlice name = intake_slice_cut(intake_slice_cstr(key ? pstrdup(key) : "raw"), ":", &option);
-	char		word[16] = "";
+	IntakeSlice name =
+		intake_slice_cut(intake_slice_cstr(key ? pstrdup(key) : "raw"), ":", &option);
+	char word[16] = "";
 
 	if (name.len < sizeof(word))
 		memcpy(word, name.data, name.len);
@@ -63,7 +64,7 @@ compile_places(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 {
 	const char *basic = "header:authorization";
 	const char *const *texts = row->signature_from;
-	int			count = row->n_signature_from;
+	int count = row->n_signature_from;
 
 	if (count == 0 && scheme->kind == INTAKE_BASIC)
 	{

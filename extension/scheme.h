@@ -25,7 +25,7 @@ typedef struct IntakeSchemeRow
 	const char *algorithm;
 	const char *key;
 	const char *const *signature_from;
-	int			n_signature_from;
+	int n_signature_from;
 	const char *prefix;
 	const char *format;
 	const char *item_sep;
@@ -36,12 +36,12 @@ typedef struct IntakeSchemeRow
 	const char *message;
 	const char *timestamp_from;
 	const char *timestamp_unit;
-	int64_t		tolerance;		/* microseconds; -1: no window */
+	int64_t tolerance; /* microseconds; -1: no window */
 	const IntakePair *require;
-	int			n_require;
+	int n_require;
 	const char *each;
 	const char *const *url_variants;
-	int			n_url_variants;
+	int n_url_variants;
 } IntakeSchemeRow;
 
 typedef enum
@@ -61,16 +61,16 @@ typedef enum
 
 typedef enum
 {
-	INTAKE_KEY_DECODED,			/* by key_encoding, behind key_prefix */
-	INTAKE_KEY_SHA1,			/* the secret's SHA-1 */
-	INTAKE_KEY_NFKD				/* the secret, which must be ASCII */
+	INTAKE_KEY_DECODED, /* by key_encoding, behind key_prefix */
+	INTAKE_KEY_SHA1,    /* the secret's SHA-1 */
+	INTAKE_KEY_NFKD     /* the secret, which must be ASCII */
 } IntakeKeyForm;
 
 /* A requirement: the first value at a location equals a rendered template. */
 typedef struct IntakeRequirement
 {
 	IntakeLocation location;
-	IntakeMessage *value;		/* NULL: any value will do */
+	IntakeMessage *value; /* NULL: any value will do */
 } IntakeRequirement;
 
 typedef struct IntakeScheme
@@ -81,23 +81,23 @@ typedef struct IntakeScheme
 	IntakeEncoding key_encoding;
 	IntakeSlice key_prefix;
 	IntakePlace *signatures;
-	int			n_signatures;
+	int n_signatures;
 	IntakeSlice prefix;
 	IntakeSignatureFormat format;
 	const char *item_sep;
 	const char *kv_sep;
-	const char *tag;			/* NULL: any */
-	const char *group_sep;		/* or NULL */
+	const char *tag;       /* NULL: any */
+	const char *group_sep; /* or NULL */
 	IntakeEncoding encoding;
 	IntakeMessage *message;
-	bool		has_timestamp;
+	bool has_timestamp;
 	IntakePlace timestamp;
 	IntakeTimeUnit unit;
-	int64_t		tolerance;
+	int64_t tolerance;
 	IntakeRequirement *require;
-	int			n_require;
-	IntakePath *each;			/* or NULL */
-	bool		toggle_port;	/* try the URL without or with its default port, too */
+	int n_require;
+	IntakePath *each; /* or NULL */
+	bool toggle_port; /* try the URL without or with its default port, too */
 } IntakeScheme;
 
 extern IntakeScheme *intake_scheme_compile(const IntakeSchemeRow *row, char **error);

@@ -49,7 +49,7 @@ intake_shmem_request(void)
 void
 intake_shmem_startup(void)
 {
-	bool		found;
+	bool found;
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	intake_shmem = ShmemInitStruct("pg_intake", shmem_size(), &found);
@@ -69,13 +69,13 @@ static bool
 matches(const IntakeWorker *worker, IntakeWorkerKind kind, Oid database, Oid owner)
 {
 	return worker->pid != 0 && worker->kind == kind && worker->database == database &&
-		(!OidIsValid(owner) || worker->owner == owner);
+		   (!OidIsValid(owner) || worker->owner == owner);
 }
 
 static int
 count_locked(IntakeWorkerKind kind, Oid database, Oid owner)
 {
-	int			count = 0;
+	int count = 0;
 
 	for (int i = 0; i < intake_config_max_workers; i++)
 		count += matches(&intake_shmem->workers[i], kind, database, owner);
@@ -134,7 +134,7 @@ intake_shmem_attach(IntakeWorkerKind kind, Oid owner, int most)
 int
 intake_shmem_count(IntakeWorkerKind kind, Oid database, Oid owner)
 {
-	int			count;
+	int count;
 
 	LWLockAcquire(intake_shmem->lock, LW_SHARED);
 	count = count_locked(kind, database, owner);
@@ -213,7 +213,7 @@ intake_shmem_stop(Oid database)
 int
 intake_shmem_terminate(Oid database)
 {
-	int			count = 0;
+	int count = 0;
 
 	LWLockAcquire(intake_shmem->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < intake_config_max_workers; i++)
@@ -233,13 +233,13 @@ intake_shmem_terminate(Oid database)
 bool
 intake_shmem_lease_held(int64 lease)
 {
-	bool		held = false;
+	bool held = false;
 
 	LWLockAcquire(intake_shmem->lock, LW_SHARED);
 	for (int i = 0; i < intake_config_max_workers && !held; i++)
 		held = intake_shmem->workers[i].pid != 0 &&
-			intake_shmem->workers[i].database == MyDatabaseId &&
-			intake_shmem->workers[i].lease == lease;
+			   intake_shmem->workers[i].database == MyDatabaseId &&
+			   intake_shmem->workers[i].lease == lease;
 	LWLockRelease(intake_shmem->lock);
 	return held;
 }
@@ -248,13 +248,13 @@ intake_shmem_lease_held(int64 lease)
 bool
 intake_shmem_job_runs(int64 job_id)
 {
-	bool		runs = false;
+	bool runs = false;
 
 	LWLockAcquire(intake_shmem->lock, LW_SHARED);
 	for (int i = 0; i < intake_config_max_workers && !runs; i++)
 		runs = intake_shmem->workers[i].pid != 0 &&
-			intake_shmem->workers[i].database == MyDatabaseId &&
-			intake_shmem->workers[i].job_id == job_id;
+			   intake_shmem->workers[i].database == MyDatabaseId &&
+			   intake_shmem->workers[i].job_id == job_id;
 	LWLockRelease(intake_shmem->lock);
 	return runs;
 }
@@ -286,7 +286,7 @@ bool
 intake_shmem_database_wanted(Oid database)
 {
 	IntakeDatabase *slot;
-	bool		wanted;
+	bool wanted;
 
 	LWLockAcquire(intake_shmem->lock, LW_SHARED);
 	slot = find_database(database, false);
@@ -334,23 +334,21 @@ intake_sql_workers(PG_FUNCTION_ARGS)
 	for (int i = 0; intake_shmem != NULL && i < intake_config_max_workers; i++)
 	{
 		IntakeWorker worker;
-		Datum		values[6];
-		bool		nulls[6] = {0};
+		Datum values[6];
+		bool nulls[6] = {0};
 
 		LWLockAcquire(intake_shmem->lock, LW_SHARED);
 		worker = intake_shmem->workers[i];
 		LWLockRelease(intake_shmem->lock);
-		if (worker.pid == 0 ||
-			(worker.database != MyDatabaseId && worker.kind != INTAKE_LAUNCHER))
+		if (worker.pid == 0 || (worker.database != MyDatabaseId && worker.kind != INTAKE_LAUNCHER))
 			continue;
 
 		values[0] = Int32GetDatum(worker.pid);
 		values[1] = CStringGetTextDatum(kinds[worker.kind]);
 		nulls[2] = !OidIsValid(worker.owner);
 		if (!nulls[2])
-			values[2] = CStringGetTextDatum(GetUserNameFromId(worker.owner, true)
-												? GetUserNameFromId(worker.owner, true)
-												: "");
+			values[2] = CStringGetTextDatum(
+				GetUserNameFromId(worker.owner, true) ? GetUserNameFromId(worker.owner, true) : "");
 		values[3] = TimestampTzGetDatum(worker.started_at);
 		nulls[4] = worker.job_id == 0;
 		values[4] = Int64GetDatum(worker.job_id);

@@ -27,42 +27,42 @@ typedef enum
 /* A slot for one worker process. Guarded by intake_shmem->lock but for what is said below. */
 typedef struct IntakeWorker
 {
-	pid_t		pid;			/* 0: the slot is free */
+	pid_t pid; /* 0: the slot is free */
 	IntakeWorkerKind kind;
-	Oid			database;		/* InvalidOid for the launcher */
-	Oid			owner;			/* the role, of an executor */
-	Latch	   *latch;
+	Oid database; /* InvalidOid for the launcher */
+	Oid owner;    /* the role, of an executor */
+	Latch *latch;
 	TimestampTz started_at;
 	/* Written by the worker itself without the lock; a reader may see an old value. */
-	int64		lease;			/* an executor's token */
-	int64		job_id;			/* the job that runs now, or 0 */
-	int64		jobs;			/* executed since the start */
-	volatile bool idle;			/* waits for its latch */
-	volatile bool stop;			/* has been asked to stop */
+	int64 lease;        /* an executor's token */
+	int64 job_id;       /* the job that runs now, or 0 */
+	int64 jobs;         /* executed since the start */
+	volatile bool idle; /* waits for its latch */
+	volatile bool stop; /* has been asked to stop */
 } IntakeWorker;
 
 /* A database that was looked at or that the workers must leave. Guarded by the lock. */
 typedef struct IntakeDatabase
 {
-	Oid			oid;			/* InvalidOid: the slot is free */
-	bool		absent;			/* looked at, and the extension is not there */
-	int			leave;			/* sessions that want the workers away */
+	Oid oid;     /* InvalidOid: the slot is free */
+	bool absent; /* looked at, and the extension is not there */
+	int leave;   /* sessions that want the workers away */
 } IntakeDatabase;
 
 #define INTAKE_MAX_DATABASES 512
 
 typedef struct IntakeShmem
 {
-	LWLock	   *lock;
-	LWLock	   *lane_lock;		/* the hash of lanes */
+	LWLock *lock;
+	LWLock *lane_lock; /* the hash of lanes */
 	/*
 	 * Grows when the configuration changes or a job is delayed. Waiting for a lock may reset
 	 * a latch, so a worker compares this before it waits.
 	 */
 	pg_atomic_uint64 news;
-	pg_atomic_uint64 config;	/* grows when the configuration changes */
+	pg_atomic_uint64 config; /* grows when the configuration changes */
 	IntakeDatabase databases[INTAKE_MAX_DATABASES];
-	IntakeWorker workers[FLEXIBLE_ARRAY_MEMBER];	/* intake_config_max_workers */
+	IntakeWorker workers[FLEXIBLE_ARRAY_MEMBER]; /* intake_config_max_workers */
 } IntakeShmem;
 
 extern IntakeShmem *intake_shmem;
@@ -72,13 +72,13 @@ extern void intake_shmem_request(void);
 extern void intake_shmem_startup(void);
 
 extern bool intake_shmem_attach(IntakeWorkerKind kind, Oid owner, int most);
-extern int	intake_shmem_count(IntakeWorkerKind kind, Oid database, Oid owner);
+extern int intake_shmem_count(IntakeWorkerKind kind, Oid database, Oid owner);
 extern uint64 intake_shmem_news(void);
 extern uint64 intake_shmem_config(void);
 extern void intake_shmem_wake(IntakeWorkerKind kind, Oid database, Oid owner);
 extern void intake_shmem_wake_executors(Oid database);
 extern void intake_shmem_stop(Oid database);
-extern int	intake_shmem_terminate(Oid database);
+extern int intake_shmem_terminate(Oid database);
 extern bool intake_shmem_lease_held(int64 lease);
 extern bool intake_shmem_job_runs(int64 job_id);
 

@@ -14,13 +14,13 @@
 #include "signature.h"
 
 #define MOST_CANDIDATES 100
-#define MOST_KEY 4096			/* bytes of a decoded key */
+#define MOST_KEY 4096 /* bytes of a decoded key */
 
 /* One signature that the request presents. */
 typedef struct Candidate
 {
 	IntakeSlice value;
-	IntakeSlice timestamp;		/* of its group, where the scheme has it there */
+	IntakeSlice timestamp; /* of its group, where the scheme has it there */
 } Candidate;
 
 typedef struct Verification
@@ -28,11 +28,11 @@ typedef struct Verification
 	const IntakeScheme *scheme;
 	IntakeValues values;
 	const IntakeSlice *secrets;
-	int			n_secrets;
-	Candidate	candidates[MOST_CANDIDATES];
-	int			n_candidates;
-	bool		overflow;		/* there were more */
-	bool		other_tags;		/* there were items with other tags */
+	int n_secrets;
+	Candidate candidates[MOST_CANDIDATES];
+	int n_candidates;
+	bool overflow;   /* there were more */
+	bool other_tags; /* there were items with other tags */
 	IntakeVerdict *verdict;
 } Verification;
 
@@ -40,10 +40,9 @@ const char *
 intake_reason_name(IntakeReason reason)
 {
 	static const char *const names[] = {
-		"ok",			   "no_secret",			  "bad_secret",		"no_signature",
-		"malformed_signature", "unknown_tag",	  "no_timestamp",	"bad_timestamp",
-		"stale_timestamp", "future_timestamp",	  "missing_part",	"requirement",
-		"no_public_url",   "mismatch",
+		"ok",           "no_secret",    "bad_secret",    "no_signature",    "malformed_signature",
+		"unknown_tag",  "no_timestamp", "bad_timestamp", "stale_timestamp", "future_timestamp",
+		"missing_part", "requirement",  "no_public_url", "mismatch",
 	};
 
 	return names[reason];
@@ -64,7 +63,7 @@ static bool
 decode_key(const IntakeScheme *scheme, IntakeSlice secret, unsigned char *buffer, IntakeSlice *key)
 {
 	IntakeDigest digest;
-	size_t		length;
+	size_t length;
 
 	if (scheme->key_form == INTAKE_KEY_SHA1)
 	{
@@ -197,7 +196,8 @@ add_value(Verification *v, IntakeSlice value)
 	}
 	while (value.data != NULL && !v->overflow)
 	{
-		IntakeSlice group = intake_slice_trim(intake_slice_cut(value, v->scheme->group_sep, &value));
+		IntakeSlice group =
+			intake_slice_trim(intake_slice_cut(value, v->scheme->group_sep, &value));
 
 		if (group.len > 0)
 			add_group(v, group);
@@ -213,8 +213,8 @@ collect(Verification *v)
 	v->other_tags = false;
 	for (int i = 0; i < v->scheme->n_signatures; i++)
 	{
-		int			found = intake_location_all(&v->scheme->signatures[i], v->values.request,
-												v->values.item, values, MOST_CANDIDATES + 1);
+		int found = intake_location_all(&v->scheme->signatures[i], v->values.request,
+										v->values.item, values, MOST_CANDIDATES + 1);
 
 		for (int j = 0; j < found; j++)
 			add_value(v, values[j]);
@@ -224,7 +224,8 @@ collect(Verification *v)
 	if (v->n_candidates == 0 && v->other_tags)
 		return refuse(v, INTAKE_UNKNOWN_TAG, "no signature of the version that the scheme names");
 	if (v->n_candidates == 0)
-		return refuse(v, INTAKE_NO_SIGNATURE, "the request has no signature where the scheme looks");
+		return refuse(v, INTAKE_NO_SIGNATURE,
+					  "the request has no signature where the scheme looks");
 	return true;
 }
 
@@ -238,7 +239,8 @@ timestamp_of(Verification *v, const Candidate *candidate)
 
 	if (v->scheme->timestamp.kind == INTAKE_SIGNATURE_ITEM)
 		return candidate->timestamp;
-	if (intake_location_all(&v->scheme->timestamp, v->values.request, v->values.item, &value, 1) == 0)
+	if (intake_location_all(&v->scheme->timestamp, v->values.request, v->values.item, &value, 1) ==
+		0)
 		return INTAKE_ABSENT;
 	return value;
 }
@@ -246,12 +248,13 @@ timestamp_of(Verification *v, const Candidate *candidate)
 static bool
 in_window(Verification *v, IntakeSlice timestamp)
 {
-	int64_t		time;
-	int64_t		age;
-	char		detail[120];
+	int64_t time;
+	int64_t age;
+	char detail[120];
 
 	if (timestamp.data == NULL || timestamp.len == 0)
-		return refuse(v, INTAKE_NO_TIMESTAMP, "the request has no timestamp where the scheme looks");
+		return refuse(v, INTAKE_NO_TIMESTAMP,
+					  "the request has no timestamp where the scheme looks");
 	if (!intake_timestamp_read(v->scheme->unit, timestamp, &time))
 		return refuse(v, INTAKE_BAD_TIMESTAMP, "the timestamp cannot be read");
 	age = v->values.request->now - time;
@@ -268,11 +271,12 @@ in_window(Verification *v, IntakeSlice timestamp)
 static bool
 digest_message(Verification *v, IntakeSlice secret, IntakeDigest *digest)
 {
-	IntakeSlice *parts = palloc((intake_message_parts(v->scheme->message) + 1) * sizeof(IntakeSlice));
+	IntakeSlice *parts =
+		palloc((intake_message_parts(v->scheme->message) + 1) * sizeof(IntakeSlice));
 	unsigned char buffer[MOST_KEY];
 	IntakeSlice key;
-	int			count;
-	bool		ok;
+	int count;
+	bool ok;
 
 	v->values.secret = secret;
 	count = intake_message_render(v->scheme->message, &v->values, parts);
@@ -285,7 +289,7 @@ digest_message(Verification *v, IntakeSlice secret, IntakeDigest *digest)
 		ok = intake_digest_plain(v->scheme->algorithm, parts, count, digest);
 	else
 		ok = decode_key(v->scheme, secret, buffer, &key) && key.len > 0 &&
-			intake_digest_hmac(v->scheme->algorithm, key, parts, count, digest);
+			 intake_digest_hmac(v->scheme->algorithm, key, parts, count, digest);
 	pfree(parts);
 	if (!ok)
 		return refuse(v, INTAKE_BAD_SECRET, "the secret cannot be used");
@@ -297,11 +301,11 @@ static bool
 matches(const IntakeScheme *scheme, IntakeSlice value, const IntakeDigest *digest)
 {
 	unsigned char decoded[INTAKE_DIGEST_MAX];
-	size_t		length;
+	size_t length;
 
 	return intake_encoding_decode(scheme->encoding, value, decoded, sizeof(decoded), &length) &&
-		intake_digest_equal((IntakeSlice){(char *) decoded, length},
-							(IntakeSlice){(char *) digest->bytes, digest->len});
+		   intake_digest_equal((IntakeSlice){(char *) decoded, length},
+							   (IntakeSlice){(char *) digest->bytes, digest->len});
 }
 
 /* Tries the candidates that share TIMESTAMP with one secret. */
@@ -315,7 +319,7 @@ try_secret(Verification *v, IntakeSlice timestamp, int secret)
 		return false;
 	for (int i = 0; i < v->n_candidates; i++)
 	{
-		Candidate  *candidate = &v->candidates[i];
+		Candidate *candidate = &v->candidates[i];
 
 		if ((candidate->timestamp.data == NULL ||
 			 intake_slice_equal(candidate->timestamp, timestamp)) &&
@@ -369,9 +373,9 @@ token_equal(IntakeSlice presented, IntakeSlice secret)
 
 	/* Digests have one length, so that of the secret does not show. */
 	return intake_digest_plain(INTAKE_SHA256, &presented, 1, &a) &&
-		intake_digest_plain(INTAKE_SHA256, &secret, 1, &b) &&
-		intake_digest_equal((IntakeSlice){(char *) a.bytes, a.len},
-							(IntakeSlice){(char *) b.bytes, b.len});
+		   intake_digest_plain(INTAKE_SHA256, &secret, 1, &b) &&
+		   intake_digest_equal((IntakeSlice){(char *) a.bytes, a.len},
+							   (IntakeSlice){(char *) b.bytes, b.len});
 }
 
 static IntakeSlice
@@ -379,7 +383,7 @@ decode_basic(IntakeSlice value)
 {
 	IntakeSlice scheme = intake_slice_cstr("Basic ");
 	unsigned char *out;
-	size_t		length;
+	size_t length;
 
 	if (value.len <= scheme.len ||
 		!intake_slice_equal_nocase((IntakeSlice){value.data, scheme.len}, scheme))
@@ -397,7 +401,7 @@ try_tokens(Verification *v)
 {
 	for (int secret = 0; secret < v->n_secrets; secret++)
 	{
-		bool		all = true;
+		bool all = true;
 
 		for (int i = 0; i < v->n_candidates; i++)
 		{
@@ -435,7 +439,7 @@ static bool
 verify_items(Verification *v)
 {
 	IntakeSlice items[MOST_CANDIDATES + 1];
-	int			count;
+	int count;
 
 	if (v->scheme->each == NULL)
 		return verify_item(v);
@@ -455,11 +459,11 @@ verify_items(Verification *v)
 static IntakeSlice
 toggle_port(IntakeSlice url)
 {
-	bool		secure = intake_slice_starts(url, intake_slice_cstr("https://"));
+	bool secure = intake_slice_starts(url, intake_slice_cstr("https://"));
 	IntakeSlice port = intake_slice_cstr(secure ? ":443" : ":80");
-	size_t		start = secure ? 8 : 7;
-	size_t		end = start;
-	char	   *out;
+	size_t start = secure ? 8 : 7;
+	size_t end = start;
+	char *out;
 
 	if (url.len <= start)
 		return INTAKE_ABSENT;
@@ -489,7 +493,7 @@ intake_signature_verify(const IntakeScheme *scheme, const IntakeRequest *request
 						const IntakeSlice *secrets, int n_secrets, IntakeVerdict *verdict)
 {
 	Verification *v = palloc0(sizeof(Verification));
-	bool		ok = false;
+	bool ok = false;
 
 	memset(verdict, 0, sizeof(*verdict));
 	verdict->secret = -1;

@@ -29,8 +29,8 @@ typedef enum
 typedef struct IntakeVerdict
 {
 	IntakeReason reason;
-	int			secret;			/* index of the one that matched, or -1 */
-	char		detail[200];	/* for the operator: no secret, signature or body */
+	int secret;       /* index of the one that matched, or -1 */
+	char detail[200]; /* for the operator: no secret, signature or body */
 } IntakeVerdict;
 
 extern const char *intake_reason_name(IntakeReason reason);

@@ -13,8 +13,8 @@
 
 typedef struct IntakeSlice
 {
-	const char *data;			/* NULL: absent; any bytes otherwise, not terminated */
-	size_t		len;
+	const char *data; /* NULL: absent; any bytes otherwise, not terminated */
+	size_t len;
 } IntakeSlice;
 
 #define INTAKE_ABSENT ((IntakeSlice){NULL, 0})
@@ -41,7 +41,8 @@ intake_slice_equal_nocase(IntakeSlice a, IntakeSlice b)
 static inline bool
 intake_slice_starts(IntakeSlice text, IntakeSlice prefix)
 {
-	return text.len >= prefix.len && (prefix.len == 0 || memcmp(text.data, prefix.data, prefix.len) == 0);
+	return text.len >= prefix.len &&
+		   (prefix.len == 0 || memcmp(text.data, prefix.data, prefix.len) == 0);
 }
 
 /* Without N bytes at its start; the caller knows that they are there. */
@@ -69,7 +70,7 @@ intake_slice_trim(IntakeSlice text)
 static inline IntakeSlice
 intake_slice_cut(IntakeSlice text, const char *separator, IntakeSlice *rest)
 {
-	size_t		n = strlen(separator);
+	size_t n = strlen(separator);
 
 	for (size_t i = 0; i + n <= text.len; i++)
 		if (memcmp(text.data + i, separator, n) == 0)

@@ -33,21 +33,21 @@
 #include "table.h"
 #include "worker.h"
 
-#define MOST_DUE 1000			/* delayed jobs moved in one transaction */
+#define MOST_DUE 1000 /* delayed jobs moved in one transaction */
 
 /* The executors of one role. */
 typedef struct Role
 {
-	Oid			oid;			/* hash key */
-	bool		wanted;			/* owns an active workflow */
-	IntakeChild *executors;		/* n_executors of them */
-	int			n_executors;
+	Oid oid;                /* hash key */
+	bool wanted;            /* owns an active workflow */
+	IntakeChild *executors; /* n_executors of them */
+	int n_executors;
 } Role;
 
 static HTAB *
 make_roles(void)
 {
-	HASHCTL		control = {0};
+	HASHCTL control = {0};
 
 	control.keysize = sizeof(Oid);
 	control.entrysize = sizeof(Role);
@@ -61,14 +61,14 @@ static void
 note_wanted(HTAB *roles)
 {
 	HASH_SEQ_STATUS status;
-	Role	   *role;
-	ListCell   *cell;
-	bool		found;
+	Role *role;
+	ListCell *cell;
+	bool found;
 
 	hash_seq_init(&status, roles);
 	while ((role = hash_seq_search(&status)) != NULL)
 		role->wanted = false;
-	foreach(cell, intake_registry_workflows())
+	foreach (cell, intake_registry_workflows())
 	{
 		IntakeWorkflow *workflow = lfirst(cell);
 
@@ -90,8 +90,8 @@ resize(Role *role, int count)
 	if (role->n_executors >= count)
 		return;
 	role->executors = role->executors == NULL
-		? MemoryContextAlloc(TopMemoryContext, count * sizeof(IntakeChild))
-		: repalloc(role->executors, count * sizeof(IntakeChild));
+						  ? MemoryContextAlloc(TopMemoryContext, count * sizeof(IntakeChild))
+						  : repalloc(role->executors, count * sizeof(IntakeChild));
 	memset(role->executors + role->n_executors, 0,
 		   (count - role->n_executors) * sizeof(IntakeChild));
 	role->n_executors = count;
@@ -105,8 +105,8 @@ static bool
 keep_executors(HTAB *roles)
 {
 	HASH_SEQ_STATUS status;
-	Role	   *role;
-	bool		waiting = false;
+	Role *role;
+	bool waiting = false;
 
 	note_wanted(roles);
 	hash_seq_init(&status, roles);
@@ -116,8 +116,8 @@ keep_executors(HTAB *roles)
 			continue;
 		resize(role, intake_config_executors);
 		for (int i = 0; i < intake_config_executors; i++)
-			waiting |= !intake_worker_keep(&role->executors[i], INTAKE_EXECUTOR, MyDatabaseId,
-										   role->oid);
+			waiting |=
+				!intake_worker_keep(&role->executors[i], INTAKE_EXECUTOR, MyDatabaseId, role->oid);
 	}
 	return waiting;
 }
@@ -133,11 +133,11 @@ move_due_jobs(void)
 {
 	IntakeTable delayed;
 	IntakeTable queue;
-	IntakeScan	scan;
+	IntakeScan scan;
 	ScanKeyData key;
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz next = DT_NOEND;
-	int			moved = 0;
+	int moved = 0;
 
 	ScanKeyInit(&key, 1, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE,
 				TimestampTzGetDatum(DT_NOBEGIN));
@@ -146,7 +146,7 @@ move_due_jobs(void)
 	intake_table_scan_begin(&scan, intake_table_oid("delayed"), "delayed_run_at", &key, 1);
 	while (next == DT_NOEND && intake_table_scan_next(&scan))
 	{
-		Datum	   *row = scan.slot->tts_values;
+		Datum *row = scan.slot->tts_values;
 		TimestampTz run_at = DatumGetTimestampTz(INTAKE_COLUMN(row, delayed_run_at));
 
 		if (run_at > now || moved == MOST_DUE)
@@ -173,7 +173,7 @@ static int64
 last_value(const char *sequence)
 {
 	LOCAL_FCINFO(fcinfo, 1);
-	Datum		value;
+	Datum value;
 
 	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
 	fcinfo->args[0].value = ObjectIdGetDatum(intake_table_oid(sequence));
@@ -194,7 +194,7 @@ make_partitions(void)
 
 	for (int i = 0; i < lengthof(tables); i++)
 	{
-		int64		last = last_value(tables[i][1]);
+		int64 last = last_value(tables[i][1]);
 
 		if (last >= 0)
 			(void) intake_table_partition(tables[i][0], last + INTAKE_PARTITION_ROWS / 2);
@@ -245,8 +245,8 @@ end(void)
 static void
 recover(void)
 {
-	static int	known = -1;		/* executors at the last look */
-	int			living = intake_shmem_count(INTAKE_EXECUTOR, MyDatabaseId, InvalidOid);
+	static int known = -1; /* executors at the last look */
+	int living = intake_shmem_count(INTAKE_EXECUTOR, MyDatabaseId, InvalidOid);
 
 	if (known >= 0 && living >= known)
 	{
@@ -264,10 +264,10 @@ recover(void)
 static long
 do_round(HTAB *roles)
 {
-	static uint64 known = 0;	/* version of the workflows */
+	static uint64 known = 0; /* version of the workflows */
 	TimestampTz next;
-	bool		waiting;
-	long		wait;
+	bool waiting;
+	long wait;
 
 	recover();
 	begin();
@@ -291,7 +291,7 @@ do_round(HTAB *roles)
 void
 intake_supervisor_main(Datum arg)
 {
-	HTAB	   *roles;
+	HTAB *roles;
 	TimestampTz polled_at = 0;
 
 	intake_worker_begin();
@@ -301,8 +301,8 @@ intake_supervisor_main(Datum arg)
 	roles = make_roles();
 	while (!intake_shmem_self->stop)
 	{
-		uint64		news = intake_shmem_news();
-		long		wait = do_round(roles);
+		uint64 news = intake_shmem_news();
+		long wait = do_round(roles);
 
 		MemoryContextSwitchTo(TopMemoryContext);
 		pgstat_report_stat(true);

@@ -39,7 +39,7 @@ scan_room(IntakeScan *scan, const char *room)
 static void
 read_job(const IntakeScan *scan, IntakeJob *job)
 {
-	Datum	   *row = scan->slot->tts_values;
+	Datum *row = scan->slot->tts_values;
 
 	job->job_id = DatumGetInt64(INTAKE_COLUMN(row, suspect_job_id));
 	job->event_id = DatumGetInt64(INTAKE_COLUMN(row, suspect_event_id));
@@ -53,15 +53,15 @@ read_job(const IntakeScan *scan, IntakeJob *job)
 static bool
 find_suspect(int32 workflow_id, IntakeJob *job)
 {
-	IntakeScan	scan;
-	bool		found = false;
+	IntakeScan scan;
+	bool found = false;
 
 	scan_room(&scan, "suspect");
 	while (!found && intake_table_scan_next(&scan))
 	{
 		read_job(&scan, job);
 		found = job->workflow_id == workflow_id &&
-			INTAKE_COLUMN(scan.slot->tts_isnull, suspect_started_at);
+				INTAKE_COLUMN(scan.slot->tts_isnull, suspect_started_at);
 	}
 	intake_table_scan_end(&scan);
 	return found;
@@ -71,7 +71,7 @@ find_suspect(int32 workflow_id, IntakeJob *job)
 bool
 intake_suspect_exists(int32 workflow_id)
 {
-	IntakeJob	job;
+	IntakeJob job;
 
 	return find_suspect(workflow_id, &job);
 }
@@ -81,9 +81,9 @@ static bool
 rewrite(IntakeJob *job, bool started)
 {
 	IntakeTable table;
-	Datum		values[Natts_suspect];
-	bool		nulls[Natts_suspect] = {0};
-	bool		mine;
+	Datum values[Natts_suspect];
+	bool nulls[Natts_suspect] = {0};
+	bool mine;
 
 	INTAKE_COLUMN(values, suspect_job_id) = Int64GetDatum(job->job_id);
 	INTAKE_COLUMN(values, suspect_event_id) = Int64GetDatum(job->event_id);
@@ -117,7 +117,7 @@ intake_suspect_take(int32 workflow_id, IntakeJob *job)
 void
 intake_suspect_unmark(const IntakeJob *job)
 {
-	IntakeJob	copy = *job;
+	IntakeJob copy = *job;
 
 	rewrite(&copy, false);
 }
@@ -128,17 +128,17 @@ suspect_lost_jobs(void)
 {
 	IntakeTable running;
 	IntakeTable suspect;
-	IntakeScan	scan;
-	int			count = 0;
+	IntakeScan scan;
+	int count = 0;
 
 	intake_table_open(&running, intake_table_oid("running"));
 	intake_table_open(&suspect, intake_table_oid("suspect"));
 	scan_room(&scan, "running");
 	while (intake_table_scan_next(&scan))
 	{
-		Datum	   *row = scan.slot->tts_values;
-		Datum		values[Natts_suspect];
-		bool		nulls[Natts_suspect] = {0};
+		Datum *row = scan.slot->tts_values;
+		Datum values[Natts_suspect];
+		bool nulls[Natts_suspect] = {0};
 
 		if (intake_shmem_lease_held(DatumGetInt64(INTAKE_COLUMN(row, running_lease))) ||
 			!intake_table_delete(&running, &scan.slot->tts_tid))
@@ -178,12 +178,12 @@ blame(IntakeJob *job)
 static void
 blame_crashed_jobs(void)
 {
-	IntakeScan	scan;
+	IntakeScan scan;
 
 	scan_room(&scan, "suspect");
 	while (intake_table_scan_next(&scan))
 	{
-		IntakeJob	job;
+		IntakeJob job;
 
 		read_job(&scan, &job);
 		if (!INTAKE_COLUMN(scan.slot->tts_isnull, suspect_started_at) &&
@@ -200,7 +200,7 @@ blame_crashed_jobs(void)
 void
 intake_suspect_recover(void)
 {
-	int			count;
+	int count;
 
 	blame_crashed_jobs();
 	count = suspect_lost_jobs();

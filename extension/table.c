@@ -29,14 +29,13 @@
 Oid
 intake_table_oid(const char *name)
 {
-	Oid			schema = get_namespace_oid(INTAKE_SCHEMA, false);
-	Oid			oid = get_relname_relid(name, schema);
+	Oid schema = get_namespace_oid(INTAKE_SCHEMA, false);
+	Oid oid = get_relname_relid(name, schema);
 
 	if (!OidIsValid(oid))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("table \"%s.%s\" does not exist", INTAKE_SCHEMA, name),
-				 errhint("Drop and create the extension pg_intake again.")));
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("table \"%s.%s\" does not exist", INTAKE_SCHEMA, name),
+						errhint("Drop and create the extension pg_intake again.")));
 	return oid;
 }
 
@@ -55,10 +54,10 @@ first_column(const char *table)
 Oid
 intake_table_partition(const char *parent, int64 id)
 {
-	char		name[NAMEDATALEN];
-	Oid			schema = get_namespace_oid(INTAKE_SCHEMA, false);
-	Oid			oid;
-	int64		low = id - id % INTAKE_PARTITION_ROWS;
+	char name[NAMEDATALEN];
+	Oid schema = get_namespace_oid(INTAKE_SCHEMA, false);
+	Oid oid;
+	int64 low = id - id % INTAKE_PARTITION_ROWS;
 
 	snprintf(name, sizeof(name), "%s_" INT64_FORMAT, parent, low);
 	oid = get_relname_relid(name, schema);
@@ -96,7 +95,7 @@ intake_table_open(IntakeTable *table, Oid relation)
 static void
 store_values(IntakeTable *table, const Datum *values, const bool *nulls)
 {
-	int			columns = RelationGetDescr(table->relation)->natts;
+	int columns = RelationGetDescr(table->relation)->natts;
 
 	ExecClearTuple(table->slot);
 	memcpy(table->slot->tts_values, values, columns * sizeof(Datum));
@@ -138,12 +137,12 @@ bool
 intake_table_insert_unique(IntakeTable *table, const Datum *values, const bool *nulls)
 {
 	TransactionId xid = GetCurrentTransactionId();
-	uint32		token = SpeculativeInsertionLockAcquire(xid);
-	bool		lost = false;
+	uint32 token = SpeculativeInsertionLockAcquire(xid);
+	bool lost = false;
 
 	store_values(table, values, nulls);
-	table_tuple_insert_speculative(table->relation, table->slot, GetCurrentCommandId(true), 0,
-								   NULL, token);
+	table_tuple_insert_speculative(table->relation, table->slot, GetCurrentCommandId(true), 0, NULL,
+								   token);
 	ExecInsertIndexTuples(table->info, table->slot, table->estate, false, true, &lost, NIL);
 	table_tuple_complete_speculative(table->relation, table->slot, token, !lost);
 	SpeculativeInsertionLockRelease(xid);
@@ -190,7 +189,7 @@ intake_table_close(IntakeTable *table)
 void
 intake_table_scan_begin(IntakeScan *scan, Oid relation, const char *index, ScanKey keys, int nkeys)
 {
-	Oid			index_oid;
+	Oid index_oid;
 
 	scan->relation = table_open(relation, AccessShareLock);
 	index_oid = index ? get_relname_relid(index, RelationGetNamespace(scan->relation))

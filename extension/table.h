@@ -17,22 +17,22 @@
 
 typedef struct IntakeTable
 {
-	Relation	relation;		/* open, RowExclusiveLock */
-	EState	   *estate;
-	ResultRelInfo *info;		/* its indexes are open */
+	Relation relation; /* open, RowExclusiveLock */
+	EState *estate;
+	ResultRelInfo *info; /* its indexes are open */
 	TupleTableSlot *slot;
 } IntakeTable;
 
 typedef struct IntakeScan
 {
-	Relation	relation;
-	Relation	index;
+	Relation relation;
+	Relation index;
 	IndexScanDesc scan;
-	TupleTableSlot *slot;		/* the current row, all columns there */
+	TupleTableSlot *slot; /* the current row, all columns there */
 } IntakeScan;
 
-extern Oid	intake_table_oid(const char *name);
-extern Oid	intake_table_partition(const char *parent, int64 id);
+extern Oid intake_table_oid(const char *name);
+extern Oid intake_table_partition(const char *parent, int64 id);
 
 extern void intake_table_open(IntakeTable *table, Oid relation);
 extern void intake_table_insert(IntakeTable *table, const Datum *values, const bool *nulls);
@@ -43,8 +43,8 @@ extern bool intake_table_delete(IntakeTable *table, ItemPointer tid);
 extern bool intake_table_fetch(IntakeTable *table, ItemPointer tid);
 extern void intake_table_close(IntakeTable *table);
 
-extern void intake_table_scan_begin(IntakeScan *scan, Oid relation, const char *index,
-									ScanKey keys, int nkeys);
+extern void intake_table_scan_begin(IntakeScan *scan, Oid relation, const char *index, ScanKey keys,
+									int nkeys);
 extern bool intake_table_scan_next(IntakeScan *scan);
 extern void intake_table_scan_end(IntakeScan *scan);
 

@@ -50,16 +50,16 @@ take_literal(IntakeSlice *text, const char *literal)
 static int64_t
 days_from_date(int64_t year, int64_t month, int64_t day)
 {
-	int64_t		era;
-	int64_t		year_of_era;
-	int64_t		day_of_year;
+	int64_t era;
+	int64_t year_of_era;
+	int64_t day_of_year;
 
 	year -= month <= 2;
 	era = year / 400;
 	year_of_era = year - era * 400;
 	day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
 	return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
-		719468;
+		   719468;
 }
 
 static bool
@@ -89,8 +89,8 @@ read_number(IntakeSlice text, int64_t factor, int64_t *microseconds)
 static bool
 take_fraction(IntakeSlice *text, int64_t *microseconds)
 {
-	int64_t		unit = 100000;
-	size_t		n = 0;
+	int64_t unit = 100000;
+	size_t n = 0;
 
 	*microseconds = 0;
 	if (!take_literal(text, "."))
@@ -108,9 +108,9 @@ take_fraction(IntakeSlice *text, int64_t *microseconds)
 static bool
 take_offset(IntakeSlice *text, int64_t *minutes)
 {
-	int64_t		hour;
-	int64_t		minute;
-	int			sign;
+	int64_t hour;
+	int64_t minute;
+	int sign;
 
 	*minutes = 0;
 	if (text->len == 0 || take_literal(text, "Z") || take_literal(text, "z"))
@@ -128,14 +128,7 @@ take_offset(IntakeSlice *text, int64_t *minutes)
 static bool
 read_iso8601(IntakeSlice text, int64_t *microseconds)
 {
-	int64_t		year,
-				month,
-				day,
-				hour,
-				minute,
-				second,
-				fraction,
-				offset;
+	int64_t year, month, day, hour, minute, second, fraction, offset;
 
 	if (!take_digits(&text, 4, &year) || !take_literal(&text, "-") ||
 		!take_digits(&text, 2, &month) || !take_literal(&text, "-") ||
@@ -169,22 +162,16 @@ take_name(IntakeSlice *text, const char *names, int count, int64_t *number)
 static bool
 read_http_date(IntakeSlice text, int64_t *microseconds)
 {
-	int64_t		weekday,
-				year,
-				month,
-				day,
-				hour,
-				minute,
-				second;
+	int64_t weekday, year, month, day, hour, minute, second;
 
 	return take_name(&text, "MonTueWedThuFriSatSun", 7, &weekday) && take_literal(&text, ", ") &&
-		take_digits(&text, 2, &day) && take_literal(&text, " ") &&
-		take_name(&text, "JanFebMarAprMayJunJulAugSepOctNovDec", 12, &month) &&
-		take_literal(&text, " ") && take_digits(&text, 4, &year) && take_literal(&text, " ") &&
-		take_digits(&text, 2, &hour) && take_literal(&text, ":") &&
-		take_digits(&text, 2, &minute) && take_literal(&text, ":") &&
-		take_digits(&text, 2, &second) && take_literal(&text, " GMT") && text.len == 0 &&
-		combine(year, month, day, hour, minute, second, microseconds);
+		   take_digits(&text, 2, &day) && take_literal(&text, " ") &&
+		   take_name(&text, "JanFebMarAprMayJunJulAugSepOctNovDec", 12, &month) &&
+		   take_literal(&text, " ") && take_digits(&text, 4, &year) && take_literal(&text, " ") &&
+		   take_digits(&text, 2, &hour) && take_literal(&text, ":") &&
+		   take_digits(&text, 2, &minute) && take_literal(&text, ":") &&
+		   take_digits(&text, 2, &second) && take_literal(&text, " GMT") && text.len == 0 &&
+		   combine(year, month, day, hour, minute, second, microseconds);
 }
 
 /* The time that TEXT says, since the Unix epoch. Returns false where it says none. */

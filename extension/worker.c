@@ -24,9 +24,9 @@
 
 #include "worker.h"
 
-#define FIRST_BACKOFF 100		/* milliseconds */
+#define FIRST_BACKOFF 100 /* milliseconds */
 #define LAST_BACKOFF 60000
-#define LONG_LIFE 60000			/* a worker that lived this long starts anew at once */
+#define LONG_LIFE 60000 /* a worker that lived this long starts anew at once */
 
 static void
 describe(BackgroundWorker *worker, IntakeWorkerKind kind, Oid database, Oid owner)
@@ -63,10 +63,9 @@ report_full(bool full)
 	static bool reported = false;
 
 	if (full && !reported)
-		ereport(WARNING,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("pg_intake could not start a background worker"),
-				 errhint("Raise max_worker_processes.")));
+		ereport(WARNING, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+						  errmsg("pg_intake could not start a background worker"),
+						  errhint("Raise max_worker_processes.")));
 	reported = full;
 }
 
@@ -79,7 +78,7 @@ intake_worker_keep(IntakeChild *child, IntakeWorkerKind kind, Oid database, Oid 
 {
 	BackgroundWorker worker;
 	TimestampTz now = GetCurrentTimestamp();
-	pid_t		pid;
+	pid_t pid;
 
 	if (child->handle != NULL && GetBackgroundWorkerPid(child->handle, &pid) != BGWH_STOPPED)
 		return true;
@@ -126,8 +125,8 @@ intake_worker_begin(void)
 bool
 intake_worker_wait(long milliseconds)
 {
-	int			event = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-								  milliseconds, PG_WAIT_EXTENSION);
+	int event = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds,
+						  PG_WAIT_EXTENSION);
 
 	ResetLatch(MyLatch);
 	/* A cancel that found nothing to cancel must not hit what comes next. */
@@ -148,9 +147,9 @@ intake_worker_wait(long milliseconds)
 bool
 intake_worker_server_stopping(void)
 {
-	char		line[MAXPGPATH];
-	bool		stopping = false;
-	FILE	   *file = fopen(psprintf("%s/postmaster.pid", DataDir), "r");
+	char line[MAXPGPATH];
+	bool stopping = false;
+	FILE *file = fopen(psprintf("%s/postmaster.pid", DataDir), "r");
 
 	if (file == NULL)
 		return false;

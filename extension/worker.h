@@ -16,8 +16,8 @@ typedef struct IntakeChild
 {
 	BackgroundWorkerHandle *handle; /* NULL: never started */
 	TimestampTz started_at;
-	TimestampTz next_start;		/* not before */
-	int			backoff;		/* milliseconds */
+	TimestampTz next_start; /* not before */
+	int backoff;            /* milliseconds */
 } IntakeChild;
 
 extern void intake_worker_register_launcher(void);

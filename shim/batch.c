@@ -24,7 +24,7 @@ static size_t count;
 static size_t bytes;
 static size_t max_count;
 static size_t max_bytes;
-static int	connections;		/* that are up */
+static int connections; /* that are up */
 static bool stopping;
 
 static size_t
@@ -52,7 +52,7 @@ shim_batch_init(size_t max_requests, size_t max_queue)
 bool
 shim_batch_submit(ShimRequest *request)
 {
-	bool		taken = false;
+	bool taken = false;
 
 	pthread_mutex_lock(&mutex);
 	if (connections > 0 && !stopping && (count == 0 || bytes + weight(request) <= max_bytes))
@@ -76,8 +76,8 @@ shim_batch_take(void)
 {
 	ShimRequest *batch;
 	ShimRequest *request;
-	size_t		taken = 0;
-	size_t		taken_bytes = 0;
+	size_t taken = 0;
+	size_t taken_bytes = 0;
 
 	pthread_mutex_lock(&mutex);
 	while (first == NULL && !stopping)
@@ -153,7 +153,7 @@ shim_batch_stop(void)
 bool
 shim_batch_stopping(void)
 {
-	bool		result;
+	bool result;
 
 	pthread_mutex_lock(&mutex);
 	result = stopping;
@@ -165,9 +165,9 @@ shim_batch_stopping(void)
 bool
 shim_batch_pause(double seconds)
 {
-	double		end = shim_metrics_clock() + seconds;
+	double end = shim_metrics_clock() + seconds;
 	struct timespec until = {(time_t) end, (long) ((end - (double) (time_t) end) * 1e9)};
-	bool		go_on;
+	bool go_on;
 
 	pthread_mutex_lock(&mutex);
 	while (!stopping && pthread_cond_timedwait(&filled, &mutex, &until) != ETIMEDOUT)

@@ -11,9 +11,9 @@
 
 typedef struct ShimBuffer
 {
-	char	   *data;
-	size_t		length;
-	size_t		room;
+	char *data;
+	size_t length;
+	size_t room;
 } ShimBuffer;
 
 /* Makes room for MORE bytes. Ends the program when there is no memory. */
@@ -45,7 +45,7 @@ shim_buffer_append(ShimBuffer *buffer, const void *data, size_t length)
 static inline void
 shim_buffer_append_int32(ShimBuffer *buffer, int32_t number)
 {
-	uint32_t	n = (uint32_t) number;
+	uint32_t n = (uint32_t) number;
 	unsigned char bytes[4] = {n >> 24 & 255, n >> 16 & 255, n >> 8 & 255, n & 255};
 
 	shim_buffer_append(buffer, bytes, 4);

@@ -23,18 +23,18 @@
 #include "connection.h"
 #include "metrics.h"
 
-#define IDLE_TIMEOUT 75.0		/* seconds without a request */
-#define INTERVAL 0.2			/* between looks */
+#define IDLE_TIMEOUT 75.0 /* seconds without a request */
+#define INTERVAL 0.2      /* between looks */
 
 struct ShimConnection
 {
 	ShimConnection *next;
 	ShimConnection *previous;
-	int			socket;
-	bool		busy;			/* a request is complete and not answered yet */
-	double		idle_since;
-	double		begun_at;		/* when a request began to come in, or 0 */
-	unsigned long long bytes;	/* received, up to the last answer */
+	int socket;
+	bool busy; /* a request is complete and not answered yet */
+	double idle_since;
+	double begun_at;          /* when a request began to come in, or 0 */
+	unsigned long long bytes; /* received, up to the last answer */
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -48,7 +48,7 @@ static unsigned long long
 bytes_received(int socket)
 {
 	struct tcp_info info;
-	socklen_t	length = sizeof(info);
+	socklen_t length = sizeof(info);
 
 	memset(&info, 0, sizeof(info));
 	if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length) != 0)
@@ -120,13 +120,13 @@ shim_connection_idle(ShimConnection *connection)
 static void
 refuse(ShimConnection *connection, const char *status_line)
 {
-	char		answer[256];
-	int			n = snprintf(answer, sizeof(answer),
-							 "HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", status_line);
+	char answer[256];
+	int n = snprintf(answer, sizeof(answer),
+					 "HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", status_line);
 
 	(void) send(connection->socket, answer, (size_t) n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	(void) shutdown(connection->socket, SHUT_RDWR);
-	connection->busy = true;	/* once is enough */
+	connection->busy = true; /* once is enough */
 	shim_metrics_answer(atoi(status_line));
 }
 
@@ -163,7 +163,7 @@ run(void *argument)
 	pthread_mutex_lock(&mutex);
 	while (!stopping)
 	{
-		double		end = shim_metrics_clock() + INTERVAL;
+		double end = shim_metrics_clock() + INTERVAL;
 		struct timespec until = {(time_t) end, (long) ((end - (double) (time_t) end) * 1e9)};
 
 		pthread_cond_timedwait(&wake, &mutex, &until);

@@ -22,7 +22,7 @@
 
 #define STATEMENT "receive"
 #define COLUMNS 6
-#define FIRST_PAUSE 0.05		/* seconds before a second try to connect */
+#define FIRST_PAUSE 0.05 /* seconds before a second try to connect */
 #define LAST_PAUSE 2.0
 
 #define BYTEA_OID 17
@@ -39,7 +39,7 @@ static const Oid parameter_types[COLUMNS] = {BYTEA_ARRAY_OID, BYTEA_ARRAY_OID, B
 static const char *conninfo;
 static double timeout;
 static pthread_t *threads;
-static int	n_threads;
+static int n_threads;
 
 /* ---- the wire format of arrays ---- */
 
@@ -78,7 +78,7 @@ append_request(ShimBuffer *arrays, const ShimRequest *request)
 static int
 make_parameters(const ShimRequest *batch, ShimBuffer *arrays)
 {
-	int			count = 0;
+	int count = 0;
 
 	for (const ShimRequest *request = batch; request != NULL; request = request->next)
 		count += !request->probe;
@@ -99,8 +99,8 @@ wait_for(PGconn *connection, short events, double deadline)
 	for (;;)
 	{
 		struct pollfd poller = {PQsocket(connection), events, 0};
-		double		left = deadline - shim_metrics_clock();
-		int			ready;
+		double left = deadline - shim_metrics_clock();
+		int ready;
 
 		if (left <= 0 || poller.fd < 0)
 			return false;
@@ -115,7 +115,7 @@ wait_for(PGconn *connection, short events, double deadline)
 static bool
 flush(PGconn *connection, double deadline)
 {
-	int			more;
+	int more;
 
 	while ((more = PQflush(connection)) == 1)
 	{
@@ -151,9 +151,9 @@ next_result(PGconn *connection, double deadline, bool *late)
 static PGresult *
 read_answer(PGconn *connection, double deadline)
 {
-	PGresult   *answer = NULL;
-	PGresult   *result;
-	bool		late = false;
+	PGresult *answer = NULL;
+	PGresult *result;
+	bool late = false;
 
 	while ((result = next_result(connection, deadline, &late)) != NULL)
 	{
@@ -162,8 +162,8 @@ read_answer(PGconn *connection, double deadline)
 	}
 	if (late)
 	{
-		PGcancel   *cancel = PQgetCancel(connection);
-		char		message[256];
+		PGcancel *cancel = PQgetCancel(connection);
+		char message[256];
 
 		shim_log(SHIM_WARNING, "the database did not answer within %.1f s", timeout);
 		if (cancel != NULL)
@@ -180,8 +180,8 @@ read_answer(PGconn *connection, double deadline)
 static char *
 copy_field(const PGresult *result, int row, int column, size_t *length)
 {
-	size_t		n = (size_t) PQgetlength(result, row, column);
-	char	   *copy;
+	size_t n = (size_t) PQgetlength(result, row, column);
+	char *copy;
 
 	if (PQgetisnull(result, row, column))
 		return NULL;
@@ -198,12 +198,12 @@ copy_field(const PGresult *result, int row, int column, size_t *length)
 static void
 answer_all(ShimRequest *batch, const PGresult *result)
 {
-	int			row = 0;
+	int row = 0;
 
 	while (batch != NULL)
 	{
 		ShimRequest *next = batch->next;
-		uint32_t	status;
+		uint32_t status;
 
 		if (batch->probe)
 			batch->status = 200;
@@ -237,13 +237,13 @@ usable(const PGresult *result, int count)
 static bool
 call(PGconn *connection, ShimRequest *batch, ShimBuffer *arrays)
 {
-	double		start = shim_metrics_clock();
+	double start = shim_metrics_clock();
 	const char *values[COLUMNS];
-	int			lengths[COLUMNS];
-	int			formats[COLUMNS];
-	int			count = make_parameters(batch, arrays);
-	PGresult   *result = NULL;
-	bool		answered;
+	int lengths[COLUMNS];
+	int formats[COLUMNS];
+	int count = make_parameters(batch, arrays);
+	PGresult *result = NULL;
+	bool answered;
 
 	for (int i = 0; i < COLUMNS; i++)
 	{
@@ -275,8 +275,8 @@ open_connection(void)
 {
 	const char *const keywords[] = {"dbname", "fallback_application_name", "connect_timeout", NULL};
 	const char *const values[] = {conninfo, "intake-shim", "5", NULL};
-	PGconn	   *connection = PQconnectdbParams(keywords, values, 1);
-	PGresult   *result;
+	PGconn *connection = PQconnectdbParams(keywords, values, 1);
+	PGresult *result;
 
 	if (PQstatus(connection) == CONNECTION_OK)
 	{
@@ -303,12 +303,12 @@ is_ready(const PGconn *connection)
 static PGconn *
 keep_connecting(void)
 {
-	double		pause = FIRST_PAUSE;
-	bool		reported = false;
+	double pause = FIRST_PAUSE;
+	bool reported = false;
 
 	for (;;)
 	{
-		PGconn	   *connection = open_connection();
+		PGconn *connection = open_connection();
 
 		if (is_ready(connection))
 		{
@@ -347,7 +347,7 @@ static bool
 serve(PGconn **connection, ShimBuffer *arrays)
 {
 	ShimRequest *batch;
-	bool		good = true;
+	bool good = true;
 
 	shim_batch_connected(true);
 	while (good && (batch = shim_batch_take()) != NULL)
@@ -370,9 +370,9 @@ serve(PGconn **connection, ShimBuffer *arrays)
 static void *
 run(void *argument)
 {
-	ShimBuffer	arrays[COLUMNS] = {0};
-	PGconn	   *connection;
-	bool		stopped = false;
+	ShimBuffer arrays[COLUMNS] = {0};
+	PGconn *connection;
+	bool stopped = false;
 
 	while (!stopped && (connection = keep_connecting()) != NULL)
 	{

@@ -29,11 +29,11 @@ shim_log_level(const char *name)
 void
 shim_log(ShimLogLevel level, const char *format, ...)
 {
-	char		message[1024];
-	char		when[32];
-	time_t		now = time(NULL);
-	struct tm	parts;
-	va_list		arguments;
+	char message[1024];
+	char when[32];
+	time_t now = time(NULL);
+	struct tm parts;
+	va_list arguments;
 
 	if (level > most)
 		return;

@@ -19,7 +19,7 @@ static ShimOptions options;
 static void
 wait_for_signal(const sigset_t *signals)
 {
-	int			number;
+	int number;
 
 	while (sigwait(signals, &number) != 0)
 		;
@@ -36,8 +36,8 @@ wait_for_second(void *signals)
 int
 main(int argc, char **argv)
 {
-	sigset_t	signals;
-	pthread_t	impatient;
+	sigset_t signals;
+	pthread_t impatient;
 
 	shim_options_read(argc, argv, &options);
 	signal(SIGPIPE, SIG_IGN);

@@ -49,9 +49,9 @@ shim_metrics_database(int connections)
 static void
 write_one(ShimBuffer *out, const char *name, const char *type, const char *help, double value)
 {
-	char		text[512];
-	int			n = snprintf(text, sizeof(text), "# HELP %s %s\n# TYPE %s %s\n%s %.17g\n", name, help,
-							 name, type, name, value);
+	char text[512];
+	int n = snprintf(text, sizeof(text), "# HELP %s %s\n# TYPE %s %s\n%s %.17g\n", name, help, name,
+					 type, name, value);
 
 	shim_buffer_append(out, text, (size_t) n);
 }
@@ -61,14 +61,14 @@ write_answers(ShimBuffer *out)
 {
 	static const char head[] = "# HELP intake_shim_answers_total Answers by HTTP status.\n"
 							   "# TYPE intake_shim_answers_total counter\n";
-	char		text[128];
+	char text[128];
 
 	shim_buffer_append(out, head, sizeof(head) - 1);
 	for (int status = 100; status < 600; status++)
 	{
 		unsigned long long count = atomic_load(&answers[status]);
-		int			n = snprintf(text, sizeof(text),
-								 "intake_shim_answers_total{status=\"%d\"} %llu\n", status, count);
+		int n = snprintf(text, sizeof(text), "intake_shim_answers_total{status=\"%d\"} %llu\n",
+						 status, count);
 
 		if (count > 0)
 			shim_buffer_append(out, text, (size_t) n);

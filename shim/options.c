@@ -27,10 +27,10 @@ typedef struct Option
 	const char *argument;
 	const char *initial;
 	const char *help;
-	OptionKind	kind;
-	size_t		offset;
-	double		low;
-	double		high;
+	OptionKind kind;
+	size_t offset;
+	double low;
+	double high;
 } Option;
 
 #define FIELD(name) offsetof(ShimOptions, name)
@@ -43,8 +43,8 @@ static const Option table[] = {
 	{"listen", "INTAKE_LISTEN", "ADDRESS:PORT", "127.0.0.1:8080",
 	 "where to listen; [::1]:8080 for IPv6, port 0 for any free one", OPTION_TEXT, FIELD(listen), 0,
 	 0},
-	{"log-level", "INTAKE_LOG_LEVEL", "LEVEL", "info", "error, warning, info or debug", OPTION_LEVEL,
-	 0, 0, 0},
+	{"log-level", "INTAKE_LOG_LEVEL", "LEVEL", "info", "error, warning, info or debug",
+	 OPTION_LEVEL, 0, 0, 0},
 	{"max-batch", "INTAKE_MAX_BATCH", "N", "256", "requests in one call to the database",
 	 OPTION_SIZE, FIELD(max_batch), 1, 10000},
 	{"max-body", "INTAKE_MAX_BODY", "BYTES", "25M", "largest body of a request (k, M, G)",
@@ -84,7 +84,7 @@ refuse(const Option *option, const char *value)
 static bool
 read_number(const char *text, bool units, double *number)
 {
-	char	   *end;
+	char *end;
 
 	errno = 0;
 	*number = strtod(text, &end);
@@ -101,8 +101,8 @@ read_number(const char *text, bool units, double *number)
 static void
 set(const Option *option, const char *value, ShimOptions *options)
 {
-	char	   *field = (char *) options + option->offset;
-	double		number = 0;
+	char *field = (char *) options + option->offset;
+	double number = 0;
 
 	if (option->kind == OPTION_TEXT)
 	{

@@ -9,14 +9,14 @@
 
 typedef struct ShimOptions
 {
-	const char *listen;			/* address:port */
-	const char *dsn;			/* of libpq */
-	int			connections;	/* to the database */
-	size_t		max_batch;		/* requests in one call */
-	size_t		max_body;		/* bytes */
-	int			max_connections;	/* of clients */
-	size_t		max_queue;		/* bytes that wait for the database */
-	double		request_timeout;	/* seconds */
+	const char *listen;     /* address:port */
+	const char *dsn;        /* of libpq */
+	int connections;        /* to the database */
+	size_t max_batch;       /* requests in one call */
+	size_t max_body;        /* bytes */
+	int max_connections;    /* of clients */
+	size_t max_queue;       /* bytes that wait for the database */
+	double request_timeout; /* seconds */
 } ShimOptions;
 
 /* Reads the environment and then the command line. Ends the program on --help and on errors. */

@@ -17,26 +17,26 @@
 
 typedef struct ShimRequest
 {
-	struct ShimRequest *next;	/* in the queue or the batch */
-	bool		probe;			/* asks only whether the database answers */
-	char	   *target;			/* the request line's target, as it arrived */
-	const char *method;			/* belongs to the HTTP library */
-	const char *source;			/* within target, source_length bytes */
-	size_t		source_length;
-	const char *query;			/* within target, or "" */
-	ShimBuffer	headers;
-	ShimBuffer	body;
-	char		peer[64];
-	double		submitted_at;	/* seconds, monotonic */
+	struct ShimRequest *next; /* in the queue or the batch */
+	bool probe;               /* asks only whether the database answers */
+	char *target;             /* the request line's target, as it arrived */
+	const char *method;       /* belongs to the HTTP library */
+	const char *source;       /* within target, source_length bytes */
+	size_t source_length;
+	const char *query; /* within target, or "" */
+	ShimBuffer headers;
+	ShimBuffer body;
+	char peer[64];
+	double submitted_at; /* seconds, monotonic */
 
-	int			status;			/* of the answer */
-	char	   *content_type;	/* or NULL; malloc'ed, as are the next two */
-	char	   *answer_headers; /* "Name: value\r\n" lines, or NULL */
-	char	   *answer;			/* or NULL */
-	size_t		answer_length;
+	int status;           /* of the answer */
+	char *content_type;   /* or NULL; malloc'ed, as are the next two */
+	char *answer_headers; /* "Name: value\r\n" lines, or NULL */
+	char *answer;         /* or NULL */
+	size_t answer_length;
 
-	void		(*done) (struct ShimRequest *request);
-	void	   *server;			/* the server's own */
+	void (*done)(struct ShimRequest *request);
+	void *server; /* the server's own */
 } ShimRequest;
 
 #endif

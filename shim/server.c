@@ -30,25 +30,25 @@
 
 typedef enum
 {
-	STAGE_HEADERS,				/* the next call is the first */
+	STAGE_HEADERS, /* the next call is the first */
 	STAGE_BODY,
-	STAGE_WAITING,				/* submitted */
-	STAGE_ANSWERED				/* an answer is queued */
+	STAGE_WAITING, /* submitted */
+	STAGE_ANSWERED /* an answer is queued */
 } Stage;
 
 /* The server's own part of a request. */
 typedef struct Exchange
 {
-	ShimRequest request;		/* first: done() gets this */
+	ShimRequest request; /* first: done() gets this */
 	struct MHD_Connection *connection;
 	ShimConnection *client;
-	Stage		stage;
-	bool		webhook;		/* its answer comes from the database */
+	Stage stage;
+	bool webhook; /* its answer comes from the database */
 } Exchange;
 
 static struct MHD_Daemon *daemon_handle;
 static size_t max_body;
-static atomic_int exchanges;	/* requests that have begun and are not over */
+static atomic_int exchanges; /* requests that have begun and are not over */
 static atomic_bool draining;
 
 /* ---- answers ---- */
@@ -56,12 +56,12 @@ static atomic_bool draining;
 static void
 add_header_lines(struct MHD_Response *response, char *lines)
 {
-	char	   *rest = lines;
-	char	   *line;
+	char *rest = lines;
+	char *line;
 
 	while ((line = strsep(&rest, "\n")) != NULL)
 	{
-		char	   *value = strchr(line, ':');
+		char *value = strchr(line, ':');
 
 		if (value == NULL)
 			continue;
@@ -77,9 +77,8 @@ static enum MHD_Result
 answer(Exchange *exchange, int status, const char *content_type, char *header_lines, char *body,
 	   size_t length)
 {
-	struct MHD_Response *response =
-		MHD_create_response_from_buffer(length, body, body ? MHD_RESPMEM_MUST_FREE
-														   : MHD_RESPMEM_PERSISTENT);
+	struct MHD_Response *response = MHD_create_response_from_buffer(
+		length, body, body ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
 	enum MHD_Result result;
 
 	if (response == NULL)
@@ -115,7 +114,7 @@ static enum MHD_Result
 answer_request(Exchange *exchange)
 {
 	ShimRequest *request = &exchange->request;
-	char	   *body = request->answer;
+	char *body = request->answer;
 
 	if (request->probe)
 		return answer_text(exchange, request->status,
@@ -204,9 +203,9 @@ get_readiness(Exchange *exchange)
 static enum MHD_Result
 get_metrics(Exchange *exchange)
 {
-	ShimBuffer	text = {0};
-	size_t		queued;
-	size_t		bytes;
+	ShimBuffer text = {0};
+	size_t queued;
+	size_t bytes;
 
 	shim_batch_size(&queued, &bytes);
 	shim_metrics_write(&text, queued, bytes);
@@ -216,8 +215,8 @@ get_metrics(Exchange *exchange)
 static const struct
 {
 	const char *path;
-	enum MHD_Result (*get) (Exchange *);
-}			routes[] = {
+	enum MHD_Result (*get)(Exchange *);
+} routes[] = {
 	{"/healthz", get_health},
 	{"/readyz", get_readiness},
 	{"/metrics", get_metrics},
@@ -235,7 +234,7 @@ answer_route(Exchange *exchange)
 {
 	const char *target = exchange->request.target;
 	const char *method = exchange->request.method;
-	char		allow[] = "Allow: GET, HEAD";
+	char allow[] = "Allow: GET, HEAD";
 
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
 	{
@@ -253,8 +252,8 @@ answer_route(Exchange *exchange)
 static bool
 find_source(ShimRequest *request)
 {
-	size_t		prefix = strlen(WEBHOOKS);
-	size_t		length = path_length(request->target);
+	size_t prefix = strlen(WEBHOOKS);
+	size_t length = path_length(request->target);
 
 	if (length <= prefix || memcmp(request->target, WEBHOOKS, prefix) != 0)
 		return false;
@@ -269,7 +268,7 @@ find_source(ShimRequest *request)
 static void *
 begin(void *closure, const char *target, struct MHD_Connection *connection)
 {
-	Exchange   *exchange = calloc(1, sizeof(Exchange));
+	Exchange *exchange = calloc(1, sizeof(Exchange));
 	const union MHD_ConnectionInfo *info;
 
 	(void) closure;
@@ -320,7 +319,7 @@ static enum MHD_Result
 handle(void *closure, struct MHD_Connection *connection, const char *url, const char *method,
 	   const char *version, const char *data, size_t *size, void **request)
 {
-	Exchange   *exchange = *request;
+	Exchange *exchange = *request;
 
 	(void) closure, (void) connection, (void) url, (void) version;
 	if (exchange == NULL || exchange->request.target == NULL)
@@ -348,7 +347,7 @@ static void
 finish(void *closure, struct MHD_Connection *connection, void **request,
 	   enum MHD_RequestTerminationCode code)
 {
-	Exchange   *exchange = *request;
+	Exchange *exchange = *request;
 
 	(void) closure, (void) connection, (void) code;
 	if (exchange == NULL)
@@ -388,13 +387,13 @@ notify_connection(void *closure, struct MHD_Connection *connection, void **conte
 static int
 open_socket(const char *listen_option)
 {
-	char		host[256];
+	char host[256];
 	const char *colon = strrchr(listen_option, ':');
-	size_t		length = colon ? (size_t) (colon - listen_option) : 0;
+	size_t length = colon ? (size_t) (colon - listen_option) : 0;
 	struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
 	struct addrinfo *address = NULL;
-	int			yes = 1;
-	int			fd;
+	int yes = 1;
+	int fd;
 
 	if (colon == NULL || length >= sizeof(host))
 	{
@@ -431,16 +430,17 @@ static void
 report_address(int fd)
 {
 	struct sockaddr_storage address;
-	socklen_t	length = sizeof(address);
-	char		host[NI_MAXHOST];
-	char		port[NI_MAXSERV];
+	socklen_t length = sizeof(address);
+	char host[NI_MAXHOST];
+	char port[NI_MAXSERV];
 
 	if (getsockname(fd, (struct sockaddr *) &address, &length) != 0 ||
 		getnameinfo((struct sockaddr *) &address, length, host, sizeof(host), port, sizeof(port),
 					NI_NUMERICHOST | NI_NUMERICSERV) != 0)
 		return;
-	fprintf(stderr, address.ss_family == AF_INET6 ? "intake-shim: listening on http://[%s]:%s\n"
-												   : "intake-shim: listening on http://%s:%s\n",
+	fprintf(stderr,
+			address.ss_family == AF_INET6 ? "intake-shim: listening on http://[%s]:%s\n"
+										  : "intake-shim: listening on http://%s:%s\n",
 			host, port);
 }
 
@@ -448,7 +448,7 @@ report_address(int fd)
 bool
 shim_server_start(const ShimOptions *options)
 {
-	int			fd = open_socket(options->listen);
+	int fd = open_socket(options->listen);
 
 	if (fd < 0)
 		return false;
@@ -474,8 +474,8 @@ shim_server_start(const ShimOptions *options)
 void
 shim_server_drain(double seconds)
 {
-	double		end = shim_metrics_clock() + seconds;
-	MHD_socket	fd = MHD_quiesce_daemon(daemon_handle);
+	double end = shim_metrics_clock() + seconds;
+	MHD_socket fd = MHD_quiesce_daemon(daemon_handle);
 
 	atomic_store(&draining, true);
 	if (fd != MHD_INVALID_SOCKET)

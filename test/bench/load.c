@@ -25,12 +25,12 @@
 
 typedef struct Client
 {
-	int			fd;
-	char		request[16384];
-	size_t		length;
-	char		answer[4096];
-	size_t		received;
-	double		sent_at;
+	int fd;
+	char request[16384];
+	size_t length;
+	char answer[4096];
+	size_t received;
+	double sent_at;
 } Client;
 
 static const char *path;
@@ -68,17 +68,19 @@ static void
 make_request(Client *client)
 {
 	static char body[12288];
-	char		hex[129];
-	int			n = snprintf(body, sizeof(body), "{\"event\":\"bench.event\",\"data\":{\"id\":\"%s-%lu\",\"pad\":\"",
-							 prefix, serial++);
+	char hex[129];
+	int n = snprintf(body, sizeof(body),
+					 "{\"event\":\"bench.event\",\"data\":{\"id\":\"%s-%lu\",\"pad\":\"", prefix,
+					 serial++);
 
 	memset(body + n, 'x', body_bytes - (size_t) n - 3);
 	memcpy(body + body_bytes - 3, "\"}}", 3);
 	sign(body, body_bytes, hex);
-	client->length = (size_t) snprintf(client->request, sizeof(client->request),
-									   "POST %s HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
-									   "User-Agent: load\r\nX-Signature: %s\r\nContent-Length: %zu\r\n\r\n",
-									   path, hex, body_bytes);
+	client->length =
+		(size_t) snprintf(client->request, sizeof(client->request),
+						  "POST %s HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+						  "User-Agent: load\r\nX-Signature: %s\r\nContent-Length: %zu\r\n\r\n",
+						  path, hex, body_bytes);
 	memcpy(client->request + client->length, body, body_bytes);
 	client->length += body_bytes;
 }
@@ -100,8 +102,8 @@ send_request(Client *client)
 static int
 is_whole(Client *client)
 {
-	char	   *end;
-	char	   *length;
+	char *end;
+	char *length;
 
 	client->answer[client->received] = '\0';
 	end = strstr(client->answer, "\r\n\r\n");
@@ -109,14 +111,14 @@ is_whole(Client *client)
 		return 0;
 	length = strstr(client->answer, "Content-Length: ");
 	return (size_t) (end + 4 - client->answer) + (length ? strtoul(length + 16, NULL, 10) : 0) <=
-		client->received;
+		   client->received;
 }
 
 static void
 read_answer(Client *client)
 {
-	ssize_t		n = read(client->fd, client->answer + client->received,
-						 sizeof(client->answer) - 1 - client->received);
+	ssize_t n = read(client->fd, client->answer + client->received,
+					 sizeof(client->answer) - 1 - client->received);
 
 	if (n <= 0)
 	{
@@ -138,8 +140,8 @@ read_answer(Client *client)
 static int
 compare(const void *a, const void *b)
 {
-	float		x = *(const float *) a;
-	float		y = *(const float *) b;
+	float x = *(const float *) a;
+	float y = *(const float *) b;
 
 	return (x > y) - (x < y);
 }
@@ -149,11 +151,11 @@ main(int argc, char **argv)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET};
 	struct epoll_event events[256];
-	int			poller = epoll_create1(0);
-	int			connections;
-	double		start;
-	double		seconds;
-	Client	   *clients;
+	int poller = epoll_create1(0);
+	int connections;
+	double start;
+	double seconds;
+	Client *clients;
 
 	if (argc < 7)
 	{
@@ -188,7 +190,7 @@ main(int argc, char **argv)
 		send_request(&clients[i]);
 	while (now() - start < seconds)
 	{
-		int			n = epoll_wait(poller, events, 256, 100);
+		int n = epoll_wait(poller, events, 256, 100);
 
 		for (int i = 0; i < n; i++)
 			read_answer(events[i].data.ptr);

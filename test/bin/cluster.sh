@@ -11,7 +11,7 @@ fail() {
 # Runs a command as the user that PostgreSQL runs as: root becomes postgres.
 as_postgres() {
 	if [ "$(id -u)" -eq 0 ]; then
-		runuser -u postgres -- "$@"
+		(cd / && runuser -u postgres -- "$@")
 	else
 		"$@"
 	fi

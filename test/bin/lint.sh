@@ -30,6 +30,12 @@ done | grep . && complain "settings that the README does not name" || true
 wc -l extension/*.c extension/*.h shim/*.c shim/*.h | awk '$1 > 620 && $2 != "total" {print}' | grep . &&
 	complain "files that are too long" || true
 
+# Format.
+if command -v clang-format >/dev/null; then
+	clang-format --dry-run -Werror extension/*.[ch] shim/*.[ch] test/unit/*.[ch] test/bench/*.c 2>/dev/null ||
+		complain "clang-format would change something"
+fi
+
 # Headers compile alone.
 for header in extension/*.h; do
 	cc -fsyntax-only -x c -I"$("$PG_CONFIG" --includedir-server)" -Iextension \

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-extern int	check_passed;
-extern int	check_failed;
+extern int check_passed;
+extern int check_failed;
 
 static inline void
 check_that(bool holds, const char *what, const char *file, int line)

@@ -4,8 +4,8 @@
  */
 #include "check.h"
 
-int			check_passed;
-int			check_failed;
+int check_passed;
+int check_failed;
 
 int
 main(void)

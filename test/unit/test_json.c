@@ -18,8 +18,8 @@ valid(const char *text)
 static bool
 nested_valid(int depth)
 {
-	char	   *text = malloc((size_t) depth * 2);
-	bool		result;
+	char *text = malloc((size_t) depth * 2);
+	bool result;
 
 	memset(text, '[', (size_t) depth);
 	memset(text + depth, ']', (size_t) depth);
@@ -99,8 +99,9 @@ at(const char *path, const char *body)
 static void
 test_paths(void)
 {
-	const char *body = "{\"a\": {\"b\": [10, {\"c d\": \"x\\\"y\\u00e9\"}]}, \"n\": null, \"k\": 1, \"k\": 2,"
-					   " \"t\": true, \"s/l\": \"~\"}";
+	const char *body =
+		"{\"a\": {\"b\": [10, {\"c d\": \"x\\\"y\\u00e9\"}]}, \"n\": null, \"k\": 1, \"k\": 2,"
+		" \"t\": true, \"s/l\": \"~\"}";
 
 	AT("$.a.b[0]", body, "10");
 	AT("$.a.b[1][\"c d\"]", body, "x\"y\xc3\xa9");
@@ -125,8 +126,10 @@ test_paths(void)
 static void
 test_broken(void)
 {
-	static const char *const broken[] = {"", "{", "{\"a\"", "{\"a\":", "{\"a\":\"", "{\"a\":\"\\", "[", "[1,",
-										 "{\"a\":[[[[", "\"", "}", "]", ",", "{,}", "{\"a\":\"\\u12", "{\"a\" 1}"};
+	static const char *const broken[] = {
+		"",  "{",   "{\"a\"",         "{\"a\":",  "{\"a\":\"", "{\"a\":\"\\",
+		"[", "[1,", "{\"a\":[[[[",    "\"",       "}",         "]",
+		",", "{,}", "{\"a\":\"\\u12", "{\"a\" 1}"};
 
 	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++)
 	{

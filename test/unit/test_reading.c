@@ -16,7 +16,7 @@ static bool
 decodes(IntakeEncoding encoding, const char *text, const char *expected)
 {
 	unsigned char out[64];
-	size_t		length;
+	size_t length;
 
 	if (!intake_encoding_decode(encoding, intake_slice_cstr(text), out, sizeof(out), &length))
 		return expected == NULL;
@@ -34,7 +34,7 @@ test_encodings(void)
 	CHECK(decodes(INTAKE_BASE64, "aGk=", "hi"));
 	CHECK(decodes(INTAKE_BASE64, "aGk", NULL));
 	CHECK(decodes(INTAKE_BASE64, "aGk==", NULL));
-	CHECK(decodes(INTAKE_BASE64, "aGl=", NULL));	/* stray bits */
+	CHECK(decodes(INTAKE_BASE64, "aGl=", NULL)); /* stray bits */
 	CHECK(decodes(INTAKE_BASE64, "aG k=", NULL));
 	CHECK(decodes(INTAKE_BASE64, "aGk=\n", NULL));
 	CHECK(decodes(INTAKE_BASE64, "", ""));
@@ -47,7 +47,7 @@ test_encodings(void)
 static int64_t
 time_of(IntakeTimeUnit unit, const char *text)
 {
-	int64_t		microseconds;
+	int64_t microseconds;
 
 	return intake_timestamp_read(unit, intake_slice_cstr(text), &microseconds) ? microseconds : -1;
 }
@@ -98,8 +98,8 @@ test_forms(void)
 static void
 test_headers(void)
 {
-	IntakeHeaderIterator i =
-		intake_headers_begin(intake_slice_cstr("A: 1 \r\nnothing\r\nB:\r\nC: x: y\n: no name\r\nA:2"));
+	IntakeHeaderIterator i = intake_headers_begin(
+		intake_slice_cstr("A: 1 \r\nnothing\r\nB:\r\nC: x: y\n: no name\r\nA:2"));
 	IntakeSlice name;
 	IntakeSlice value;
 

@@ -30,7 +30,7 @@ plain_row(void)
 static bool
 compiles(IntakeSchemeRow row)
 {
-	char	   *error = NULL;
+	char *error = NULL;
 
 	return intake_scheme_compile(&row, &error) != NULL;
 }
@@ -81,14 +81,14 @@ verdict_of(IntakeSchemeRow row, const char *headers, const char *secret)
 	IntakeRequest request = {0};
 	IntakeSlice secrets[2] = {intake_slice_cstr("another"), intake_slice_cstr(secret)};
 	IntakeVerdict verdict;
-	char	   *error = NULL;
+	char *error = NULL;
 
 	request.method = intake_slice_cstr("POST");
 	request.headers = intake_slice_cstr(headers);
 	request.body = intake_slice_cstr(BODY);
 	request.now = INT64_C(1700000000) * 1000000;
-	intake_signature_verify(intake_scheme_compile(&row, &error), &request, secrets,
-							secret ? 2 : 0, &verdict);
+	intake_signature_verify(intake_scheme_compile(&row, &error), &request, secrets, secret ? 2 : 0,
+							&verdict);
 	CHECK(secret == NULL || strstr(verdict.detail, secret) == NULL);
 	return verdict.reason;
 }
@@ -107,8 +107,8 @@ static void
 test_signatures(void)
 {
 	IntakeSchemeRow row = plain_row();
-	char		hex[130];
-	char		headers[8192];
+	char hex[130];
+	char headers[8192];
 
 	sign("k1", hex);
 	snprintf(headers, sizeof(headers), "X-Sig: %s\r\n", hex);
@@ -154,11 +154,11 @@ key_valid(const char *key_form, const char *secret)
 {
 	IntakeSchemeRow row = plain_row();
 	const char *why;
-	char	   *error = NULL;
+	char *error = NULL;
 
 	row.key = key_form;
-	return intake_signature_key_valid(intake_scheme_compile(&row, &error), intake_slice_cstr(secret),
-									  &why);
+	return intake_signature_key_valid(intake_scheme_compile(&row, &error),
+									  intake_slice_cstr(secret), &why);
 }
 
 static void
@@ -178,12 +178,17 @@ test_keys(void)
 static bool
 challenge(const char *query, const char *token, const char *expected)
 {
-	static const IntakePair pairs[] = {{"query:hub.mode", "subscribe"}, {"query:hub.verify_token", "{token}"}};
-	IntakeHandshakeRow row = {.method = "GET", .require = pairs, .n_require = 2, .status = 200,
-							  .content_type = "text/plain", .body = "{query:hub.challenge}"};
+	static const IntakePair pairs[] = {{"query:hub.mode", "subscribe"},
+									   {"query:hub.verify_token", "{token}"}};
+	IntakeHandshakeRow row = {.method = "GET",
+							  .require = pairs,
+							  .n_require = 2,
+							  .status = 200,
+							  .content_type = "text/plain",
+							  .body = "{query:hub.challenge}"};
 	IntakeRequest request = {0};
 	IntakeAnswer answer = {0};
-	char	   *error = NULL;
+	char *error = NULL;
 
 	request.method = intake_slice_cstr("GET");
 	request.query = intake_slice_cstr(query);
@@ -208,7 +213,7 @@ static void
 test_credentials(void)
 {
 	IntakeSchemeRow row = plain_row();
-	char	   *error = NULL;
+	char *error = NULL;
 	IntakeScheme *scheme = intake_scheme_compile(&row, &error);
 
 	CHECK(intake_scheme_header_is_credential(scheme, intake_slice_cstr("X-SIG")));

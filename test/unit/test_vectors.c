@@ -14,26 +14,26 @@
 
 typedef struct Vector
 {
-	char	   *id;
-	char	   *expected;
+	char *id;
+	char *expected;
 	IntakeSlice secret;
 	IntakeRequest request;
-	char		headers[1 << 16];
+	char headers[1 << 16];
 	IntakeSchemeRow row;
 	const char *places[MOST];
 	const char *variants[MOST];
-	IntakePair	pairs[MOST];
+	IntakePair pairs[MOST];
 } Vector;
 
 static IntakeSlice
 unhex(const char *hex)
 {
-	size_t		length = strlen(hex) / 2;
-	char	   *out = palloc(length + 1);
+	size_t length = strlen(hex) / 2;
+	char *out = palloc(length + 1);
 
 	for (size_t i = 0; i < length; i++)
 	{
-		unsigned	byte;
+		unsigned byte;
 
 		sscanf(hex + 2 * i, "%2x", &byte);
 		out[i] = (char) byte;
@@ -49,13 +49,19 @@ set_column(IntakeSchemeRow *row, const char *name, const char *value)
 	{
 		const char *name;
 		const char **place;
-	}			columns[] = {
-		{"kind", &row->kind},			{"algorithm", &row->algorithm},
-		{"key", &row->key},				{"message", &row->message},
-		{"each", &row->each},			{"prefix", &row->prefix},
-		{"format", &row->format},		{"item_sep", &row->item_sep},
-		{"kv_sep", &row->kv_sep},		{"tag", &row->tag},
-		{"group_sep", &row->group_sep}, {"encoding", &row->encoding},
+	} columns[] = {
+		{"kind", &row->kind},
+		{"algorithm", &row->algorithm},
+		{"key", &row->key},
+		{"message", &row->message},
+		{"each", &row->each},
+		{"prefix", &row->prefix},
+		{"format", &row->format},
+		{"item_sep", &row->item_sep},
+		{"kv_sep", &row->kv_sep},
+		{"tag", &row->tag},
+		{"group_sep", &row->group_sep},
+		{"encoding", &row->encoding},
 		{"timestamp_from", &row->timestamp_from},
 		{"timestamp_unit", &row->timestamp_unit},
 	};
@@ -103,7 +109,8 @@ set_field(Vector *vector, const char *name, IntakeSlice value)
 	else if (strcmp(name, "url_variant") == 0)
 		vector->variants[row->n_url_variants++] = value.data;
 	else if (strcmp(name, "require") == 0)
-		vector->pairs[row->n_require++] = (IntakePair){value.data, value.data + strlen(value.data) + 1};
+		vector->pairs[row->n_require++] =
+			(IntakePair){value.data, value.data + strlen(value.data) + 1};
 	else
 		set_column(row, name, value.data);
 }
@@ -113,8 +120,8 @@ judge(Vector *vector)
 {
 	IntakeVerdict verdict;
 	IntakeScheme *scheme;
-	char	   *error = NULL;
-	bool		valid;
+	char *error = NULL;
+	bool valid;
 
 	vector->row.signature_from = vector->places;
 	vector->row.url_variants = vector->variants;
@@ -140,16 +147,16 @@ void
 test_vectors(FILE *vectors)
 {
 	static Vector vector;
-	char	   *line = NULL;
-	size_t		room = 0;
-	ssize_t		length;
-	int			count = 0;
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t length;
+	int count = 0;
 
 	memset(&vector, 0, sizeof(vector));
 	vector.row.tolerance = -1;
 	while ((length = getline(&line, &room, vectors)) > 0)
 	{
-		char	   *space;
+		char *space;
 
 		line[length - 1] = '\0';
 		space = strchr(line, ' ');

@@ -1,0 +1,38 @@
+/*
+ * delivery.h
+ *		Judging one request: is it for a source, is it genuine, what is its key.
+ */
+#ifndef INTAKE_DELIVERY_H
+#define INTAKE_DELIVERY_H
+
+#include "postgres.h"
+
+#include "event.h"
+#include "handshake.h"
+#include "registry.h"
+#include "request.h"
+#include "signature.h"
+
+/* One request of a batch, and its answer. Filled in from top to bottom. */
+typedef struct IntakeDelivery
+{
+	IntakeRequest request;
+	IntakeSlice source_name;
+	const char *peer;
+	IntakeSource *source;
+	IntakeEvent event;
+	bool accepted;       /* event is to be stored */
+	IntakeAnswer answer; /* for a handshake */
+	int status;          /* 0: not decided yet */
+	const char *content_type;
+	const char *headers;
+	const char *body;
+	const char *reason; /* of a rejection */
+	const char *detail;
+} IntakeDelivery;
+
+extern void intake_delivery_judge(IntakeDelivery *delivery);
+extern void intake_delivery_verify(const IntakeSource *source, const IntakeRequest *request,
+								   IntakeVerdict *verdict);
+
+#endif
