@@ -37,7 +37,7 @@ median() { sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN {printf "%.2f", a / b}'; }
 
 [ "$(query -c 'SHOW fsync')" = on ] || fail "fsync is off"
-query <<-'SQL'
+PGOPTIONS='-c client_min_messages=warning' query >/dev/null <<-'SQL'
 	CREATE EXTENSION pg_intake CASCADE;
 	SELECT intake.create_source('bench', 'hmac', secret => 'bench');
 	CREATE TABLE plain_event (LIKE intake.event);
