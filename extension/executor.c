@@ -17,7 +17,11 @@
 #include "access/stratnum.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_extension.h"
+#include "commands/async.h"
+#include "commands/prepare.h"
+#include "commands/sequence.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
@@ -27,6 +31,7 @@
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/portal.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -234,6 +239,30 @@ run_next(void)
 	MemoryContextReset(round_context);
 }
 
+/*
+ * Clears what a handler may have left in the session, before jobs of another workflow: held
+ * cursors, prepared statements, LISTEN, advisory locks, temporary tables, sequence values.
+ * Settings need no clearing: see job.c.
+ */
+static void
+clear_session(int32 workflow_id)
+{
+	static int32 last = 0;
+
+	if (last == workflow_id)
+		return;
+	if (!begin())
+		proc_exit(0);
+	PortalHashTableDeleteAll();
+	DropAllPreparedStatements();
+	Async_UnlistenAll();
+	LockReleaseAll(USER_LOCKMETHOD, true);
+	ResetTempTableNamespace();
+	ResetSequenceCaches();
+	CommitTransactionCommand();
+	last = workflow_id;
+}
+
 /* Runs the claimed batch. What is left when the process is asked to stop is given back. */
 static void
 run_batch(Served *entry)
@@ -324,6 +353,7 @@ do_round(void)
 		if (!intake_lane_ready(served[i].lane))
 			continue;
 		worked = true;
+		clear_session(served[i].workflow_id);
 		if (claim(&served[i]))
 			run_batch(&served[i]);
 	}

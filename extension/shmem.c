@@ -106,6 +106,7 @@ bool
 intake_shmem_attach(IntakeWorkerKind kind, Oid owner, int most)
 {
 	IntakeWorker *mine = NULL;
+	bool full;
 
 	LWLockAcquire(intake_shmem->lock, LW_EXCLUSIVE);
 	if (count_locked(kind, MyDatabaseId, owner) < most)
@@ -123,8 +124,13 @@ intake_shmem_attach(IntakeWorkerKind kind, Oid owner, int most)
 		mine->started_at = GetCurrentTimestamp();
 		intake_shmem_self = mine;
 	}
+	full = mine == NULL && count_locked(kind, MyDatabaseId, owner) < most;
 	LWLockRelease(intake_shmem->lock);
 
+	if (full)
+		ereport(WARNING, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+						  errmsg("pg_intake has no room for another worker"),
+						  errhint("Raise pg_intake.max_workers.")));
 	if (mine != NULL)
 		before_shmem_exit(detach, (Datum) 0);
 	return mine != NULL;

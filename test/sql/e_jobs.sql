@@ -121,6 +121,24 @@ SELECT intake.emit('s', '{}') > 0, intake.emit('s', '{}') > 0, intake.emit('s', 
 SELECT ended('sets', 3);
 SELECT DISTINCT note FROM effect WHERE note LIKE 'path%';
 
+-- What it leaves in the session is gone for other workflows.
+CREATE FUNCTION litters(job intake.job) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    CREATE TEMP TABLE IF NOT EXISTS litter (n int);
+    PERFORM pg_advisory_lock(4711);
+    EXECUTE 'PREPARE litter AS SELECT 1';
+END $$;
+CREATE FUNCTION looks(job intake.job) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO public.effect SELECT job.id, format('found %s %s %s', to_regclass('pg_temp.litter'), (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()),
+        (SELECT count(*) FROM pg_prepared_statements WHERE name = 'litter')) $$;
+SELECT intake.create_workflow('litters', 'litters(intake.job)', type => 'litter', max_attempts => 1) > 0, intake.create_workflow('looks', 'looks(intake.job)', type => 'look') > 0;
+SELECT intake.emit('litter', '{}') > 0;
+SELECT ended('litters', 1);
+SELECT state FROM intake.jobs WHERE workflow = 'litters';
+SELECT count(intake.emit('look', '{}')) FROM generate_series(1, 10);
+SELECT ended('looks', 10);
+SELECT DISTINCT note FROM effect WHERE note LIKE 'found%';
+
 -- A paused workflow holds nobody up, and goes on where it stood.
 SELECT intake.pause_workflow('third');
 SELECT intake.emit('t', '{}') > 0, intake.emit('s', '{}') > 0;
