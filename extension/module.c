@@ -10,9 +10,12 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
 
 #include "config.h"
 #include "ddl.h"
+#include "lane.h"
 #include "shmem.h"
 #include "worker.h"
 
@@ -29,6 +32,7 @@ request_shmem(void)
 	if (previous_request_hook)
 		previous_request_hook();
 	intake_shmem_request();
+	RequestAddinShmemSpace(intake_lane_shmem_size());
 }
 
 static void
@@ -36,7 +40,10 @@ startup_shmem(void)
 {
 	if (previous_startup_hook)
 		previous_startup_hook();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	intake_shmem_startup();
+	intake_lane_startup();
+	LWLockRelease(AddinShmemInitLock);
 }
 
 void

@@ -21,7 +21,6 @@
 #include "utils/timestamp.h"
 
 #include "config.h"
-#include "lane.h"
 #include "shmem.h"
 
 IntakeShmem *intake_shmem = NULL;
@@ -41,17 +40,15 @@ void
 intake_shmem_request(void)
 {
 	RequestAddinShmemSpace(shmem_size());
-	RequestAddinShmemSpace(intake_lane_shmem_size());
 	RequestNamedLWLockTranche("pg_intake", 2);
 }
 
-/* Makes the memory or finds it. To be called from shmem_startup_hook. */
+/* Makes the memory or finds it. The caller holds AddinShmemInitLock. */
 void
 intake_shmem_startup(void)
 {
 	bool found;
 
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	intake_shmem = ShmemInitStruct("pg_intake", shmem_size(), &found);
 	if (!found)
 	{
@@ -61,8 +58,6 @@ intake_shmem_startup(void)
 		intake_shmem->lock = &GetNamedLWLockTranche("pg_intake")[0].lock;
 		intake_shmem->lane_lock = &GetNamedLWLockTranche("pg_intake")[1].lock;
 	}
-	intake_lane_startup();
-	LWLockRelease(AddinShmemInitLock);
 }
 
 static bool
