@@ -78,6 +78,8 @@ CREATE TABLE intake.source (
     dropped_at timestamptz
 );
 CREATE UNIQUE INDEX source_name ON intake.source (name) WHERE dropped_at IS NULL;
+COMMENT ON INDEX intake.source_name IS 'One source of a name';
+COMMENT ON SEQUENCE intake.source_id_seq IS 'Ids of sources';
 COMMENT ON TABLE intake.source IS 'Integration endpoints: a request to /webhooks/<name> belongs to one of these';
 COMMENT ON COLUMN intake.source.id IS 'Referenced by events; 0 is the internal source, intake';
 COMMENT ON COLUMN intake.source.name IS 'The last part of the endpoint''s path';
@@ -102,6 +104,8 @@ CREATE TABLE intake.source_secret (
     expires_at timestamptz
 );
 CREATE INDEX source_secret_source ON intake.source_secret (source_id);
+COMMENT ON INDEX intake.source_secret_source IS 'Secrets by source';
+COMMENT ON SEQUENCE intake.source_secret_id_seq IS 'Ids of secrets';
 COMMENT ON TABLE intake.source_secret IS 'Secrets of sources. Only the owner of the extension reads this table';
 COMMENT ON COLUMN intake.source_secret.id IS 'Identity';
 COMMENT ON COLUMN intake.source_secret.source_id IS 'The source';
@@ -137,6 +141,8 @@ CREATE TABLE intake.workflow (
     dropped_at timestamptz
 );
 CREATE UNIQUE INDEX workflow_name ON intake.workflow (name) WHERE dropped_at IS NULL;
+COMMENT ON INDEX intake.workflow_name IS 'One workflow of a name';
+COMMENT ON SEQUENCE intake.workflow_id_seq IS 'Ids of workflows';
 COMMENT ON TABLE intake.workflow IS 'What to do with matching events';
 COMMENT ON COLUMN intake.workflow.id IS 'Referenced by jobs; also the lane''s number';
 COMMENT ON COLUMN intake.workflow.name IS 'Unique among workflows that are not dropped';
@@ -230,6 +236,7 @@ CREATE TABLE intake.delayed (
     attempts int NOT NULL
 );
 CREATE INDEX delayed_run_at ON intake.delayed (run_at);
+COMMENT ON INDEX intake.delayed_run_at IS 'Which job is due next';
 COMMENT ON TABLE intake.delayed IS 'Jobs that wait for a time: a retry, or an event emitted with a delay';
 COMMENT ON COLUMN intake.delayed.run_at IS 'When the job goes to the queue';
 COMMENT ON COLUMN intake.delayed.job_id IS 'The job';
@@ -298,6 +305,7 @@ CREATE TABLE intake.dead_letter (
     error text NOT NULL
 );
 CREATE INDEX dead_letter_event ON intake.dead_letter (event_id);
+COMMENT ON INDEX intake.dead_letter_event IS 'Dead jobs of an event that is delivered once more';
 COMMENT ON TABLE intake.dead_letter IS 'Jobs that are not tried again by themselves';
 COMMENT ON COLUMN intake.dead_letter.job_id IS 'The job';
 COMMENT ON COLUMN intake.dead_letter.event_id IS 'Its event';
@@ -318,6 +326,7 @@ CREATE TABLE intake.attempt (
     error text NOT NULL
 );
 CREATE INDEX attempt_job ON intake.attempt (job_id);
+COMMENT ON INDEX intake.attempt_job IS 'Attempts by job';
 COMMENT ON TABLE intake.attempt IS 'Failed executions of jobs';
 COMMENT ON COLUMN intake.attempt.job_id IS 'The job';
 COMMENT ON COLUMN intake.attempt.started_at IS 'When the execution began; NULL where that is not known';

@@ -1,12 +1,17 @@
 -- What the install script promises about every object.
 \set VERBOSITY terse
 
--- Every table, view, sequence, column, function, type and trigger says what it is.
+-- Every table, view, sequence, index of its own, column, function, type and trigger says what it is.
 SELECT c.relkind, c.relname FROM pg_class c
-    WHERE c.relnamespace = 'intake'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S', 'c')
+    WHERE c.relnamespace = 'intake'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S', 'i')
       AND NOT c.relispartition AND obj_description(c.oid, 'pg_class') IS NULL
-      AND NOT (c.relkind = 'c') AND c.relname !~ '_id_seq$'
+      AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = c.oid)
+      AND c.relname !~ '_0(_pkey)?$'
     ORDER BY 1, 2;
+SELECT t.typname FROM pg_type t JOIN pg_class c ON c.oid = t.typrelid
+    WHERE t.typnamespace = 'intake'::regnamespace AND c.relkind = 'c' AND obj_description(t.oid, 'pg_type') IS NULL;
+SELECT tgrelid::regclass, tgname FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid
+    WHERE c.relnamespace = 'intake'::regnamespace AND NOT g.tgisinternal AND obj_description(g.oid, 'pg_trigger') IS NULL;
 SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
     WHERE c.relnamespace = 'intake'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
       AND a.attnum > 0 AND NOT a.attisdropped AND col_description(c.oid, a.attnum) IS NULL;
