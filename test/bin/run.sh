@@ -1,5 +1,9 @@
 #!/usr/bin/env bash
 # make run: from nothing to a processed webhook, and on serving until Ctrl-C.
+#
+#   HTTP_PORT, PG_PORT   where the shim and PostgreSQL listen on 127.0.0.1
+#   RUN_DIR              where the cluster, its logs and the secret of the source stay
+#   PG_CONFIG            another PostgreSQL
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -7,89 +11,129 @@ HTTP_PORT=${HTTP_PORT:-8080}
 PG_PORT=${PG_PORT:-54300}
 RUN_DIR=${RUN_DIR:-./.run}
 
-for port in "$HTTP_PORT" "$PG_PORT"; do
-	[[ "$port" =~ ^[0-9]+$ ]] && [ "$port" -ge 1 ] && [ "$port" -le 65535 ] ||
-		{ echo "run: \"$port\" is not a port" >&2; exit 1; }
-done
-
-test/bin/setup.sh
 # shellcheck source=test/bin/cluster.sh
 . test/bin/cluster.sh
 
-# The directory must be one that PostgreSQL's user can reach.
-prepare_directory() {
-	mkdir -p "$RUN_DIR" 2>/dev/null || fail "cannot make $RUN_DIR"
+is_port() {
+	[[ "$1" =~ ^[1-9][0-9]{0,4}$ ]] && [ "$1" -le 65535 ]
+}
+
+check_ports() {
+	local name
+	for name in HTTP_PORT PG_PORT; do
+		is_port "${!name}" || fail "$name=${!name} is not a port"
+		port_is_free "${!name}" || fail "port ${!name} is in use; choose another with $name=..."
+	done
+	[ "$HTTP_PORT" -ne "$PG_PORT" ] || fail "HTTP_PORT and PG_PORT are the same port"
+}
+
+# Sets RUN_DIR to an absolute path. A link to a directory that is gone starts afresh.
+find_directory() {
+	[ ! -L "$RUN_DIR" ] || [ -e "$RUN_DIR" ] || rm -f "$RUN_DIR"
+	mkdir -p "$RUN_DIR" 2>/dev/null || fail "cannot make the directory $RUN_DIR; choose another RUN_DIR"
+	link=$(cd "$RUN_DIR" 2>/dev/null && pwd) || fail "cannot enter $RUN_DIR; choose another RUN_DIR"
 	RUN_DIR=$(cd -P "$RUN_DIR" && pwd)
-	[ "$(id -u)" -eq 0 ] || return 0
-	[ -O "$RUN_DIR/data" ] || chown postgres: "$RUN_DIR" 2>/dev/null || true
-	as_postgres test -w "$RUN_DIR" 2>/dev/null && return 0
-	local link=$RUN_DIR
-	local real
-	real=/var/lib/pg_intake/$(printf %s "$link" | tr / _ | sed 's/^_//')
-	mkdir -p "$real"
-	chown postgres: "$real"
-	rmdir "$link" 2>/dev/null || fail "$link cannot be reached by the user postgres; choose another RUN_DIR"
-	ln -s "$real" "$link"
-	echo "run: the user postgres cannot reach $link; the data is in $real"
-	RUN_DIR=$real
+	if cluster_is_running "$RUN_DIR"; then
+		fail "$RUN_DIR is in use: a PostgreSQL runs there (process $(head -n 1 "$RUN_DIR/data/postmaster.pid"));" \
+			"stop it, or choose another RUN_DIR, HTTP_PORT and PG_PORT"
+	fi
+}
+
+is_empty() {
+	[ -z "$(ls -A "$1" 2>&1)" ]
+}
+
+# Checks that what is in RUN_DIR can be used, or that there is nothing.
+check_directory() {
+	local owner=$1
+	if [ -e "$RUN_DIR/data" ]; then
+		[ "$(stat -c %U "$RUN_DIR/data")" = "$owner" ] ||
+			fail "$RUN_DIR/data does not belong to the user $owner; choose another RUN_DIR"
+		[ "$(cat "$RUN_DIR/data/PG_VERSION")" = "$("$PG_CONFIG" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')" ] ||
+			fail "$RUN_DIR has a cluster of PostgreSQL $(cat "$RUN_DIR/data/PG_VERSION"); choose another RUN_DIR"
+	elif [ ! -e "$RUN_DIR/data.new" ] && ! is_empty "$RUN_DIR"; then
+		fail "$RUN_DIR has other things in it; choose another RUN_DIR"
+	fi
+}
+
+# As root: sees to it that the user postgres can write to RUN_DIR. Where it cannot get there, the
+# directory becomes a link to one that it can reach.
+give_directory() {
+	id postgres >/dev/null 2>&1 || fail "PostgreSQL does not run as root, and there is no user postgres"
+	! is_empty "$RUN_DIR" || chown postgres: "$RUN_DIR"
+	as_postgres test -w "$RUN_DIR" && return
+	is_empty "$RUN_DIR" || fail "the user postgres cannot write to $RUN_DIR; choose another RUN_DIR"
+	RUN_DIR=/var/lib/pg_intake/$(tr / - <<<"${link#/}")
+	install -d -o postgres -g "$(id -g postgres)" "$RUN_DIR"
+	rmdir "$link"
+	ln -s "$RUN_DIR" "$link"
+	echo "run: the user postgres cannot reach $link; it is now a link to $RUN_DIR"
 }
 
 shim_pid=
-cluster_up=
+started=
 
+# Ends what was started, the shim first, so that it can finish its requests.
 stop_all() {
-	trap '' INT TERM EXIT
+	trap '' INT TERM
 	if [ -n "$shim_pid" ]; then
-		kill -TERM "$shim_pid" 2>/dev/null && wait "$shim_pid" 2>/dev/null || true
+		kill -TERM "$shim_pid" 2>/dev/null || true
+		wait "$shim_pid" || true
 	fi
-	[ -z "$cluster_up" ] || cluster_stop "$RUN_DIR"
-	[ -z "$cluster_up" ] || echo "run: stopped; the data stays in $RUN_DIR"
-}
-
-query() {
-	psql -h "$socket" -p "$PG_PORT" -U "${role:-postgres}" -d intake_demo -X -q -v ON_ERROR_STOP=1 "$@"
+	if [ -n "$started" ]; then
+		cluster_stop "$RUN_DIR"
+		echo "run: stopped; the data stays in $RUN_DIR"
+	fi
 }
 
 start_cluster() {
-	[ ! -e "$RUN_DIR/data/PG_VERSION" ] && cluster_init "$RUN_DIR"
-	socket=$(cluster_socket "$RUN_DIR")
-	if as_postgres "$(pg_bin)/pg_ctl" -D "$RUN_DIR/data" status >/dev/null 2>&1; then
-		fail "$RUN_DIR is in use by a PostgreSQL that runs already; stop it, or choose another RUN_DIR"
+	if [ ! -e "$RUN_DIR/data" ]; then
+		cluster_init "$RUN_DIR" || fail "initdb failed"
 	fi
-	port_is_free "$PG_PORT" || fail "port $PG_PORT is in use; choose another with PG_PORT=..."
-	port_is_free "$HTTP_PORT" || fail "port $HTTP_PORT is in use; choose another with HTTP_PORT=..."
-	cluster_up=yes
-	setsid_as_postgres_start || {
-		tail -5 "$RUN_DIR/postgres.log" >&2
+	started=yes
+	cluster_start "$RUN_DIR" "$PG_PORT" "-h 127.0.0.1" || {
+		tail -n 5 "$RUN_DIR/postgres.log" >&2
 		fail "PostgreSQL did not start; its log is $RUN_DIR/postgres.log"
 	}
+	socket=$(cluster_socket "$RUN_DIR")
 }
 
-# pg_ctl starts the server in a session of its own, so Ctrl-C reaches only this script.
-setsid_as_postgres_start() {
-	cluster_start "$RUN_DIR" "$PG_PORT" "-h 127.0.0.1"
+# query ROLE DATABASE [OPTIONS OF PSQL]
+query() {
+	PGOPTIONS='-c client_min_messages=warning' "$(pg_bin)/psql" -h "$socket" -p "$PG_PORT" -U "$1" \
+		-d "$2" -X -q -P pager=off -v ON_ERROR_STOP=1 "${@:3}"
 }
 
 install_demo() {
-	psql -h "$socket" -p "$PG_PORT" -U postgres -d postgres -X -q -A -t \
-		-c "SELECT 1 FROM pg_database WHERE datname = 'intake_demo'" | grep -q 1 ||
-		psql -h "$socket" -p "$PG_PORT" -U postgres -d postgres -X -q -c "CREATE DATABASE intake_demo"
 	[ -s "$RUN_DIR/demo.secret" ] || (umask 077 && openssl rand -hex 32 >"$RUN_DIR/demo.secret")
 	secret=$(cat "$RUN_DIR/demo.secret")
-	PGOPTIONS='-c client_min_messages=warning' query -v secret="$secret" -f test/demo/setup.sql >/dev/null
-	role=demo PGOPTIONS='-c client_min_messages=warning' query -f test/demo/workflow.sql >/dev/null
+	{
+		query postgres postgres -f - <<-'SQL' &&
+			SELECT 'CREATE DATABASE intake_demo'
+				WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'intake_demo') \gexec
+		SQL
+		query postgres intake_demo -v secret="$secret" -f test/demo/setup.sql &&
+		query demo intake_demo -f test/demo/workflow.sql
+	} >/dev/null || fail "the demonstration could not be set up in $RUN_DIR"
 }
 
+shim_is_settled() {
+	! kill -0 "$shim_pid" || curl -fsS --noproxy '*' "http://127.0.0.1:$HTTP_PORT/readyz"
+}
+
+# The shim runs with no more rights than PostgreSQL, in a session of its own, and ends with this
+# script, however that ends.
 start_shim() {
-	# A session of its own, for the same reason; it needs nothing but the socket.
-	setsid shim/intake-shim --listen "127.0.0.1:$HTTP_PORT" \
-		--dsn "host=$socket port=$PG_PORT user=intake_gateway dbname=intake_demo" \
-		2>>"$RUN_DIR/shim.log" &
+	local become=(setpriv --pdeathsig TERM)
+	[ "$(id -u)" -ne 0 ] || become+=(--reuid postgres --regid postgres --init-groups)
+	PGHOST=$socket PGPORT=$PG_PORT PGUSER=intake_gateway PGDATABASE=intake_demo \
+		setsid "${become[@]}" "$PREFIX/bin/intake-shim" --listen "127.0.0.1:$HTTP_PORT" \
+		</dev/null >>"$RUN_DIR/shim.log" 2>&1 &
 	shim_pid=$!
-	wait_until 20 curl -fsS "http://127.0.0.1:$HTTP_PORT/readyz" || {
-		tail -3 "$RUN_DIR/shim.log" >&2
+	if ! wait_until 20 shim_is_settled || ! kill -0 "$shim_pid" 2>/dev/null; then
+		tail -n 3 "$RUN_DIR/shim.log" >&2
 		fail "the shim did not become ready; its log is $RUN_DIR/shim.log"
-	}
+	fi
 }
 
 sign() {
@@ -97,31 +141,38 @@ sign() {
 }
 
 send_webhook() {
+	local body answer
 	key="demo-$(date +%s)-$RANDOM"
 	body="{\"event\":\"hello\",\"data\":{\"id\":\"$key\",\"name\":\"world\"}}"
+	answer=$(curl -sS --noproxy '*' --max-time 30 -w ' %{http_code}' -H "X-Signature: $(sign "$body")" \
+		-H 'Content-Type: application/json' --data-raw "$body" \
+		"http://127.0.0.1:$HTTP_PORT/webhooks/demo") || fail "the webhook could not be sent"
 	echo
 	echo "One signed webhook:"
 	echo "  POST http://127.0.0.1:$HTTP_PORT/webhooks/demo  $body"
-	echo "  $(curl -sS -H "X-Signature: $(sign "$body")" -H 'Content-Type: application/json' \
-		--data-raw "$body" "http://127.0.0.1:$HTTP_PORT/webhooks/demo")"
+	echo "  ${answer##* } ${answer% *}"
+	[ "${answer##* }" = 200 ] || fail "the webhook was not accepted; see $RUN_DIR/postgres.log"
 }
 
 effect_is_there() {
-	query -A -t -v key="$key" <<<"SELECT 1 FROM greeting WHERE key = :'key'" | grep -q 1
+	query postgres intake_demo -A -t -v key="$key" \
+		<<<"SELECT 1 FROM greeting WHERE key = :'key'" | grep -qx 1
 }
 
 show_result() {
 	wait_until 20 effect_is_there || fail "the job did not finish; see $RUN_DIR/postgres.log"
 	echo
-	query -v key="$key" <<-'SQL'
+	query postgres intake_demo -v key="$key" <<-'SQL'
 		\pset footer off
 		\echo The event:
-		SELECT id, source, type, key, received_at FROM intake.events WHERE key = :'key';
+		SELECT id, source, type, key, date_trunc('second', received_at) AS received_at
+			FROM intake.events WHERE key = :'key';
 		\echo The job:
 		SELECT j.id, j.event_id, j.workflow, j.state, j.attempts FROM intake.jobs j
 			JOIN intake.events e ON e.id = j.event_id WHERE e.key = :'key';
 		\echo Its effect, a row that the workflow wrote:
-		SELECT * FROM greeting WHERE key = :'key';
+		SELECT key, greeting, date_trunc('second', greeted_at) AS greeted_at
+			FROM greeting WHERE key = :'key';
 	SQL
 }
 
@@ -132,38 +183,43 @@ show_next_steps() {
 
 		Send another:
 		  body='{"event":"hello","data":{"id":"mine-1","name":"you"}}'
-		  curl -H "X-Signature: \$(printf %s "\$body" | openssl dgst -sha256 -hmac \$(cat $RUN_DIR/demo.secret) | sed 's/.* //')" \\
+		  curl -H "X-Signature: \$(printf %s "\$body" | openssl dgst -sha256 -hmac "\$(cat $(printf %q "$RUN_DIR/demo.secret"))" | sed 's/.* //')" \\
 		    --data-raw "\$body" http://127.0.0.1:$HTTP_PORT/webhooks/demo
 
 		Serving on http://127.0.0.1:$HTTP_PORT. Ctrl-C stops everything.
 	TEXT
 }
 
-postgres_runs() {
-	as_postgres "$(pg_bin)/pg_ctl" -D "$RUN_DIR/data" status >/dev/null 2>&1
-}
-
-# Until a signal, or until a part of it dies.
+# Returns only through a signal's trap, or when a part has died.
 serve() {
 	while kill -0 "$shim_pid" 2>/dev/null; do
-		postgres_runs || fail "PostgreSQL has ended; its log is $RUN_DIR/postgres.log"
+		cluster_is_running "$RUN_DIR" || fail "PostgreSQL has ended; its log is $RUN_DIR/postgres.log"
 		sleep 1 &
-		wait $! || true
+		{ wait -n "$!" "$shim_pid" || true; } 2>/dev/null
 	done
 	fail "the shim has ended; its log is $RUN_DIR/shim.log"
 }
 
-prepare_directory
-port_is_free "$HTTP_PORT" || fail "port $HTTP_PORT is in use; choose another with HTTP_PORT=..."
+find_directory
+check_ports
+test/bin/setup.sh
+if [ "$(id -u)" -eq 0 ]; then
+	give_directory
+	check_directory postgres
+else
+	check_directory "$(id -un)"
+fi
 echo "run: building"
 build_and_install
-trap 'exit 0' INT
-trap 'exit 0' TERM
+
 trap stop_all EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 start_cluster
 install_demo
 start_shim
 send_webhook
 show_result
 show_next_steps
+trap 'exit 0' INT TERM
 serve

@@ -1,44 +1,85 @@
 #!/usr/bin/env bash
-# Installs from apt what the build, the demonstration and (with the argument "test") the tests
-# need and is not there. Does nothing, fast, when everything is.
+# setup.sh [test]: installs from apt what the build and make run need, and with "test" what the
+# tests need too. Does nothing, fast, when all of it is there.
 set -euo pipefail
 
-packages=(gcc libc6-dev pkg-config postgresql-15 postgresql-server-dev-15 libmicrohttpd-dev libpq-dev
-	libssl-dev curl openssl procps)
-[ "${1:-}" = test ] && packages+=(perl libipc-run-perl)
+packages=(gcc libc6-dev make pkg-config libmicrohttpd-dev libpq-dev libssl-dev libkrb5-dev curl openssl)
+[ "${1:-}" != test ] || packages+=(perl libipc-run-perl)
 
-missing=()
-for package in "${packages[@]}"; do
-	dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
-done
-[ ${#missing[@]} -eq 0 ] && exit 0
+# With PG_CONFIG the server and its headers are the caller's business.
+debian_pg_config=/usr/lib/postgresql/15/bin/pg_config
+if [ "${PG_CONFIG:-$debian_pg_config}" = "$debian_pg_config" ]; then
+	packages+=(postgresql-15 postgresql-server-dev-15)
+elif ! command -v "$PG_CONFIG" >/dev/null; then
+	echo "setup: there is no $PG_CONFIG; set PG_CONFIG to a pg_config, or leave it out" >&2
+	exit 1
+fi
+
+# Prints those of the packages that are not installed.
+list_missing() {
+	local installed package
+	installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null) || true
+	for package in "${packages[@]}"; do
+		grep -qx "installed $package" <<<"$installed" || echo "$package"
+	done
+}
 
 by_hand() {
-	echo "setup: $1" >&2
-	echo "setup: install these by hand: ${missing[*]}" >&2
+	echo "setup: $1; install these by hand: ${missing[*]}" >&2
 	exit 1
 }
 
-command -v apt-get >/dev/null || by_hand "this is not a Debian system (no apt-get)"
-become=()
-if [ "$(id -u)" -ne 0 ]; then
-	command -v sudo >/dev/null || by_hand "not root, and sudo is not there"
-	become=(sudo)
-fi
-
-# Debian makes and starts a cluster when it installs a server. This project wants none.
-config=/etc/postgresql-common/createcluster.conf
-if [ ! -e "$config" ] && ! dpkg-query -W postgresql-common >/dev/null 2>&1; then
-	"${become[@]}" mkdir -p /etc/postgresql-common
-	echo "create_main_cluster = false" | "${become[@]}" tee "$config" >/dev/null
-fi
-
-log=$(mktemp "${TMPDIR:-/tmp}/pg_intake-setup.XXXXXX.log")
-echo "setup: installing ${missing[*]}"
-install_missing() {
-	"${become[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-		-o Dpkg::Options::=--force-confold "${missing[@]}" </dev/null >>"$log" 2>&1
+# Runs a command as root.
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	else
+		sudo "$@"
+	fi
 }
-"${become[@]}" apt-get update </dev/null >>"$log" 2>&1 || true
-install_missing || by_hand "apt-get could not install them; is there a network? Its output is in $log"
+
+check_means() {
+	command -v apt-get >/dev/null || by_hand "there is no apt-get here"
+	[ "$(id -u)" -eq 0 ] && return
+	command -v sudo >/dev/null || by_hand "installing packages needs root, and there is no sudo"
+	echo "setup: installing packages needs root: asking sudo"
+	sudo true || by_hand "installing packages needs root, and sudo refused"
+}
+
+# Debian makes and starts a cluster with a new server, unless told otherwise. This project wants
+# none, and takes the setting back afterwards.
+no_main_cluster=/etc/postgresql-common/createcluster.d/pg_intake.conf
+forbid_main_cluster() {
+	as_root mkdir -p "${no_main_cluster%/*}"
+	echo "create_main_cluster = false" | as_root tee "$no_main_cluster" >/dev/null
+}
+allow_main_cluster() {
+	as_root rm -f "$no_main_cluster"
+}
+
+apt_get() {
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=120 \
+		-o Acquire::http::Timeout=30 -o Acquire::https::Timeout=30 "$@" </dev/null >>"$log" 2>&1
+}
+
+explain() {
+	if grep -qE 'Unable to locate|no installation candidate' "$log" && ! grep -q '^Err:' "$log"; then
+		by_hand "the package sources of this machine do not have everything (see $log)"
+	elif grep -qE '^Err:|Failed to fetch|Could not resolve' "$log"; then
+		by_hand "cannot reach the package mirror (see $log)"
+	else
+		by_hand "apt-get failed (see $log)"
+	fi
+}
+
+mapfile -t missing < <(list_missing)
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+check_means
+log=$(mktemp "${TMPDIR:-/tmp}/pg_intake-setup.XXXXXX")
+echo "setup: installing ${missing[*]}"
+trap allow_main_cluster EXIT
+forbid_main_cluster
+apt_get update || true
+apt_get install --no-install-recommends "${missing[@]}" || explain
 rm -f "$log"

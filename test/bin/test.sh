@@ -1,94 +1,170 @@
 #!/usr/bin/env bash
-# make test: every suite, and one line at the end that adds them up.
+# make test: builds, installs, runs every suite, and adds them up in the last line.
 #
-# PostgreSQL does not run as root; so root builds and installs, and the suites run as the user
-# postgres in a copy of the tree that this user can read.
+# PostgreSQL does not run as root. So root builds and installs, and the suites run as the user
+# postgres, in a copy of the tree that this user can read.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-if [ "${1:-}" != suites ]; then
-	test/bin/setup.sh test
-	# shellcheck source=test/bin/cluster.sh
-	. test/bin/cluster.sh
-	echo "test: building"
-	build_and_install
-	if [ "$(id -u)" -ne 0 ]; then
-		exec test/bin/test.sh suites
-	fi
-	work=$(mktemp -d /tmp/pg_intake-test.XXXXXX)
-	trap 'rm -rf "$work"' EXIT
-	tar cf - --exclude=./.git --exclude=./.run --exclude='*.o' . | tar xf - -C "$work"
-	chown -R postgres: "$work"
-	status=0
-	runuser -u postgres -- env PG_CONFIG="$PG_CONFIG" HOME="$work" TMPDIR="$work" \
-		"$work/test/bin/test.sh" suites || status=$?
-	exit $status
-fi
-
 # shellcheck source=test/bin/cluster.sh
 . test/bin/cluster.sh
-export TMPDIR=${TMPDIR:-/tmp}
-logs=$(mktemp -d "$TMPDIR/logs.XXXXXX")
+export LC_ALL=C.UTF-8
+
+# --- what runs the suites: as the caller, but never as root ---
+
+copy_tree() {
+	tree=$work/tree
+	mkdir "$tree"
+	tar cf - --exclude=./.git --exclude=./.run --exclude=node_modules . | tar xf - -C "$tree"
+	chown -R postgres: "$work"
+	become=(setpriv --reuid postgres --regid postgres --init-groups)
+}
+
+# Ends the servers that a test left behind.
+end_servers() {
+	local file pid
+	find "$work" -name postmaster.pid | while read -r file; do
+		pid=$(head -n 1 "$file")
+		[ ! "/proc/$pid/cwd" -ef "${file%/*}" ] || kill -QUIT "$pid"
+	done
+}
+
+# The logs stay when something has failed.
+clean_up() {
+	end_servers
+	if [ "$status" -eq 1 ]; then
+		rm -rf "$work/tree" "$work/tmp"
+	else
+		rm -rf "$work"
+	fi
+}
+
+end_suites() {
+	trap '' INT TERM
+	kill -TERM -- "-$suites" 2>/dev/null || true
+	wait "$suites" || true
+	status=130
+	exit "$status"
+}
+
+# The suites are a process group of their own, so that a signal ends every part of them.
+run_apart() {
+	tree=$PWD become=() status=1
+	work=$(mktemp -d "${TMPDIR:-/tmp}/pg_intake-test.XXXXXX")
+	trap clean_up EXIT
+	mkdir "$work/tmp" "$work/logs"
+	[ "$(id -u)" -ne 0 ] || copy_tree
+	TMPDIR=$work/tmp HOME=$work/tmp LOGS=$work/logs setsid "${become[@]}" \
+		env --default-signal=INT,QUIT "$tree/test/bin/test.sh" suites </dev/null &
+	suites=$!
+	trap end_suites INT TERM
+	status=0
+	wait "$suites" || status=$?
+	exit "$status"
+}
+
+# --- the suites ---
+
 passed=0
 failed=0
 
-# report NAME LOG PASSED FAILED: a suite that ran nothing has failed.
-report() {
-	local ok=$3 bad=$4
-	[ $((ok + bad)) -gt 0 ] || bad=1
-	echo "$1: $ok passed, $bad failed"
-	if [ "$bad" -gt 0 ]; then
-		tail -n 60 "$2" | sed 's/^/    /'
-		[ ! -s regression.diffs ] || head -n 200 regression.diffs
-		[ ! -s output_iso/regression.diffs ] || head -n 200 output_iso/regression.diffs
-	fi
-	passed=$((passed + ok))
-	failed=$((failed + bad))
+# run NAME COMMAND...: keeps what the command says in a log, and its exit status.
+run() {
+	log=$LOGS/$1
+	status=0
+	"${@:2}" >"$log" 2>&1 || status=$?
 }
 
-# Matching lines; no match is no failure.
+# report NAME PASSED FAILED: a suite that broke, or that ran nothing, has at least one failure.
+report() {
+	local bad=$3
+	[ "$bad" -gt 0 ] || { [ "$status" -eq 0 ] && [ "$2" -gt 0 ]; } || bad=1
+	echo "$1: $2 passed, $bad failed"
+	passed=$((passed + $2))
+	failed=$((failed + bad))
+	[ "$bad" -eq 0 ] || show "$@"
+}
+
+# Shows enough of a failure to understand it where the logs cannot be fetched.
+show() {
+	grep -E '(^|\.\.\. )(not ok|FAILED)' "$log" | head -n 20 | sed 's/^/    /' || true
+	echo "    ..."
+	tail -n 30 "$log" | sed 's/^/    /'
+	if [ -s "${4:-}" ]; then
+		cp "$4" "$log.diffs"
+		head -n 200 "$4"
+	fi
+}
+
+# count PATTERN: the lines of the log that match.
 count() {
-	grep -cE "$1" "$2" || true
+	grep -cE "$1" "$log" || true
 }
 
 run_unit() {
-	local log=$logs/unit line
-	make -s -C test/unit check >"$log" 2>&1 || true
-	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -1)
-	report unit "$log" "$(echo "${line:-0 0 0 1}" | awk '{print $1}')" "$(echo "${line:-0 0 1}" | awk '{print $3}')"
+	run unit make -s --no-print-directory -C test/unit check
+	local line
+	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -n 1)
+	line=${line:-0 passed, 0 failed}
+	line=${line% failed}
+	report unit "${line%% *}" "${line##* }"
 }
 
-# pg_regress writes "test NAME ... ok" or "... FAILED", newer ones "ok 1 - NAME".
+# run_regress NAME DIFFS: a target of the Makefile, whose tests say "test NAME ... ok" or FAILED, or
+# from PostgreSQL 16 on "ok 1 - NAME" or "not ok".
 run_regress() {
-	local log=$logs/$1
-	rm -f regression.diffs output_iso/regression.diffs
-	make -s --no-print-directory "$1" PGHOST="$socket" PGPORT="$port" PGUSER=postgres >"$log" 2>&1 || true
-	report "$1" "$log" "$(count '^(test .*\.\.\. ok|ok [0-9]+ )' "$log")" \
-		"$(count '^(test .*\.\.\. FAILED|not ok [0-9]+ )' "$log")"
+	rm -f "$2"
+	run "$1" make -s --no-print-directory "$1" PGHOST="$socket" PGPORT="$port" PGUSER=postgres
+	report "$1" "$(count '^(test .*\.\.\. ok|ok [0-9]+ )')" \
+		"$(count '^(test .*\.\.\. FAILED|not ok [0-9]+ )')" "$2"
 }
 
+# What failed without a failing test: a script that died, or that ran less than it had planned.
+count_broken_scripts() {
+	count '\(Wstat: [1-9].* Failed: 0\)$'
+}
+
+# Counts the assertions at the top level of every script; what is skipped counts for nothing.
 run_tap() {
-	local log=$logs/tap lib
-	lib=$(dirname "$("$PG_CONFIG" --pgxs)")/../../src/test/perl
-	PERL5LIB=$lib PG_REGRESS=$(dirname "$("$PG_CONFIG" --pgxs)")/../../src/test/regress/pg_regress \
-		PATH="$(pg_bin):$PATH" INTAKE_SHIM=$PWD/shim/intake-shim TESTDATADIR=$TMPDIR/tap \
-		prove -v -I test/t test/t/*.pl >"$log" 2>&1 || true
-	# Assertions at the top level; a file that dies before its plan counts once.
-	report tap "$log" "$(count '^ok [0-9]+' "$log")" \
-		"$(( $(count '^not ok [0-9]+' "$log") + $(count '^Dubious|No plan found' "$log") ))"
+	local pgxs
+	pgxs=$(dirname "$("$PG_CONFIG" --pgxs)")/../..
+	run tap env PERL5LIB="$pgxs/src/test/perl" PG_REGRESS="$pgxs/src/test/regress/pg_regress" \
+		PATH="$(pg_bin):$PATH" INTAKE_SHIM="$PWD/shim/intake-shim" \
+		TESTDIR="$LOGS" TESTDATADIR="$LOGS/tmp_check" TESTLOGDIR="$LOGS/tmp_check/log" \
+		prove -v -I test/t test/t/*.pl
+	report tap "$(grep -E '^ok [0-9]+' "$log" | grep -civE '[^\\]# skip' || true)" \
+		"$(($(grep -E '^not ok [0-9]+' "$log" | grep -civE '[^\\]# todo' || true) + $(count_broken_scripts)))"
 }
 
-cluster=$(mktemp -d "$TMPDIR/cluster.XXXXXX")
-port=$(free_port)
-cluster_init "$cluster"
-cluster_start "$cluster" "$port" "-h '' -c fsync=off"
-trap 'cluster_stop "$cluster"' EXIT
-socket=$(cluster_socket "$cluster")
+start_cluster() {
+	cluster=$TMPDIR/cluster
+	mkdir "$cluster"
+	port=$(free_port)
+	trap 'cluster_stop "$cluster"' EXIT
+	if ! cluster_init "$cluster" || ! cluster_start "$cluster" "$port" "-h '' -c fsync=off"; then
+		echo "test: the cluster for the tests did not start"
+		tail -n 5 "$cluster/postgres.log"
+	fi
+	socket=$(cluster_socket "$cluster")
+}
 
-run_unit
-run_regress regress
-run_regress isolation
-run_tap
+run_suites() {
+	run_unit
+	start_cluster
+	run_regress regress regression.diffs
+	run_regress isolation output_iso/regression.diffs
+	cp "$cluster/postgres.log" "$LOGS/postgres.log" || true
+	run_tap
+	[ "$failed" -eq 0 ] || echo "test: the logs are in $LOGS"
+	echo "$passed passed, $failed failed"
+	[ "$failed" -eq 0 ]
+}
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+if [ "${1:-}" = suites ]; then
+	run_suites
+else
+	test/bin/setup.sh test
+	echo "test: building"
+	(build_and_install) || { echo "0 passed, 1 failed"; exit 1; }
+	run_apart
+fi
