@@ -64,8 +64,8 @@ all: shim
 install: install-shim
 clean: clean-shim
 
-sql/pg_intake--$(INTAKE_VERSION).sql: $(SQL_PARTS)
-	cat $^ > $@
+sql/pg_intake--$(INTAKE_VERSION).sql: $(SQL_PARTS) sql/presets.json
+	sed -e '/^@presets.json@$$/{r sql/presets.json' -e 'd}' $(SQL_PARTS) > $@
 
 # The two halves of installcheck, against the server that PGHOST and PGPORT name.
 regress:

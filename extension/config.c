@@ -14,6 +14,7 @@ int intake_config_max_lanes = 1024;
 int intake_config_poll_interval = 30000;
 int intake_config_max_body_size = 32 * 1024;
 bool intake_config_job_synchronous_commit = false;
+char *intake_config_key_file = NULL;
 
 static void
 define_int(const char *name, const char *description, int *value, int low, int high,
@@ -46,5 +47,9 @@ intake_config_define(void)
 		"When off, a crash may undo the newest finished jobs, effects and "
 		"completion together, and they run once more.",
 		&intake_config_job_synchronous_commit, false, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("pg_intake.key_file",
+							   "File with the keys that encrypt the secrets of sources.",
+							   "One key in each line; the first one encrypts, all decrypt.",
+							   &intake_config_key_file, "", PGC_SIGHUP, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("pg_intake");
 }

@@ -5,6 +5,8 @@
  */
 #include "postgres.h"
 
+#include "utils/timestamp.h"
+
 #include "config.h"
 #include "delivery.h"
 #include "json.h"
@@ -13,28 +15,71 @@
 #define MAX_KEY 1024 /* bytes */
 #define MAX_TYPE 256
 
-static void
-reject(IntakeDelivery *delivery, int status, const char *reason, const char *detail)
+/* Refuses a request, with REASON and DETAIL for the operator. */
+void
+intake_delivery_reject(IntakeDelivery *delivery, int status, const char *reason, const char *detail)
 {
 	delivery->status = status;
 	delivery->reason = reason;
 	delivery->detail = detail;
+	delivery->content_type = delivery->headers = delivery->body = NULL;
+}
+
+static char *
+slice_text(IntakeSlice slice)
+{
+	return slice.data ? pnstrdup(slice.data, slice.len) : NULL;
 }
 
 static void
 answer_handshake(IntakeDelivery *delivery)
 {
-	delivery->status = delivery->answer.status;
-	delivery->content_type = delivery->answer.content_type;
-	delivery->headers = delivery->answer.headers;
-	delivery->body = delivery->answer.body.data
-						 ? pnstrdup(delivery->answer.body.data, delivery->answer.body.len)
-						 : NULL;
-	if (delivery->body != NULL && !intake_payload_text_valid(delivery->answer.body))
+	IntakeAnswer *answer = &delivery->answer;
+
+	if (!intake_payload_text_valid(answer->body) || !intake_payload_text_valid(answer->headers) ||
+		!intake_payload_text_valid(answer->secret))
 	{
-		delivery->content_type = delivery->headers = delivery->body = NULL;
-		reject(delivery, 400, "handshake_refused", "the challenge is not text");
+		answer->secret = (IntakeSlice){NULL, 0};
+		intake_delivery_reject(delivery, 400, "handshake_refused", "the challenge is not text");
+		return;
 	}
+	delivery->status = answer->status;
+	delivery->content_type = answer->content_type;
+	delivery->body = slice_text(answer->body);
+	if (answer->headers.data != NULL)
+		delivery->headers = psprintf("%s\r\n", slice_text(answer->headers));
+}
+
+/* The secrets of a source that are valid at the time of the request, or those that are not. */
+static int
+select_secrets(IntakeSource *source, int64 now, bool valid, IntakeSecret **secrets,
+			   IntakeKey **keys)
+{
+	TimestampTz at = now - INTAKE_UNIX_EPOCH;
+	int count = 0;
+
+	for (int i = 0; i < source->n_secrets; i++)
+	{
+		IntakeSecret *secret = &source->secrets[i];
+
+		if ((secret->from <= at && at < secret->until) != valid)
+			continue;
+		secrets[count] = secret;
+		keys[count++] = &secret->key;
+	}
+	return count;
+}
+
+/* HMAC with the newest secret that is valid, for handshakes; NULL where there is none. */
+static IntakeMac *
+handshake_mac(IntakeSource *source, int64 now)
+{
+	IntakeSecret **secrets = palloc((source->n_secrets + 1) * sizeof(IntakeSecret *));
+	IntakeKey **keys = palloc((source->n_secrets + 1) * sizeof(IntakeKey *));
+
+	if (source->scheme == NULL || select_secrets(source, now, true, secrets, keys) == 0)
+		return NULL;
+	return intake_key_mac(keys[0], source->scheme->algorithm);
 }
 
 static bool
@@ -42,8 +87,10 @@ try_handshake(IntakeDelivery *delivery, bool verified)
 {
 	IntakeSource *source = delivery->source;
 
-	if (!intake_handshake_answer(source->handshakes, source->n_handshakes, &delivery->request,
-								 source->token, verified, &delivery->answer))
+	if (source->n_handshakes == 0 ||
+		!intake_handshake_answer(source->handshakes, source->n_handshakes, &delivery->request,
+								 source->token, handshake_mac(source, delivery->request.now),
+								 verified, &delivery->answer))
 		return false;
 	answer_handshake(delivery);
 	return true;
@@ -55,19 +102,36 @@ method_is(const IntakeDelivery *delivery, const char *method)
 	return intake_slice_equal(delivery->request.method, intake_slice_cstr(method));
 }
 
-/* The URL that the sender called: the configured one, with the query that arrived. */
+/* The URL that the sender called: the configured one, with the query that arrived, if any. */
 static IntakeSlice
 sender_url(IntakeSlice public_url, IntakeSlice query)
 {
+	IntakeSlice rest;
 	char *url;
 
 	if (public_url.data == NULL || query.len == 0)
 		return public_url;
+	public_url = intake_slice_cut(public_url, "?", &rest);
 	url = palloc(public_url.len + query.len + 1);
 	memcpy(url, public_url.data, public_url.len);
 	url[public_url.len] = '?';
 	memcpy(url + public_url.len + 1, query.data, query.len);
 	return (IntakeSlice){url, public_url.len + query.len + 1};
+}
+
+static bool
+peer_is_allowed(const IntakeSource *source, const char *peer)
+{
+	IntakeAddress address;
+
+	if (source->n_allowed == 0)
+		return true;
+	if (peer == NULL || !intake_address_parse(intake_slice_cstr(peer), &address))
+		return false;
+	for (int i = 0; i < source->n_allowed; i++)
+		if (intake_range_has(&source->allowed[i], &address))
+			return true;
+	return false;
 }
 
 /* Decides what can be decided without a signature. */
@@ -80,11 +144,14 @@ route(IntakeDelivery *delivery)
 	if (delivery->source != NULL)
 		delivery->request.url = sender_url(delivery->source->public_url, delivery->request.query);
 	if (delivery->source == NULL)
-		reject(delivery, 404, "unknown_source", NULL);
+		intake_delivery_reject(delivery, 404, "unknown_source", NULL);
+	else if (!peer_is_allowed(delivery->source, delivery->peer))
+		intake_delivery_reject(delivery, delivery->source->reject_status, "peer",
+							   "the address is not among the allowed_peers of the source");
 	else if (delivery->request.body.len > (size_t) limit * 1024)
-		reject(delivery, 413, "too_large",
-			   psprintf("the body has %zu bytes, pg_intake.max_body_size is %d kB",
-						delivery->request.body.len, limit));
+		intake_delivery_reject(delivery, 413, "too_large",
+							   psprintf("the body has %zu bytes, pg_intake.max_body_size is %d kB",
+										delivery->request.body.len, limit));
 	else if (try_handshake(delivery, false))
 		return;
 	else if (!method_is(delivery, "POST"))
@@ -93,55 +160,80 @@ route(IntakeDelivery *delivery)
 			if (intake_slice_equal(intake_slice_cstr(delivery->source->handshakes[i].method),
 								   delivery->request.method))
 			{
-				reject(delivery, delivery->source->reject_status, "handshake_refused",
-					   "no rule matches; is the verify token right?");
+				intake_delivery_reject(delivery, delivery->source->reject_status,
+									   "handshake_refused",
+									   "no rule matches; is the verify token right?");
 				return;
 			}
-		reject(delivery, 405, "method", NULL);
+		intake_delivery_reject(delivery, 405, "method", NULL);
 		delivery->headers = "Allow: POST\r\n";
 	}
 }
 
-/* The secrets of a source that are valid at the time of the request. */
-static int
-current_secrets(const IntakeSource *source, int64 now, IntakeSlice *secrets)
+/* Says so where a request that does not verify would, had its secret not ended or not begun. */
+static void
+explain_mismatch(IntakeSource *source, const IntakeRequest *request, IntakeSecret **secrets,
+				 IntakeKey **keys, IntakeVerdict *verdict)
 {
-	int count = 0;
+	IntakeVerdict other;
+	int count = select_secrets(source, request->now, false, secrets, keys);
+	IntakeSecret *secret;
 
-	for (int i = 0; i < source->n_secrets; i++)
-		if (source->expires[i] > now - INTAKE_UNIX_EPOCH)
-			secrets[count++] = source->secrets[i];
-	return count;
+	if (count == 0)
+		return;
+	intake_signature_verify(source->scheme, request, source->token, keys, count, &other);
+	if (other.reason != INTAKE_OK)
+		return;
+	secret = secrets[other.key];
+	verdict->reason = INTAKE_EXPIRED_SECRET;
+	snprintf(verdict->detail, sizeof(verdict->detail), "it matches secret %d, which %s %s",
+			 secret->id,
+			 secret->from > request->now - INTAKE_UNIX_EPOCH ? "is not valid before" : "expired at",
+			 timestamptz_to_str(secret->from > request->now - INTAKE_UNIX_EPOCH ? secret->from
+																				: secret->until));
 }
 
-/* Verifies a request against a source. Fails closed. */
+/*
+ * Verifies a request against a source, and sets *SECRET to the one that matched, or NULL.
+ * Fails closed.
+ */
 void
-intake_delivery_verify(const IntakeSource *source, const IntakeRequest *request,
-					   IntakeVerdict *verdict)
+intake_delivery_verify(IntakeSource *source, const IntakeRequest *request, IntakeVerdict *verdict,
+					   IntakeSecret **secret)
 {
-	IntakeSlice *secrets;
+	IntakeSecret **secrets = palloc((source->n_secrets + 1) * sizeof(IntakeSecret *));
+	IntakeKey **keys = palloc((source->n_secrets + 1) * sizeof(IntakeKey *));
 	int count;
 
-	if (source->scheme == NULL)
+	*secret = NULL;
+	memset(verdict, 0, sizeof(*verdict));
+	if (source->scheme == NULL || source->our_fault)
 	{
 		verdict->reason = INTAKE_BAD_SECRET;
 		strlcpy(verdict->detail, source->problem, sizeof(verdict->detail));
 		return;
 	}
-	secrets = palloc((source->n_secrets + 1) * sizeof(IntakeSlice));
-	count = current_secrets(source, request->now, secrets);
-	intake_signature_verify(source->scheme, request, secrets, count, verdict);
+	count = select_secrets(source, request->now, true, secrets, keys);
+	intake_signature_verify(source->scheme, request, source->token, keys, count, verdict);
+	if (verdict->key >= 0)
+		*secret = secrets[verdict->key];
+	else if (verdict->reason == INTAKE_MISMATCH || verdict->reason == INTAKE_NO_SECRET)
+		explain_mismatch(source, request, secrets, keys, verdict);
 }
 
 static void
-authenticate(IntakeDelivery *delivery)
+authenticate(IntakeDelivery *delivery, IntakeVerdict *verdict)
 {
-	IntakeVerdict verdict = {0};
+	IntakeSource *source = delivery->source;
 
-	intake_delivery_verify(delivery->source, &delivery->request, &verdict);
-	if (verdict.reason != INTAKE_OK)
-		reject(delivery, delivery->source->reject_status, intake_reason_name(verdict.reason),
-			   pstrdup(verdict.detail));
+	intake_delivery_verify(source, &delivery->request, verdict, &delivery->secret);
+	if (verdict->reason == INTAKE_OK)
+		delivery->request.claims = verdict->claims;
+	else if (source->our_fault)
+		intake_delivery_reject(delivery, 503, "no_key_file", pstrdup(verdict->detail));
+	else
+		intake_delivery_reject(delivery, source->reject_status, intake_reason_name(verdict->reason),
+							   pstrdup(verdict->detail));
 }
 
 /* A value of the request that can be stored as text of at most LIMIT bytes, or absent. */
@@ -158,26 +250,58 @@ read_text(const IntakeLocation *location, const IntakeRequest *request, size_t l
 	return value;
 }
 
-static void
-extract(IntakeDelivery *delivery)
+/* The SHA-256 of what the signature covers, but for its time, in an encoding. */
+static IntakeSlice
+content_digest(const IntakeDelivery *delivery, const IntakeVerdict *verdict,
+			   IntakeEncoding encoding)
+{
+	IntakeSlice content = intake_signature_content(verdict, &delivery->request,
+												   delivery->source->token, intake_slice_cstr(""));
+	IntakeDigest digest;
+	char *out = palloc(intake_encoding_size(INTAKE_DIGEST_MAX));
+
+	if (content.data == NULL || !intake_digest_plain(INTAKE_SHA256, &content, 1, &digest))
+		return (IntakeSlice){NULL, 0};
+	return (IntakeSlice){out, intake_encoding_encode(encoding, intake_digest_slice(&digest), out)};
+}
+
+static bool
+extract_key(IntakeDelivery *delivery, const IntakeVerdict *verdict)
 {
 	IntakeSource *source = delivery->source;
 	IntakeEvent *event = &delivery->event;
 
 	event->key = read_text(source->key, &delivery->request, MAX_KEY);
-	event->type = read_text(source->type, &delivery->request, MAX_TYPE);
-	if (event->key.data == NULL)
-	{
-		reject(delivery, 400, "no_key",
-			   source->key == NULL ? "neither source nor scheme says where the key is"
-			   : intake_json_valid(delivery->request.body)
-				   ? "no usable key was found"
-				   : "no usable key was found; the body is not JSON");
+	if (event->key.data == NULL && source->digest_key)
+		event->key = content_digest(delivery, verdict, INTAKE_HEX);
+	if (event->key.data != NULL)
+		return true;
+	intake_delivery_reject(delivery, 400, "no_key",
+						   source->key == NULL ? "neither source nor scheme says where the key is"
+						   : intake_json_valid(delivery->request.body)
+							   ? "no usable key was found"
+							   : "no usable key was found; the body is not JSON");
+	return false;
+}
+
+static void
+extract(IntakeDelivery *delivery, const IntakeVerdict *verdict)
+{
+	IntakeSource *source = delivery->source;
+	IntakeEvent *event = &delivery->event;
+
+	if (!extract_key(delivery, verdict))
 		return;
-	}
+	if (source->guarded)
+		event->guard = content_digest(delivery, verdict, INTAKE_BASE64URL);
+	event->type = read_text(source->type, &delivery->request, MAX_TYPE);
 	event->source_id = source->id;
 	event->source_name = source->name;
-	event->headers = intake_payload_headers(delivery->request.headers, source->scheme);
+	event->secret_id = delivery->secret ? delivery->secret->id : 0;
+	event->verified = verdict->scheme->verified;
+	event->headers = intake_payload_headers(delivery->request.headers, verdict->scheme,
+											delivery->secret ? delivery->secret->key.secret
+															 : (IntakeSlice){NULL, 0});
 	event->body = delivery->request.body;
 	event->replay_dead = source->replay_dead;
 	delivery->accepted = true;
@@ -190,9 +314,11 @@ extract(IntakeDelivery *delivery)
 void
 intake_delivery_judge(IntakeDelivery *delivery)
 {
+	IntakeVerdict verdict;
+
 	route(delivery);
 	if (delivery->status == 0)
-		authenticate(delivery);
+		authenticate(delivery, &verdict);
 	if (delivery->status == 0 && !try_handshake(delivery, true))
-		extract(delivery);
+		extract(delivery, &verdict);
 }

@@ -18,8 +18,9 @@ typedef struct IntakeDelivery
 {
 	IntakeRequest request;
 	IntakeSlice source_name;
-	const char *peer;
+	const char *peer; /* address of the sender, or NULL: it is not known */
 	IntakeSource *source;
+	IntakeSecret *secret; /* that verified it, or NULL */
 	IntakeEvent event;
 	bool accepted;       /* event is to be stored */
 	IntakeAnswer answer; /* for a handshake */
@@ -32,7 +33,9 @@ typedef struct IntakeDelivery
 } IntakeDelivery;
 
 extern void intake_delivery_judge(IntakeDelivery *delivery);
-extern void intake_delivery_verify(const IntakeSource *source, const IntakeRequest *request,
-								   IntakeVerdict *verdict);
+extern void intake_delivery_reject(IntakeDelivery *delivery, int status, const char *reason,
+								   const char *detail);
+extern void intake_delivery_verify(IntakeSource *source, const IntakeRequest *request,
+								   IntakeVerdict *verdict, IntakeSecret **secret);
 
 #endif

@@ -3,37 +3,21 @@
  *		Digests and HMAC by libcrypto, and comparison in constant time. Pure.
  *
  * A message comes as parts, so that a body is never copied to stand behind a timestamp.
- * HMAC is computed by its definition over two plain digests: looking up libcrypto's HMAC for
- * each message costs more than digesting a kilobyte.
+ * Looking up a method of libcrypto, and making a context for it, costs as much as digesting
+ * a kilobyte; both are kept.
  */
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 
 #include "digest.h"
 
-#define BLOCK_MAX 128
-
-static const EVP_MD *
-method(IntakeAlgorithm algorithm)
-{
-	switch (algorithm)
-	{
-		case INTAKE_SHA1:
-			return EVP_sha1();
-		case INTAKE_SHA512:
-			return EVP_sha512();
-		default:
-			return EVP_sha256();
-	}
-}
+static const char *const algorithm_names[] = {"sha1", "sha256", "sha512"};
 
 bool
 intake_digest_parse(const char *name, IntakeAlgorithm *algorithm)
 {
-	static const char *const names[] = {"sha1", "sha256", "sha512"};
-
 	for (int i = 0; i < 3; i++)
-		if (strcmp(name, names[i]) == 0)
+		if (strcmp(name, algorithm_names[i]) == 0)
 		{
 			*algorithm = (IntakeAlgorithm) i;
 			return true;
@@ -41,11 +25,15 @@ intake_digest_parse(const char *name, IntakeAlgorithm *algorithm)
 	return false;
 }
 
-/* Bytes of a digest. */
-size_t
-intake_digest_size(IntakeAlgorithm algorithm)
+/* libcrypto's method, looked up once; NULL when libcrypto has none. */
+const EVP_MD *
+intake_digest_method(IntakeAlgorithm algorithm)
 {
-	return (size_t) EVP_MD_get_size(method(algorithm));
+	static EVP_MD *methods[3];
+
+	if (methods[algorithm] == NULL)
+		methods[algorithm] = EVP_MD_fetch(NULL, algorithm_names[algorithm], NULL);
+	return methods[algorithm];
 }
 
 /* The digest of the parts, one behind the other. Returns false when libcrypto fails. */
@@ -53,62 +41,66 @@ bool
 intake_digest_plain(IntakeAlgorithm algorithm, const IntakeSlice *parts, int count,
 					IntakeDigest *out)
 {
-	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	static EVP_MD_CTX *context = NULL;
+	const EVP_MD *method = intake_digest_method(algorithm);
 	unsigned int length = 0;
-	bool ok = context != NULL && EVP_DigestInit_ex(context, method(algorithm), NULL) == 1;
+	bool ok;
 
+	if (context == NULL)
+		context = EVP_MD_CTX_new();
+	ok = context != NULL && method != NULL && EVP_DigestInit_ex(context, method, NULL) == 1;
 	for (int i = 0; ok && i < count; i++)
 		ok = EVP_DigestUpdate(context, parts[i].data, parts[i].len) == 1;
 	ok = ok && EVP_DigestFinal_ex(context, out->bytes, &length) == 1;
-	EVP_MD_CTX_free(context);
 	out->len = length;
 	return ok;
 }
 
-/* The digest of one block, KEY with each byte changed by MASK, followed by the parts. */
-static bool
-digest_behind_pad(IntakeAlgorithm algorithm, IntakeSlice key, unsigned char mask,
-				  const IntakeSlice *parts, int count, IntakeDigest *out)
+/* Makes a key of HMAC (RFC 2104) ready for use. NULL when libcrypto fails. */
+IntakeMac *
+intake_digest_mac_new(IntakeAlgorithm algorithm, IntakeSlice key)
 {
-	unsigned char pad[BLOCK_MAX];
-	size_t block = algorithm == INTAKE_SHA512 ? 128 : 64;
-	EVP_MD_CTX *context = EVP_MD_CTX_new();
-	unsigned int length = 0;
-	bool ok = context != NULL && EVP_DigestInit_ex(context, method(algorithm), NULL) == 1;
+	static EVP_MAC *hmac = NULL;
+	IntakeMac *mac;
+	OSSL_PARAM parameters[2] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *) algorithm_names[algorithm],
+										 0),
+		OSSL_PARAM_construct_end(),
+	};
 
-	memset(pad, mask, block);
-	for (size_t i = 0; i < key.len; i++)
-		pad[i] ^= (unsigned char) key.data[i];
-	ok = ok && EVP_DigestUpdate(context, pad, block) == 1;
-	for (int i = 0; ok && i < count; i++)
-		ok = EVP_DigestUpdate(context, parts[i].data, parts[i].len) == 1;
-	ok = ok && EVP_DigestFinal_ex(context, out->bytes, &length) == 1;
-	EVP_MD_CTX_free(context);
-	OPENSSL_cleanse(pad, sizeof(pad));
-	out->len = length;
-	return ok;
-}
-
-/* HMAC (RFC 2104) of the parts. Returns false when libcrypto fails. */
-bool
-intake_digest_hmac(IntakeAlgorithm algorithm, IntakeSlice key, const IntakeSlice *parts, int count,
-				   IntakeDigest *out)
-{
-	size_t block = algorithm == INTAKE_SHA512 ? 128 : 64;
-	IntakeDigest short_key;
-	IntakeDigest inner;
-	IntakeSlice part;
-
-	if (key.len > block)
+	if (hmac == NULL)
+		hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	mac = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
+	if (mac == NULL ||
+		EVP_MAC_init(mac, (const unsigned char *) key.data, key.len, parameters) != 1)
 	{
-		if (!intake_digest_plain(algorithm, &key, 1, &short_key))
-			return false;
-		key = (IntakeSlice){(char *) short_key.bytes, short_key.len};
+		EVP_MAC_CTX_free(mac);
+		return NULL;
 	}
-	if (!digest_behind_pad(algorithm, key, 0x36, parts, count, &inner))
-		return false;
-	part = (IntakeSlice){(char *) inner.bytes, inner.len};
-	return digest_behind_pad(algorithm, key, 0x5c, &part, 1, out);
+	return mac;
+}
+
+/* HMAC of the parts. Returns false when libcrypto fails. */
+bool
+intake_digest_mac(IntakeMac *mac, const IntakeSlice *parts, int count, IntakeDigest *out)
+{
+	bool ok = mac != NULL && EVP_MAC_init(mac, NULL, 0, NULL) == 1;
+
+	for (int i = 0; ok && i < count; i++)
+		ok = EVP_MAC_update(mac, (const unsigned char *) parts[i].data, parts[i].len) == 1;
+	return ok && EVP_MAC_final(mac, out->bytes, &out->len, sizeof(out->bytes)) == 1;
+}
+
+void
+intake_digest_mac_free(IntakeMac *mac)
+{
+	EVP_MAC_CTX_free(mac);
+}
+
+IntakeSlice
+intake_digest_slice(const IntakeDigest *digest)
+{
+	return (IntakeSlice){(const char *) digest->bytes, digest->len};
 }
 
 /* Compares in a time that depends on the lengths only. */

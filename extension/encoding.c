@@ -1,6 +1,6 @@
 /*
  * encoding.c
- *		Strict decoding of hexadecimal, base64 and base64url. Pure.
+ *		Hexadecimal, base64 and base64url, decoded strictly. Pure.
  *
  * Strict: an even number of hexadecimal digits, of either case; base64 with its padding;
  * base64url with or without; no other character, and no stray bits in the last one.
@@ -141,4 +141,61 @@ intake_encoding_hex(const unsigned char *bytes, size_t count, char *out)
 		out[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
 	}
 	out[2 * count] = '\0';
+}
+
+/* Room that COUNT bytes may need when encoded, with a NUL. */
+size_t
+intake_encoding_size(size_t count)
+{
+	return 2 * count + 5;
+}
+
+static size_t
+encode_base64(IntakeSlice bytes, bool url, char *out)
+{
+	const char *digits = url ? "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+							 : "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t n = 0;
+
+	for (size_t i = 0; i < bytes.len; i += 3)
+	{
+		size_t left = bytes.len - i;
+		uint32_t bits = (uint32_t) (unsigned char) bytes.data[i] << 16;
+
+		if (left > 1)
+			bits |= (uint32_t) (unsigned char) bytes.data[i + 1] << 8;
+		if (left > 2)
+			bits |= (unsigned char) bytes.data[i + 2];
+		out[n++] = digits[bits >> 18];
+		out[n++] = digits[bits >> 12 & 63];
+		if (left > 1)
+			out[n++] = digits[bits >> 6 & 63];
+		else if (!url)
+			out[n++] = '=';
+		if (left > 2)
+			out[n++] = digits[bits & 63];
+		else if (!url)
+			out[n++] = '=';
+	}
+	out[n] = '\0';
+	return n;
+}
+
+/*
+ * Encodes BYTES into OUT, which has intake_encoding_size bytes, and ends it with a NUL; returns
+ * the length. base64url is written without padding.
+ */
+size_t
+intake_encoding_encode(IntakeEncoding encoding, IntakeSlice bytes, char *out)
+{
+	if (encoding == INTAKE_BASE64 || encoding == INTAKE_BASE64URL)
+		return encode_base64(bytes, encoding == INTAKE_BASE64URL, out);
+	if (encoding == INTAKE_HEX)
+	{
+		intake_encoding_hex((const unsigned char *) bytes.data, bytes.len, out);
+		return 2 * bytes.len;
+	}
+	memcpy(out, bytes.data, bytes.len);
+	out[bytes.len] = '\0';
+	return bytes.len;
 }

@@ -3,7 +3,7 @@
  *		Storing events, each once, with one job for each matching workflow.
  *
  * Two transactions that store the same keys would wait for each other if they took them in
- * different orders; so keys are taken in the order of (source, key).
+ * different orders; so guards are taken before keys, and each in the order of (source, key).
  */
 #include "postgres.h"
 
@@ -22,6 +22,7 @@
 #include "payload.h"
 #include "registry.h"
 #include "room.h"
+#include "scheme.h"
 #include "table.h"
 
 PG_FUNCTION_INFO_V1(intake_sql_emit);
@@ -47,49 +48,97 @@ compare_events(const void *a, const void *b)
 	return left->key.len < right->key.len ? -1 : left->key.len > right->key.len;
 }
 
-/* Gives an event its id: a new one, or that of the event which has its key already. */
-static void
-take_key(IntakeTable *keys, IntakeEvent *event)
+static int
+compare_guards(const void *a, const void *b)
+{
+	const IntakeEvent *left = *(IntakeEvent *const *) a;
+	const IntakeEvent *right = *(IntakeEvent *const *) b;
+
+	if (left->source_id != right->source_id)
+		return left->source_id < right->source_id ? -1 : 1;
+	return memcmp(left->guard.data, right->guard.data, Min(left->guard.len, right->guard.len));
+}
+
+/* The event that has a key; 0 where there is none. Waits for who is just taking it. */
+static int64
+find_key(IntakeTable *keys, int32 source_id, IntakeSlice key)
 {
 	Datum values[Natts_event_key];
 	bool nulls[Natts_event_key] = {0};
 	ItemPointerData conflict;
 
-	INTAKE_COLUMN(values, event_key_source_id) = Int32GetDatum(event->source_id);
-	INTAKE_COLUMN(values, event_key_key) = text_datum(event->key);
-	INTAKE_COLUMN(values, event_key_event_id) = Int64GetDatum(event->id);
-	for (;;)
+	INTAKE_COLUMN(values, event_key_event_id) = Int64GetDatum(0);
+	INTAKE_COLUMN(values, event_key_source_id) = Int32GetDatum(source_id);
+	INTAKE_COLUMN(values, event_key_key) = text_datum(key);
+	while (intake_table_conflicts(keys, values, nulls, &conflict))
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (intake_table_conflicts(keys, values, nulls, &conflict))
+		/* The row may go again before we read it; then the key is free after all. */
+		if (intake_table_fetch(keys, &conflict))
+			return DatumGetInt64(INTAKE_COLUMN(keys->slot->tts_values, event_key_event_id));
+	}
+	return 0;
+}
+
+/*
+ * Takes a key for the event *ID, which is made where it is 0. Returns false, with the id of
+ * the event that has the key, where it is taken.
+ */
+static bool
+take_key(IntakeTable *keys, int32 source_id, IntakeSlice key, int64 *id)
+{
+	Datum values[Natts_event_key];
+	bool nulls[Natts_event_key] = {0};
+
+	for (;;)
+	{
+		int64 taken = find_key(keys, source_id, key);
+
+		if (taken != 0)
 		{
-			/* The row may go again before we read it; then the key is free after all. */
-			if (!intake_table_fetch(keys, &conflict))
-				continue;
-			event->id = DatumGetInt64(INTAKE_COLUMN(keys->slot->tts_values, event_key_event_id));
-			event->fresh = false;
-			return;
+			*id = taken;
+			return false;
 		}
-		if (event->id == 0)
-			event->id = intake_room_next("event_id_seq");
-		INTAKE_COLUMN(values, event_key_event_id) = Int64GetDatum(event->id);
+		if (*id == 0)
+			*id = intake_room_next("event_id_seq");
+		INTAKE_COLUMN(values, event_key_event_id) = Int64GetDatum(*id);
+		INTAKE_COLUMN(values, event_key_source_id) = Int32GetDatum(source_id);
+		INTAKE_COLUMN(values, event_key_key) = text_datum(key);
 		if (intake_table_insert_unique(keys, values, nulls))
-		{
-			event->fresh = true;
-			return;
-		}
+			return true;
 	}
 }
 
+/*
+ * Takes the guards of the events that are not there yet: content that came before under
+ * another key is not stored once more. Guards are rows of event_key with the source negated.
+ */
+static void
+take_guards(IntakeTable *keys, IntakeEvent **events, int count)
+{
+	IntakeEvent **guarded = palloc((count + 1) * sizeof(IntakeEvent *));
+	int n = 0;
+
+	for (int i = 0; i < count; i++)
+		if (events[i]->guard.data != NULL &&
+			find_key(keys, events[i]->source_id, events[i]->key) == 0)
+			guarded[n++] = events[i];
+	qsort(guarded, n, sizeof(IntakeEvent *), compare_guards);
+	for (int i = 0; i < n; i++)
+		guarded[i]->replayed =
+			!take_key(keys, -guarded[i]->source_id, guarded[i]->guard, &guarded[i]->id);
+}
+
+/* Gives the events their ids: new ones, or those of the events which have their keys already. */
 static void
 take_keys(IntakeEvent **events, int count)
 {
 	IntakeTable keys;
 
 	intake_table_open(&keys, intake_table_oid("event_key"));
+	take_guards(&keys, events, count);
 	for (int i = 0; i < count; i++)
 	{
-		events[i]->id = 0;
 		if (events[i]->key.data == NULL)
 		{
 			char *id;
@@ -98,8 +147,13 @@ take_keys(IntakeEvent **events, int count)
 			id = psprintf("emit/" INT64_FORMAT, events[i]->id);
 			events[i]->key = intake_slice_cstr(id);
 		}
-		take_key(&keys, events[i]);
+		events[i]->fresh = !events[i]->replayed &&
+						   take_key(&keys, events[i]->source_id, events[i]->key, &events[i]->id);
 	}
+	/* Two deliveries of one event at a time are not a replay. */
+	for (int i = 0; i < count; i++)
+		if (events[i]->replayed && find_key(&keys, events[i]->source_id, events[i]->key) != 0)
+			events[i]->replayed = false;
 	intake_table_close(&keys);
 }
 
@@ -113,6 +167,9 @@ insert_event(IntakeTable *table, const IntakeEvent *event)
 	INTAKE_COLUMN(values, event_received_at) =
 		TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 	INTAKE_COLUMN(values, event_source_id) = Int32GetDatum(event->source_id);
+	INTAKE_COLUMN(values, event_secret_id) = Int32GetDatum(event->secret_id);
+	INTAKE_COLUMN(nulls, event_secret_id) = event->secret_id == 0;
+	INTAKE_COLUMN(values, event_verified) = CharGetDatum(event->verified);
 	INTAKE_COLUMN(values, event_key) = text_datum(event->key);
 	INTAKE_COLUMN(nulls, event_type) = event->type.data == NULL;
 	INTAKE_COLUMN(values, event_type) = event->type.data ? text_datum(event->type) : (Datum) 0;
@@ -233,7 +290,8 @@ rearm(IntakeTable *queue, int64 event_id)
 }
 
 /*
- * Stores COUNT events in the current transaction, and sorts EVENTS. Sets id and fresh of each.
+ * Stores COUNT events in the current transaction, and sorts EVENTS. Sets id, fresh and replayed
+ * of each.
  * The registry of workflows is fresh, and a snapshot is active.
  */
 void
@@ -243,6 +301,11 @@ intake_event_store(IntakeEvent **events, int count)
 
 	if (count == 0)
 		return;
+	for (int i = 0; i < count; i++)
+	{
+		events[i]->id = 0;
+		events[i]->replayed = false;
+	}
 	qsort(events, count, sizeof(IntakeEvent *), compare_events);
 	take_keys(events, count);
 	insert_events(events, count);
@@ -252,7 +315,7 @@ intake_event_store(IntakeEvent **events, int count)
 	{
 		if (events[i]->fresh)
 			dispatch(&queue, events[i]);
-		else if (events[i]->replay_dead)
+		else if (events[i]->replay_dead && !events[i]->replayed)
 			rearm(&queue, events[i]->id);
 	}
 	intake_table_close(&queue);
@@ -276,6 +339,7 @@ intake_event_emit(const char *type, Jsonb *payload, IntakeSlice key, TimestampTz
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	event.source_id = INTAKE_SOURCE_INTERNAL;
 	event.source_name = INTAKE_SCHEMA;
+	event.verified = INTAKE_VERIFIED_SIGNATURE;
 	event.type = intake_slice_cstr(type);
 	event.key = key;
 	event.headers = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));

@@ -16,15 +16,19 @@ typedef struct IntakeEvent
 {
 	int32 source_id;
 	const char *source_name;
-	IntakeSlice key;  /* valid text; absent: one is made of the event's id */
-	IntakeSlice type; /* valid text, or absent */
+	IntakeSlice key;   /* valid text; absent: one is made of the event's id */
+	IntakeSlice guard; /* text that no other event of the source has had, or absent */
+	IntakeSlice type;  /* valid text, or absent */
+	int32 secret_id;   /* 0: none */
+	char verified;     /* IntakeVerified */
 	Jsonb *headers;
 	IntakeSlice body;
 	TimestampTz run_at; /* of its jobs; 0: now */
 	bool replay_dead;   /* a duplicate re-arms dead jobs */
 	/* Set by intake_event_store: */
 	int64 id;
-	bool fresh; /* stored now, not before */
+	bool fresh;    /* stored now, not before */
+	bool replayed; /* not stored: its guard is that of another event */
 } IntakeEvent;
 
 /* An event as it is stored. */

@@ -5,7 +5,7 @@
 #ifndef INTAKE_HANDSHAKE_H
 #define INTAKE_HANDSHAKE_H
 
-#include "scheme.h"
+#include "requirement.h"
 
 /* A rule as it is stored: an element of intake.scheme.handshake. */
 typedef struct IntakeHandshakeRow
@@ -18,6 +18,9 @@ typedef struct IntakeHandshakeRow
 	const char *content_type; /* or NULL */
 	const char *headers;      /* template of header lines, or NULL */
 	const char *body;         /* template, or NULL */
+	const IntakePair *json;   /* or members of a JSON object, and templates of their strings */
+	int n_json;
+	const char *learn; /* location of a secret to be stored, or NULL */
 } IntakeHandshakeRow;
 
 typedef struct IntakeHandshake
@@ -30,19 +33,25 @@ typedef struct IntakeHandshake
 	const char *content_type;
 	IntakeMessage *headers;
 	IntakeMessage *body;
+	const char **names; /* of the members of a JSON object */
+	IntakeMessage **members;
+	int n_members;
+	IntakeLocation *learn;
 } IntakeHandshake;
 
 typedef struct IntakeAnswer
 {
 	int status;
 	const char *content_type; /* or NULL */
-	const char *headers;      /* lines, or NULL */
+	IntakeSlice headers;      /* lines, or absent */
 	IntakeSlice body;         /* or absent */
+	IntakeSlice secret;       /* what the request teaches, or absent */
 } IntakeAnswer;
 
 extern IntakeHandshake *intake_handshake_compile(const IntakeHandshakeRow *row, char **error);
+extern void intake_handshake_release(IntakeHandshake *rule);
 extern bool intake_handshake_answer(const IntakeHandshake *rules, int count,
-									const IntakeRequest *request, IntakeSlice token, bool verified,
-									IntakeAnswer *answer);
+									const IntakeRequest *request, IntakeSlice token, IntakeMac *mac,
+									bool verified, IntakeAnswer *answer);
 
 #endif

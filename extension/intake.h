@@ -31,6 +31,8 @@ typedef enum
 	Anum_event_id = 1,
 	Anum_event_received_at,
 	Anum_event_source_id,
+	Anum_event_secret_id,
+	Anum_event_verified,
 	Anum_event_key,
 	Anum_event_type,
 	Anum_event_headers,

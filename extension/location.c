@@ -21,7 +21,8 @@ copy(IntakeSlice text)
 static bool
 parse_place(IntakeSlice text, IntakePlace *place, const char **error)
 {
-	static const char *const kinds[] = {"header", "headers", "query", "form", "json", "sig"};
+	static const char *const kinds[] = {"header", "headers", "query", "form",
+										"json",   "jwt",     "sig",   "body"};
 	char *all = copy(text);
 	IntakeSlice rest;
 	IntakeSlice kind = intake_slice_cut(intake_slice_cstr(all), ":", &rest);
@@ -32,10 +33,10 @@ parse_place(IntakeSlice text, IntakePlace *place, const char **error)
 		*error = "it is not a JSON path of at most 16 steps";
 		return intake_json_path(all, &place->path);
 	}
-	*error = "it must begin with header:, headers:, query:, form:, json: or $.";
-	for (int i = 0; i < 6; i++)
+	*error = "it must begin with header:, headers:, query:, form:, json:, jwt: or $.";
+	for (int i = 0; i < 8; i++)
 	{
-		if (rest.data == NULL || rest.len == 0 ||
+		if (rest.data == NULL || (rest.len == 0) != (i == INTAKE_BODY) ||
 			!intake_slice_equal(kind, intake_slice_cstr(kinds[i])))
 			continue;
 		place->kind = (IntakePlaceKind) i;
@@ -46,7 +47,7 @@ parse_place(IntakeSlice text, IntakePlace *place, const char **error)
 			place->name.len--;
 			return rest.data[rest.len - 1] == '*';
 		}
-		if (place->kind == INTAKE_JSON)
+		if (place->kind == INTAKE_JSON || place->kind == INTAKE_CLAIM)
 		{
 			*error = "it is not a JSON pointer of at most 16 steps";
 			place->relative = rest.data[0] != '/';
@@ -79,6 +80,30 @@ intake_location_parse(const char *text, IntakeLocation *location, const char **e
 			return false;
 	}
 	return true;
+}
+
+static bool
+path_equal(const IntakePath *a, const IntakePath *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (int i = 0; i < a->count; i++)
+		if (!intake_slice_equal(a->steps[i].name, b->steps[i].name))
+			return false;
+	return true;
+}
+
+/* Whether two places are one, however they are written. */
+bool
+intake_place_equal(const IntakePlace *a, const IntakePlace *b)
+{
+	if (a->kind != b->kind || a->relative != b->relative)
+		return false;
+	if (a->kind == INTAKE_JSON || a->kind == INTAKE_CLAIM)
+		return path_equal(&a->path, &b->path);
+	if (a->kind == INTAKE_HEADER || a->kind == INTAKE_HEADERS)
+		return intake_slice_equal_nocase(a->name, b->name);
+	return intake_slice_equal(a->name, b->name);
 }
 
 static int
@@ -139,6 +164,11 @@ intake_location_all(const IntakePlace *place, const IntakeRequest *request, Inta
 		case INTAKE_JSON:
 			return find_json(place, place->relative && item.data ? item : request->body, values,
 							 most);
+		case INTAKE_CLAIM:
+			return find_json(place, request->claims, values, most);
+		case INTAKE_BODY:
+			values[0] = request->body;
+			return 1;
 		default:
 			return 0;
 	}

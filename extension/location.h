@@ -8,7 +8,9 @@
  *		json:/a/0/b, json:/a/ *	JSON pointer into the body; * is every element
  *		json:a/b				the same, from an item where a scheme signs items
  *		$.a[0]["b"]				JSON path into the body
+ *		jwt:/a/b				JSON pointer into the claims of a token that was verified
  *		sig:NAME				an item of the signature itself (for timestamps)
+ *		body:					the whole body
  *
  * Several, with " | " between them: the first that is there.
  */
@@ -26,14 +28,16 @@ typedef enum
 	INTAKE_QUERY,
 	INTAKE_FORM,
 	INTAKE_JSON,
-	INTAKE_SIGNATURE_ITEM
+	INTAKE_CLAIM,
+	INTAKE_SIGNATURE_ITEM,
+	INTAKE_BODY
 } IntakePlaceKind;
 
 typedef struct IntakePlace
 {
 	IntakePlaceKind kind;
 	IntakeSlice name;
-	IntakePath path; /* of INTAKE_JSON */
+	IntakePath path; /* of INTAKE_JSON and INTAKE_CLAIM */
 	bool relative;   /* to an item */
 } IntakePlace;
 
@@ -45,6 +49,7 @@ typedef struct IntakeLocation
 	int count;
 } IntakeLocation;
 
+extern bool intake_place_equal(const IntakePlace *a, const IntakePlace *b);
 extern bool intake_location_parse(const char *text, IntakeLocation *location, const char **error);
 extern int intake_location_all(const IntakePlace *place, const IntakeRequest *request,
 							   IntakeSlice item, IntakeSlice *values, int most);

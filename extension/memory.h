@@ -1,7 +1,7 @@
 /*
  * memory.h
- *		Allocation for files that are pure: the server's palloc in the extension, malloc with
- *		the same promises in programs of their own (INTAKE_STANDALONE).
+ *		Allocation for files that are pure: the server's palloc in the extension, and in
+ *		programs of their own (INTAKE_STANDALONE) malloc, with one call that frees everything.
  */
 #ifndef INTAKE_MEMORY_H
 #define INTAKE_MEMORY_H
@@ -13,19 +13,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static inline void *
-intake_memory_check(void *memory)
-{
-	if (memory == NULL)
-		abort();
-	return memory;
-}
+extern void *intake_memory_alloc(size_t size);
+extern void *intake_memory_realloc(void *memory, size_t size);
+extern char *intake_memory_strdup(const char *text);
+extern void intake_memory_reset(void);
 
-#define palloc(size) intake_memory_check(malloc((size) + 1))
-#define palloc0(size) intake_memory_check(calloc(1, (size) + 1))
-#define repalloc(memory, size) intake_memory_check(realloc(memory, (size) + 1))
-#define pstrdup(text) ((char *) intake_memory_check(strdup(text)))
-#define pfree(memory) free(memory)
+#define palloc(size) intake_memory_alloc(size)
+#define palloc0(size) intake_memory_alloc(size) /* all of it is zeroed */
+#define repalloc(memory, size) intake_memory_realloc(memory, size)
+#define pstrdup(text) intake_memory_strdup(text)
+#define pfree(memory) ((void) (memory))
 #endif
 
 #endif

@@ -3,27 +3,35 @@
  *		Templates: signed content, and what handshakes demand and answer. Pure; what is
  *		compiled and rendered is palloc'ed.
  */
+#include <stdio.h>
+
 #include "memory.h"
 
-#include "digest.h"
 #include "encoding.h"
 #include "form.h"
 #include "message.h"
 
-#define MOST_PARTS 32
+#define MOST_PARTS 40
+#define MOST_LISTED 64        /* headers that a list may name */
+#define MOST_LISTED_OF 131072 /* bytes of a header block whose lists are read */
 
 typedef enum
 {
-	PART_LITERAL,
 	PART_BODY,
 	PART_TIMESTAMP,
 	PART_METHOD,
 	PART_URL,
+	PART_ENDPOINT,
+	PART_PATH,
 	PART_SECRET,
 	PART_TOKEN,
 	PART_FORM_SORTED,
-	PART_BODY_DIGEST,
+	PART_LITERAL,
 	PART_LOCATION,
+	PART_HEADER_LIST,
+	PART_DIGEST,
+	PART_HMAC,
+	PART_CRC32,
 	PART_OPEN, /* [ */
 	PART_CLOSE /* ] */
 } PartKind;
@@ -32,30 +40,26 @@ typedef struct Part
 {
 	PartKind kind;
 	bool lower;
-	IntakeSlice literal;
-	IntakeLocation *location;
+	IntakeSlice literal; /* or the name of PART_HEADER_LIST */
+	IntakePlace *place;
+	IntakeAlgorithm algorithm; /* of PART_DIGEST */
+	IntakeEncoding encoding;
+	IntakeMessage *arguments; /* of functions */
 } Part;
 
 struct IntakeMessage
 {
 	int count;
-	Part parts[MOST_PARTS];
+	Part parts[];
 };
 
-static const struct
-{
-	const char *name;
-	PartKind kind;
-} variables[] = {
-	{"body", PART_BODY},
-	{"timestamp", PART_TIMESTAMP},
-	{"method", PART_METHOD},
-	{"url", PART_URL},
-	{"secret", PART_SECRET},
-	{"token", PART_TOKEN},
-	{"form_sorted", PART_FORM_SORTED},
-	{"sha256hex(body)", PART_BODY_DIGEST},
-};
+/* In the order of PartKind. */
+static const char *const variables[] = {"body", "timestamp", "method", "url",        "endpoint",
+										"path", "secret",    "token",  "form_sorted"};
+
+#define N_VARIABLES ((int) (sizeof(variables) / sizeof(variables[0])))
+
+static bool compile_variable(IntakeSlice name, Part *part, char **error);
 
 static bool
 fail(char **error, const char *what)
@@ -64,34 +68,117 @@ fail(char **error, const char *what)
 	return false;
 }
 
+/* ---- compiling ---- */
+
+static bool
+take_end(IntakeSlice *text, const char *end)
+{
+	size_t n = strlen(end);
+
+	if (text->len < n || memcmp(text->data + text->len - n, end, n) != 0)
+		return false;
+	text->len -= n;
+	return true;
+}
+
+static bool
+take_start(IntakeSlice *text, const char *start)
+{
+	size_t n = strlen(start);
+
+	if (!intake_slice_starts(*text, intake_slice_cstr(start)))
+		return false;
+	*text = intake_slice_after(*text, n);
+	return true;
+}
+
+/* Compiles the name of a function: an algorithm and an encoding, or crc32. */
+static bool
+compile_function_name(IntakeSlice name, Part *part, char **error)
+{
+	static const char *const names[] = {"sha1", "sha256", "sha512"};
+	char encoding[16] = "";
+
+	part->kind = PART_DIGEST;
+	if (intake_slice_equal(name, intake_slice_cstr("crc32")))
+	{
+		part->kind = PART_CRC32;
+		return true;
+	}
+	if (take_start(&name, "hmac"))
+		part->kind = PART_HMAC;
+	else
+		for (int i = 0; i < 3; i++)
+			if (take_start(&name, names[i]))
+			{
+				part->algorithm = (IntakeAlgorithm) i;
+				break;
+			}
+	if (name.len < sizeof(encoding))
+		memcpy(encoding, name.data, name.len);
+	if (!intake_encoding_parse(encoding, &part->encoding) || part->encoding == INTAKE_RAW)
+		return fail(error, "a template has a function that is not known");
+	return true;
+}
+
+/* Compiles name(argument+argument). */
+static bool
+compile_function(IntakeSlice text, Part *part, char **error)
+{
+	IntakeSlice rest;
+	IntakeSlice name = intake_slice_cut(text, "(", &rest);
+
+	if (!compile_function_name(name, part, error))
+		return false;
+	part->arguments = palloc0(sizeof(IntakeMessage) + MOST_PARTS * sizeof(Part));
+	while (rest.data != NULL)
+	{
+		IntakeSlice argument = intake_slice_cut(rest, "+", &rest);
+
+		if (part->arguments->count == MOST_PARTS || memchr(argument.data, '(', argument.len))
+			return fail(error, "a template has a function inside of a function");
+		if (!compile_variable(argument, &part->arguments->parts[part->arguments->count++], error))
+			return false;
+	}
+	return true;
+}
+
+static bool
+compile_place(IntakeSlice name, Part *part, char **error)
+{
+	IntakeLocation *location = palloc(sizeof(IntakeLocation));
+	const char *why = NULL;
+	char *text = palloc(name.len + 1);
+
+	memcpy(text, name.data, name.len);
+	text[name.len] = '\0';
+	part->kind = PART_LOCATION;
+	part->place = &location->places[0];
+	if (!intake_location_parse(text, location, &why) || location->count != 1)
+		return fail(error, "a template has a variable that is not known");
+	return true;
+}
+
 /* Compiles what stands between braces. */
 static bool
 compile_variable(IntakeSlice name, Part *part, char **error)
 {
-	IntakeSlice lower = intake_slice_cstr("|lower");
-	const char *why = NULL;
-	char *text;
-
-	if (name.len > lower.len &&
-		memcmp(name.data + name.len - lower.len, lower.data, lower.len) == 0)
-	{
-		part->lower = true;
-		name.len -= lower.len;
-	}
-	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
-		if (intake_slice_equal(name, intake_slice_cstr(variables[i].name)))
+	part->lower = take_end(&name, "|lower");
+	for (int i = 0; i < N_VARIABLES; i++)
+		if (intake_slice_equal(name, intake_slice_cstr(variables[i])))
 		{
-			part->kind = variables[i].kind;
+			part->kind = (PartKind) i;
 			return true;
 		}
-	text = palloc(name.len + 1);
-	memcpy(text, name.data, name.len);
-	text[name.len] = '\0';
-	part->kind = PART_LOCATION;
-	part->location = palloc(sizeof(IntakeLocation));
-	if (!intake_location_parse(text, part->location, &why))
-		return fail(error, "a template has a variable that is not known");
-	return true;
+	if (take_start(&name, "header_list:"))
+	{
+		part->kind = PART_HEADER_LIST;
+		part->literal = name;
+		return true;
+	}
+	if (memchr(name.data, '(', name.len) != NULL && take_end(&name, ")"))
+		return compile_function(name, part, error);
+	return compile_place(name, part, error);
 }
 
 /* Compiles the literal text at the start of TEXT, and returns its length. */
@@ -102,18 +189,20 @@ compile_literal(const char *text, Part *part)
 
 	part->kind = PART_LITERAL;
 	if (n > 0)
-		part->literal = (IntakeSlice){text, n};
-	else if (text[1] == 'n')
 	{
-		part->literal = intake_slice_cstr("\n");
-		n = 2;
+		part->literal = (IntakeSlice){text, n};
+		return n;
 	}
+	if (text[0] == '\\' && text[1] == 'n')
+		part->literal = intake_slice_cstr("\n");
+	else if (text[0] == '\\' && text[1] != '\0' && strchr("{}[]\\", text[1]) != NULL)
+		part->literal = (IntakeSlice){text + 1, 1};
 	else
 	{
 		part->literal = (IntakeSlice){text, 1};
-		n = 1;
+		return 1;
 	}
-	return n;
+	return 2;
 }
 
 static bool
@@ -149,7 +238,7 @@ compile_part(const char **text, Part *part, char **error)
 IntakeMessage *
 intake_message_compile(const char *text, char **error)
 {
-	IntakeMessage *message = palloc0(sizeof(IntakeMessage));
+	IntakeMessage *message = palloc0(sizeof(IntakeMessage) + MOST_PARTS * sizeof(Part));
 	bool open = false;
 
 	text = pstrdup(text);
@@ -159,7 +248,7 @@ intake_message_compile(const char *text, char **error)
 
 		if (message->count == MOST_PARTS)
 		{
-			fail(error, "a template has more than 32 parts");
+			fail(error, "a template has more than 40 parts");
 			return NULL;
 		}
 		if (!compile_part(&text, part, error))
@@ -180,6 +269,8 @@ intake_message_compile(const char *text, char **error)
 	return message;
 }
 
+/* ---- what a template is made of ---- */
+
 /* How many slices intake_message_render may write. */
 int
 intake_message_parts(const IntakeMessage *message)
@@ -187,26 +278,49 @@ intake_message_parts(const IntakeMessage *message)
 	return message->count;
 }
 
+/* Whether a template has the variable of that name, or has it inside of a function. */
 bool
-intake_message_uses_url(const IntakeMessage *message)
+intake_message_uses(const IntakeMessage *message, const char *variable)
 {
 	for (int i = 0; i < message->count; i++)
-		if (message->parts[i].kind == PART_URL)
+	{
+		const Part *part = &message->parts[i];
+
+		if ((int) part->kind < N_VARIABLES && strcmp(variables[part->kind], variable) == 0)
+			return true;
+		if (part->arguments != NULL && intake_message_uses(part->arguments, variable))
+			return true;
+	}
+	return false;
+}
+
+/* Whether a template has what stands at a place. */
+bool
+intake_message_uses_place(const IntakeMessage *message, const IntakePlace *place)
+{
+	for (int i = 0; i < message->count; i++)
+		if (message->parts[i].kind == PART_LOCATION &&
+			intake_place_equal(message->parts[i].place, place))
 			return true;
 	return false;
 }
 
-static IntakeSlice
-digest_body(IntakeSlice body)
+/* The place that the part of that index reads, or NULL. */
+const IntakePlace *
+intake_message_place(const IntakeMessage *message, int index)
 {
-	IntakeDigest digest;
-	char *hex = palloc(2 * INTAKE_DIGEST_MAX + 1);
-
-	if (!intake_digest_plain(INTAKE_SHA256, &body, 1, &digest))
-		return INTAKE_ABSENT;
-	intake_encoding_hex(digest.bytes, digest.len, hex);
-	return intake_slice_cstr(hex);
+	return message->parts[index].kind == PART_LOCATION ? message->parts[index].place : NULL;
 }
+
+/* The header whose list of headers the part of that index reads, or absent. */
+IntakeSlice
+intake_message_header_list(const IntakeMessage *message, int index)
+{
+	return message->parts[index].kind == PART_HEADER_LIST ? message->parts[index].literal
+														  : INTAKE_ABSENT;
+}
+
+/* ---- rendering ---- */
 
 static IntakeSlice
 to_lower(IntakeSlice text)
@@ -216,6 +330,118 @@ to_lower(IntakeSlice text)
 	for (size_t i = 0; i < text.len; i++)
 		out[i] = text.data[i] >= 'A' && text.data[i] <= 'Z' ? text.data[i] + 32 : text.data[i];
 	return (IntakeSlice){out, text.len};
+}
+
+static IntakeSlice
+without_query(IntakeSlice url)
+{
+	IntakeSlice rest;
+
+	return url.data ? intake_slice_cut(url, "?", &rest) : url;
+}
+
+/* A URL from its path on; a path that is missing is /. */
+static IntakeSlice
+path_of(IntakeSlice url)
+{
+	IntakeSlice rest;
+	const char *slash;
+
+	(void) intake_slice_cut(url, "://", &rest);
+	if (rest.data == NULL)
+		return INTAKE_ABSENT;
+	slash = memchr(rest.data, '/', rest.len);
+	if (slash == NULL)
+		return intake_slice_cstr("/");
+	return intake_slice_after(rest, slash - rest.data);
+}
+
+/* The headers that another header lists with commas, as name:value;name:value. */
+static IntakeSlice
+listed_headers(IntakeSlice name, const IntakeRequest *request)
+{
+	IntakePlace place = {.kind = INTAKE_HEADER, .name = name};
+	IntakeSlice list;
+	char *out;
+	size_t n = 0;
+
+	if (request->headers.len > MOST_LISTED_OF ||
+		intake_location_all(&place, request, INTAKE_ABSENT, &list, 1) == 0)
+		return INTAKE_ABSENT;
+	/* Names that are listed more than once could make more text than the block has. */
+	out = palloc(MOST_LISTED * (request->headers.len + 2) + 1);
+	for (int i = 0; list.data != NULL; i++)
+	{
+		IntakeSlice value;
+
+		place.name = intake_slice_trim(intake_slice_cut(list, ",", &list));
+		if (i == MOST_LISTED || intake_location_all(&place, request, INTAKE_ABSENT, &value, 1) == 0)
+			return INTAKE_ABSENT;
+		if (i > 0)
+			out[n++] = ';';
+		memcpy(out + n, place.name.data, place.name.len);
+		n += place.name.len;
+		out[n++] = ':';
+		memcpy(out + n, value.data, value.len);
+		n += value.len;
+	}
+	return (IntakeSlice){out, n};
+}
+
+static IntakeSlice
+encode(IntakeEncoding encoding, const IntakeDigest *digest)
+{
+	char *out = palloc(intake_encoding_size(digest->len));
+
+	return (IntakeSlice){out, intake_encoding_encode(encoding, intake_digest_slice(digest), out)};
+}
+
+/* CRC-32 as in ISO 3309 and ZIP. */
+static IntakeSlice
+crc32_decimal(const IntakeSlice *parts, int count)
+{
+	uint32_t crc = 0xFFFFFFFFu;
+	char *out = palloc(16);
+
+	for (int i = 0; i < count; i++)
+		for (size_t j = 0; j < parts[i].len; j++)
+		{
+			crc ^= (unsigned char) parts[i].data[j];
+			for (int bit = 0; bit < 8; bit++)
+				crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320u : 0);
+		}
+	snprintf(out, 16, "%u", (unsigned) (crc ^ 0xFFFFFFFFu));
+	return intake_slice_cstr(out);
+}
+
+static IntakeSlice
+call_function(const Part *part, const IntakeValues *values)
+{
+	IntakeSlice parts[MOST_PARTS];
+	int count = intake_message_render(part->arguments, values, parts);
+	IntakeDigest digest;
+	bool ok;
+
+	if (count < 0)
+		return INTAKE_ABSENT;
+	if (part->kind == PART_CRC32)
+		return crc32_decimal(parts, count);
+	if (part->kind == PART_HMAC)
+		ok = values->mac != NULL && intake_digest_mac(values->mac, parts, count, &digest);
+	else
+		ok = intake_digest_plain(part->algorithm, parts, count, &digest);
+	return ok ? encode(part->encoding, &digest) : INTAKE_ABSENT;
+}
+
+static IntakeSlice
+read_place(const IntakePlace *place, const IntakeValues *values)
+{
+	IntakeSlice value;
+
+	if (intake_location_all(place, values->request, values->item, &value, 1) == 0 ||
+		(value.len == 0 && place->kind <= INTAKE_HEADERS))
+		return INTAKE_ABSENT;
+	return value;
 }
 
 static IntakeSlice
@@ -233,16 +459,24 @@ part_value(const Part *part, const IntakeValues *values)
 			return values->request->method;
 		case PART_URL:
 			return values->url;
+		case PART_ENDPOINT:
+			return without_query(values->url);
+		case PART_PATH:
+			return path_of(values->url);
 		case PART_SECRET:
 			return values->secret;
 		case PART_TOKEN:
 			return values->token;
 		case PART_FORM_SORTED:
 			return intake_form_sorted(values->request->body);
-		case PART_BODY_DIGEST:
-			return digest_body(values->request->body);
 		case PART_LOCATION:
-			return intake_location_read_item(part->location, values->request, values->item);
+			return read_place(part->place, values);
+		case PART_HEADER_LIST:
+			return listed_headers(part->literal, values->request);
+		case PART_DIGEST:
+		case PART_HMAC:
+		case PART_CRC32:
+			return call_function(part, values);
 		default:
 			return intake_slice_cstr("");
 	}

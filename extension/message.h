@@ -2,15 +2,22 @@
  * message.h
  *		Templates: signed content, and what handshakes demand and answer. Pure.
  *
- *		{body} {timestamp} {method} {url} {secret} {token} {form_sorted}
- *		{header:NAME} {query:NAME} {form:NAME} {json:/path}, any of them |lower
- *		{sha256hex(body)}
- *		[...]		dropped as a whole when a value in it is absent
- *		\n			a line feed
+ *		{body} {timestamp} {method} {secret} {token} {form_sorted}
+ *		{url} {endpoint} {path}		the URL as it was called; without its query; from its path on
+ *		{header:NAME} {query:NAME} {form:NAME} {json:/path} {jwt:/path}
+ *		{header_list:NAME}			name:value;... of the headers that header NAME lists
+ *		{...|lower}					in lower case
+ *		{sha256hex(x+y)}			a digest of variables, one behind the other: sha1, sha256,
+ *									sha512, or hmac by the key and algorithm of the scheme;
+ *									hex, base64, base64url
+ *		{crc32(x)}					CRC-32 in decimal
+ *		[...]						dropped as a whole when a value in it is absent
+ *		\n							a line feed; \ before {}[]\ takes their meaning away
  */
 #ifndef INTAKE_MESSAGE_H
 #define INTAKE_MESSAGE_H
 
+#include "digest.h"
 #include "location.h"
 #include "request.h"
 
@@ -22,6 +29,7 @@ typedef struct IntakeValues
 	IntakeSlice timestamp; /* as it was written */
 	IntakeSlice secret;
 	IntakeSlice token;
+	IntakeMac *mac;   /* for hmac...(), or NULL */
 	IntakeSlice item; /* where relative pointers begin */
 } IntakeValues;
 
@@ -32,6 +40,9 @@ extern int intake_message_parts(const IntakeMessage *message);
 extern int intake_message_render(const IntakeMessage *message, const IntakeValues *values,
 								 IntakeSlice *out);
 extern IntakeSlice intake_message_text(const IntakeMessage *message, const IntakeValues *values);
-extern bool intake_message_uses_url(const IntakeMessage *message);
+extern bool intake_message_uses(const IntakeMessage *message, const char *variable);
+extern bool intake_message_uses_place(const IntakeMessage *message, const IntakePlace *place);
+extern const IntakePlace *intake_message_place(const IntakeMessage *message, int index);
+extern IntakeSlice intake_message_header_list(const IntakeMessage *message, int index);
 
 #endif

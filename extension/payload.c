@@ -41,8 +41,8 @@ intake_sql_payload(PG_FUNCTION_ARGS)
 bool
 intake_payload_text_valid(IntakeSlice text)
 {
-	return memchr(text.data, 0, text.len) == NULL &&
-		   pg_verify_mbstr(PG_UTF8, text.data, text.len, true);
+	return text.len == 0 || (memchr(text.data, 0, text.len) == NULL &&
+							 pg_verify_mbstr(PG_UTF8, text.data, text.len, true));
 }
 
 /*
@@ -122,14 +122,23 @@ collect_header(Header *headers, int *count, IntakeSlice name, IntakeSlice value)
 }
 
 #define MAX_HEADERS 256
+#define LEAST_SECRET 4 /* bytes that are not there by chance */
+
+/* Whether the value of a header has a secret in it. */
+static bool
+has_secret(IntakeSlice value, IntakeSlice secret)
+{
+	return secret.len >= LEAST_SECRET && value.len >= secret.len &&
+		   memmem(value.data, value.len, secret.data, secret.len) != NULL;
+}
 
 /*
  * The headers of a request as an object, names in lower case, repeated ones joined with a
- * comma. Credentials, and the headers where SCHEME finds signatures, are left out; so is what
- * follows the 256th name.
+ * comma. Credentials are left out, and so are headers where SCHEME finds signatures, those that
+ * have SECRET (or absent) in them, and what follows the 256th name.
  */
 Jsonb *
-intake_payload_headers(IntakeSlice block, const IntakeScheme *scheme)
+intake_payload_headers(IntakeSlice block, const IntakeScheme *scheme, IntakeSlice secret)
 {
 	Header headers[MAX_HEADERS];
 	int count = 0;
@@ -140,7 +149,7 @@ intake_payload_headers(IntakeSlice block, const IntakeScheme *scheme)
 	JsonbValue text;
 
 	while (count < MAX_HEADERS && intake_headers_next(&iterator, &name, &value))
-		if (!intake_scheme_header_is_credential(scheme, name))
+		if (!intake_scheme_header_is_credential(scheme, name) && !has_secret(value, secret))
 			collect_header(headers, &count, name, value);
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);

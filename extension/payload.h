@@ -13,7 +13,8 @@
 #include "slice.h"
 
 extern Jsonb *intake_payload_parse(IntakeSlice body);
-extern Jsonb *intake_payload_headers(IntakeSlice block, const IntakeScheme *scheme);
+extern Jsonb *intake_payload_headers(IntakeSlice block, const IntakeScheme *scheme,
+									 IntakeSlice secret);
 extern bool intake_payload_text_valid(IntakeSlice text);
 
 #endif

@@ -3,9 +3,9 @@
  *		From a raw request to a stored event and an answer: the extension's side of the shim.
  *
  * A batch has two phases. Judging (delivery.c) looks at the bytes of each request and writes
- * nothing. Storing writes the accepted events, in a
- * subtransaction; if that fails, each event is tried in a subtransaction of its own, so that
- * one that cannot be stored harms only itself. Whatever is wrong on our side becomes 503.
+ * nothing. Storing writes the accepted events, in a subtransaction; if that fails, each event
+ * is tried in a subtransaction of its own, so that one that cannot be stored harms only
+ * itself. Whatever is wrong on our side becomes 503.
  */
 #include "postgres.h"
 
@@ -17,7 +17,6 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
@@ -26,15 +25,16 @@
 #include "delivery.h"
 #include "event.h"
 #include "intake.h"
+#include "payload.h"
 #include "registry.h"
+#include "receive.h"
 #include "rejection.h"
+#include "secret.h"
 
 #define JSON_TYPE "application/json"
+#define MAX_REQUEST_ID 200 /* bytes */
 
 PG_FUNCTION_INFO_V1(intake_sql_receive);
-PG_FUNCTION_INFO_V1(intake_sql_ingest);
-PG_FUNCTION_INFO_V1(intake_sql_verify);
-PG_FUNCTION_INFO_V1(intake_sql_verify_explain);
 
 static void
 answer_event(IntakeDelivery *delivery)
@@ -137,20 +137,50 @@ store(IntakeDelivery *deliveries, int count)
 	}
 }
 
-/* Judges and stores a batch, and records what was rejected. */
+/* Says so where the content of an event came before under another key. */
 static void
-process(IntakeDelivery *deliveries, int count)
+note_replay(IntakeDelivery *delivery)
+{
+	if (!delivery->event.replayed)
+		return;
+	delivery->reason = "replayed";
+	delivery->detail = psprintf("the signed content is that of event " INT64_FORMAT
+								", under another key; nothing was stored",
+								delivery->event.id);
+}
+
+/* What the proxies before us call the request. */
+static const char *
+request_id(const IntakeDelivery *delivery)
+{
+	static IntakeLocation *location = NULL;
+	IntakeSlice id;
+
+	if (location == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+		IntakeLocation *parsed = palloc(sizeof(IntakeLocation));
+		const char *why;
+
+		if (!intake_location_parse("header:x-request-id | header:x-correlation-id |"
+								   " header:x-amzn-trace-id | header:cf-ray | header:traceparent",
+								   parsed, &why))
+			elog(ERROR, "bad location: %s", why);
+		location = parsed;
+		MemoryContextSwitchTo(old);
+	}
+	id = intake_location_read(location, &delivery->request);
+	if (id.data == NULL || id.len > MAX_REQUEST_ID || !intake_payload_text_valid(id))
+		return NULL;
+	return pnstrdup(id.data, id.len);
+}
+
+static void
+record_rejections(IntakeDelivery *deliveries, int count)
 {
 	IntakeRejection *rejections = palloc0((count + 1) * sizeof(IntakeRejection));
 	int rejected = 0;
 
-	PreventCommandIfReadOnly("intake.receive()");
-	PreventCommandDuringRecovery("intake.receive()");
-	intake_registry_refresh_sources();
-	intake_registry_refresh_workflows();
-	for (int i = 0; i < count; i++)
-		intake_delivery_judge(&deliveries[i]);
-	store(deliveries, count);
 	for (int i = 0; i < count; i++)
 		if (deliveries[i].reason != NULL)
 		{
@@ -161,8 +191,30 @@ process(IntakeDelivery *deliveries, int count)
 			rejection->detail = deliveries[i].detail;
 			rejection->status = deliveries[i].status;
 			rejection->peer = deliveries[i].peer;
+			rejection->request_id = request_id(&deliveries[i]);
 		}
 	intake_rejection_record(rejections, rejected);
+}
+
+/* Judges and stores a batch, and records what was rejected. */
+void
+intake_receive_process(IntakeDelivery *deliveries, int count)
+{
+	PreventCommandIfReadOnly("intake.receive()");
+	PreventCommandDuringRecovery("intake.receive()");
+	intake_registry_refresh_sources();
+	intake_registry_refresh_workflows();
+	for (int i = 0; i < count; i++)
+		intake_delivery_judge(&deliveries[i]);
+	store(deliveries, count);
+	for (int i = 0; i < count; i++)
+	{
+		note_replay(&deliveries[i]);
+		if (deliveries[i].answer.secret.data != NULL)
+			intake_secret_learn(&deliveries[i]);
+	}
+	intake_secret_note_uses(deliveries, count);
+	record_rejections(deliveries, count);
 }
 
 /* ---- SQL ---- */
@@ -197,14 +249,16 @@ datum_slice(Datum datum)
 	return (IntakeSlice){VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
 }
 
-static int64
-unix_now(void)
+/* Now, in microseconds since the Unix epoch. */
+int64
+intake_receive_now(void)
 {
 	return GetCurrentTimestamp() + INTAKE_UNIX_EPOCH;
 }
 
-static void
-answer_values(const IntakeDelivery *delivery, Datum *values, bool *nulls)
+/* The columns of intake.answer. */
+void
+intake_receive_answer(const IntakeDelivery *delivery, Datum *values, bool *nulls)
 {
 	const char *texts[] = {delivery->content_type, delivery->headers, delivery->body};
 
@@ -239,160 +293,18 @@ intake_sql_receive(PG_FUNCTION_ARGS)
 		request->headers = datum_slice(columns[3][i]);
 		request->body = datum_slice(columns[4][i]);
 		deliveries[i].peer = TextDatumGetCString(columns[5][i]);
-		request->now = unix_now();
+		request->now = intake_receive_now();
 	}
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	if (count > 0)
-		process(deliveries, count);
+		intake_receive_process(deliveries, count);
 	for (int i = 0; i < count; i++)
 	{
 		Datum values[4];
 		bool nulls[4];
 
-		answer_values(&deliveries[i], values, nulls);
+		intake_receive_answer(&deliveries[i], values, nulls);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;
-}
-
-static void
-append_header(StringInfo block, const JsonbValue *name, const char *value, int length)
-{
-	if (memchr(value, '\n', length) != NULL || memchr(value, '\r', length) != NULL)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("a header value must not contain a line break")));
-	appendBinaryStringInfo(block, name->val.string.val, name->val.string.len);
-	appendStringInfoString(block, ": ");
-	appendBinaryStringInfo(block, value, length);
-	appendStringInfoString(block, "\r\n");
-}
-
-/*
- * The header block that an object of headers stands for: each value a string, a number, or an
- * array of strings for a repeated header.
- */
-static IntakeSlice
-headers_argument(Jsonb *headers)
-{
-	StringInfoData block;
-	JsonbIterator *iterator = JsonbIteratorInit(&headers->root);
-	JsonbValue name = {0};
-	JsonbValue value;
-	JsonbIteratorToken token;
-
-	initStringInfo(&block);
-	if (!JB_ROOT_IS_OBJECT(headers))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("headers must be a JSON object of names and values")));
-	while ((token = JsonbIteratorNext(&iterator, &value, false)) != WJB_DONE)
-	{
-		if (token == WJB_KEY)
-			name = value;
-		else if ((token == WJB_VALUE || token == WJB_ELEM) && value.type == jbvString)
-			append_header(&block, &name, value.val.string.val, value.val.string.len);
-		else if ((token == WJB_VALUE || token == WJB_ELEM) && value.type == jbvNumeric)
-		{
-			char *number = DatumGetCString(
-				DirectFunctionCall1(numeric_out, NumericGetDatum(value.val.numeric)));
-
-			append_header(&block, &name, number, strlen(number));
-		}
-	}
-	return (IntakeSlice){block.data, block.len};
-}
-
-static IntakeSlice
-text_argument(FunctionCallInfo fcinfo, int number)
-{
-	if (PG_ARGISNULL(number))
-		return (IntakeSlice){NULL, 0};
-	return datum_slice(PG_GETARG_DATUM(number));
-}
-
-static void
-refuse_nulls(FunctionCallInfo fcinfo, int count, const char *function)
-{
-	for (int i = 0; i < count; i++)
-		if (PG_ARGISNULL(i))
-			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-							errmsg("source, headers and body of %s must not be null", function)));
-}
-
-/* SQL: intake.ingest(source, headers, body, query, method), one request as the shim sends it. */
-Datum
-intake_sql_ingest(PG_FUNCTION_ARGS)
-{
-	IntakeDelivery delivery = {0};
-	TupleDesc descriptor;
-	Datum values[4];
-	bool nulls[4];
-
-	refuse_nulls(fcinfo, 3, "intake.ingest");
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "intake.ingest returns a row");
-	delivery.source_name = text_argument(fcinfo, 0);
-	delivery.request.headers = headers_argument(PG_GETARG_JSONB_P(1));
-	delivery.request.body = text_argument(fcinfo, 2);
-	delivery.request.query = text_argument(fcinfo, 3);
-	delivery.request.method =
-		PG_ARGISNULL(4) ? intake_slice_cstr("POST") : text_argument(fcinfo, 4);
-	delivery.request.now = unix_now();
-	delivery.peer = NULL;
-	process(&delivery, 1);
-	answer_values(&delivery, values, nulls);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
-}
-
-/* The verdict on the request that the arguments of verify and verify_explain describe. */
-static void
-verify_arguments(FunctionCallInfo fcinfo, const char *function, IntakeVerdict *verdict)
-{
-	IntakeSlice name;
-	IntakeSource *source;
-	IntakeRequest request = {0};
-	const char *mark;
-
-	refuse_nulls(fcinfo, 3, function);
-	name = text_argument(fcinfo, 0);
-	intake_registry_refresh_sources();
-	source = intake_registry_source(name);
-	if (source == NULL)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-						errmsg("source \"%.*s\" does not exist", (int) name.len, name.data)));
-	request.headers = headers_argument(PG_GETARG_JSONB_P(1));
-	request.body = text_argument(fcinfo, 2);
-	request.url = text_argument(fcinfo, 3);
-	mark = request.url.data ? memchr(request.url.data, '?', request.url.len) : NULL;
-	if (mark != NULL)
-		request.query = (IntakeSlice){mark + 1, request.url.data + request.url.len - mark - 1};
-	else
-		request.query = intake_slice_cstr("");
-	if (request.url.data == NULL)
-		request.url = source->public_url;
-	request.method = PG_ARGISNULL(4) ? intake_slice_cstr("POST") : text_argument(fcinfo, 4);
-	request.now = PG_ARGISNULL(5) ? unix_now() : PG_GETARG_TIMESTAMPTZ(5) + INTAKE_UNIX_EPOCH;
-	intake_delivery_verify(source, &request, verdict);
-}
-
-/* SQL: intake.verify(source, headers, body, url, method, at). */
-Datum
-intake_sql_verify(PG_FUNCTION_ARGS)
-{
-	IntakeVerdict verdict = {0};
-
-	verify_arguments(fcinfo, "intake.verify", &verdict);
-	PG_RETURN_BOOL(verdict.reason == INTAKE_OK);
-}
-
-/* SQL: intake.verify_explain, the same arguments: 'ok', or what is wrong. */
-Datum
-intake_sql_verify_explain(PG_FUNCTION_ARGS)
-{
-	IntakeVerdict verdict = {0};
-
-	verify_arguments(fcinfo, "intake.verify_explain", &verdict);
-	if (verdict.reason == INTAKE_OK)
-		PG_RETURN_TEXT_P(cstring_to_text("ok"));
-	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%s%s%s", intake_reason_name(verdict.reason),
-											  verdict.detail[0] ? ": " : "", verdict.detail)));
 }

@@ -32,7 +32,7 @@
 #include "owner.h"
 #include "registry.h"
 #include "shmem.h"
-#include "signature.h"
+#include "vault.h"
 
 /* One half of the configuration. */
 typedef struct Half
@@ -161,30 +161,50 @@ pairs_column(int row, int column, int *count)
 
 /* ---- sources ---- */
 
+/* A scheme, or one of its variants, as a row of columns that read_scheme knows. */
+#define SCHEME_COLUMNS                                                                                                \
+	"r.kind, r.algorithm, r.key,"                                                                                     \
+	" CASE WHEN s.signature_from IS NULL THEN r.signature_from ELSE ARRAY[s.signature_from] END, r.prefix, r.format," \
+	" r.item_sep, r.kv_sep, r.tag, r.group_sep, r.encoding, r.message, r.timestamp_from,"                             \
+	" r.timestamp_unit,"                                                                                              \
+	" (extract(epoch FROM coalesce(s.tolerance, r.tolerance)) * 1000000)::bigint,"                                    \
+	" r.require, r.each, r.url_variants, r.verified"
+
+/* The pairs of a JSON array of arrays, flat. */
+#define PAIRS(json)                                                                                \
+	"ARRAY(SELECT t.v FROM jsonb_array_elements(" json ") WITH ORDINALITY p(pair, n),"             \
+	"  jsonb_array_elements_text(p.pair) WITH ORDINALITY t(v, m) ORDER BY p.n, t.m)"
+
 static const char source_query[] =
-	"SELECT s.id, s.name, c.kind, c.algorithm, c.key, c.signature_from, c.prefix, c.format,"
-	"  c.item_sep, c.kv_sep, c.tag, c.group_sep, c.encoding, c.message, c.timestamp_from,"
-	"  c.timestamp_unit,"
-	"  (extract(epoch FROM coalesce(s.tolerance, c.tolerance)) * 1000000)::bigint,"
-	"  c.require, c.each, c.url_variants, coalesce(s.key_from, c.key_from),"
-	"  coalesce(s.type_from, c.type_from), s.public_url, s.on_dead_duplicate = 'replay',"
-	"  c.reject_status, c.success_body"
-	" FROM intake.source s JOIN intake.scheme c ON c.name = s.scheme"
-	" WHERE s.dropped_at IS NULL AND c.kind <> 'internal'";
+	"SELECT s.id, s.name, " SCHEME_COLUMNS ", coalesce(s.key_from, r.key_from),"
+	"  coalesce(s.type_from, r.type_from), s.public_url, s.on_dead_duplicate = 'replay',"
+	"  r.reject_status, r.success_body, coalesce(s.missing_key, r.missing_key) = 'digest',"
+	"  s.replay_guard, s.allowed_peers::text[]"
+	" FROM intake.source s JOIN intake.scheme r ON r.name = s.scheme"
+	" WHERE s.dropped_at IS NULL AND r.kind <> 'internal'";
 
-static const char secret_query[] = "SELECT source_id, purpose = 'handshake', secret, expires_at"
-								   " FROM intake.source_secret ORDER BY id DESC";
+static const char variant_query[] = "SELECT s.id, " PAIRS(
+	"v.variant -> 'when'") ", " SCHEME_COLUMNS
+						   " FROM intake.source s JOIN intake.scheme c ON c.name = s.scheme,"
+						   "  jsonb_array_elements(c.variants) WITH ORDINALITY v(variant, n),"
+						   "  jsonb_populate_record(c, v.variant - 'when') r"
+						   " WHERE s.dropped_at IS NULL ORDER BY s.id, v.n DESC";
 
-static const char handshake_query[] =
-	"SELECT s.id, h.method,"
-	"  ARRAY(SELECT t.v FROM jsonb_array_elements(h.require) WITH ORDINALITY p(pair, n),"
-	"        jsonb_array_elements_text(p.pair) WITH ORDINALITY t(v, m) ORDER BY p.n, t.m),"
-	"  coalesce(h.signed, false), coalesce(h.status, 200), h.content_type, h.headers, h.body"
-	" FROM intake.source s JOIN intake.scheme c ON c.name = s.scheme,"
-	"  ROWS FROM (jsonb_to_recordset(c.handshake) AS (method text, require jsonb,"
-	"   signed boolean, status int, content_type text, headers text, body text))"
-	"   WITH ORDINALITY h(method, require, signed, status, content_type, headers, body, n)"
-	" WHERE s.dropped_at IS NULL ORDER BY s.id, h.n";
+static const char secret_query[] =
+	"SELECT source_id, purpose = 'handshake', secret, id, valid_from, expires_at"
+	" FROM intake.source_secret ORDER BY id DESC";
+
+static const char handshake_query[] = "SELECT s.id, h.method, " PAIRS(
+	"h.require") ","
+				 "  coalesce(h.signed, false), coalesce(h.status, 200), h.content_type, h.headers, h.body,"
+				 "  " PAIRS(
+					 "h.json") ", h.learn"
+							   " FROM intake.source s JOIN intake.scheme c ON c.name = s.scheme,"
+							   "  ROWS FROM (jsonb_to_recordset(c.handshake) AS (method text, require jsonb,"
+							   "   signed boolean, status int, content_type text, headers text, body text, json jsonb,"
+							   "   learn text)) WITH ORDINALITY"
+							   "   h(method, require, signed, status, content_type, headers, body, json, learn, n)"
+							   " WHERE s.dropped_at IS NULL ORDER BY s.id, h.n";
 
 static void
 note_problem(IntakeSource *source, const char *problem)
@@ -208,53 +228,90 @@ read_location(IntakeSource *source, int row, int column)
 	return location;
 }
 
-static void
-read_scheme(IntakeSource *source, int row)
+/* Reads SCHEME_COLUMNS, from a column on. */
+static IntakeScheme *
+read_scheme(IntakeSource *source, int row, int first, const IntakePair *when, int n_when)
 {
 	IntakeSchemeRow scheme = {0};
+	IntakeScheme *compiled;
 	char *error = NULL;
 
-	scheme.kind = text_column(row, 3);
-	scheme.algorithm = text_column(row, 4);
-	scheme.key = text_column(row, 5);
-	scheme.signature_from = array_column(row, 6, &scheme.n_signature_from);
-	scheme.prefix = text_column(row, 7);
-	scheme.format = text_column(row, 8);
-	scheme.item_sep = text_column(row, 9);
-	scheme.kv_sep = text_column(row, 10);
-	scheme.tag = text_column(row, 11);
-	scheme.group_sep = text_column(row, 12);
-	scheme.encoding = text_column(row, 13);
-	scheme.message = text_column(row, 14);
-	scheme.timestamp_from = text_column(row, 15);
-	scheme.timestamp_unit = text_column(row, 16);
-	scheme.tolerance = number_column(row, 17, -1);
-	scheme.require = pairs_column(row, 18, &scheme.n_require);
-	scheme.each = text_column(row, 19);
-	scheme.url_variants = array_column(row, 20, &scheme.n_url_variants);
-	source->scheme = intake_scheme_compile(&scheme, &error);
-	if (source->scheme == NULL)
+	scheme.kind = text_column(row, first);
+	scheme.algorithm = text_column(row, first + 1);
+	scheme.key = text_column(row, first + 2);
+	scheme.signature_from = array_column(row, first + 3, &scheme.n_signature_from);
+	scheme.prefix = text_column(row, first + 4);
+	scheme.format = text_column(row, first + 5);
+	scheme.item_sep = text_column(row, first + 6);
+	scheme.kv_sep = text_column(row, first + 7);
+	scheme.tag = text_column(row, first + 8);
+	scheme.group_sep = text_column(row, first + 9);
+	scheme.encoding = text_column(row, first + 10);
+	scheme.message = text_column(row, first + 11);
+	scheme.timestamp_from = text_column(row, first + 12);
+	scheme.timestamp_unit = text_column(row, first + 13);
+	scheme.tolerance = number_column(row, first + 14, -1);
+	scheme.require = pairs_column(row, first + 15, &scheme.n_require);
+	scheme.each = text_column(row, first + 16);
+	scheme.url_variants = array_column(row, first + 17, &scheme.n_url_variants);
+	scheme.verified = text_column(row, first + 18);
+	scheme.when = when;
+	scheme.n_when = n_when;
+	compiled = intake_scheme_compile(&scheme, &error);
+	if (compiled == NULL)
 		note_problem(source, error);
+	return compiled;
+}
+
+#define N_SCHEME_COLUMNS 19
+
+static void
+read_allowed(IntakeSource *source, int row, int column)
+{
+	const char **texts = array_column(row, column, &source->n_allowed);
+
+	source->allowed = palloc0((source->n_allowed + 1) * sizeof(IntakeRange));
+	for (int i = 0; i < source->n_allowed; i++)
+		if (!intake_range_parse(intake_slice_cstr(texts[i]), &source->allowed[i]))
+			note_problem(source, "allowed_peers has something that is no range of addresses");
 }
 
 static IntakeSource *
 read_source(int row)
 {
 	IntakeSource *source = palloc0(sizeof(IntakeSource));
+	const int rest = 3 + N_SCHEME_COLUMNS;
 	char *url;
 
 	source->id = number_column(row, 1, 0);
 	source->name = text_column(row, 2);
-	read_scheme(source, row);
-	source->key = read_location(source, row, 21);
-	source->type = read_location(source, row, 22);
-	url = text_column(row, 23);
+	source->scheme = read_scheme(source, row, 3, NULL, 0);
+	source->key = read_location(source, row, rest);
+	source->type = read_location(source, row, rest + 1);
+	url = text_column(row, rest + 2);
 	if (url != NULL)
 		source->public_url = intake_slice_cstr(url);
-	source->replay_dead = bool_column(row, 24);
-	source->reject_status = number_column(row, 25, 403);
-	source->success_body = text_column(row, 26);
+	source->replay_dead = bool_column(row, rest + 3);
+	source->reject_status = number_column(row, rest + 4, 403);
+	source->success_body = text_column(row, rest + 5);
+	source->digest_key = bool_column(row, rest + 6);
+	source->guarded = bool_column(row, rest + 7);
+	read_allowed(source, row, rest + 8);
 	return source;
+}
+
+/* Puts a variant before what there is of its source's scheme. */
+static void
+read_variant(IntakeSource *source, int row)
+{
+	int count;
+	IntakePair *when = pairs_column(row, 2, &count);
+	IntakeScheme *variant = read_scheme(source, row, 3, when, count);
+
+	if (variant == NULL)
+		return;
+	variant->next = source->scheme;
+	source->scheme = variant;
 }
 
 static IntakeSource *
@@ -275,30 +332,48 @@ grow(void *array, int count, size_t size)
 	return array == NULL ? palloc0(size) : repalloc(array, (count + 1) * size);
 }
 
+static TimestampTz
+time_column(int row, int column, TimestampTz otherwise)
+{
+	bool null;
+	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &null);
+
+	return null ? otherwise : DatumGetTimestampTz(value);
+}
+
 static void
 read_secret(IntakeSource *source, int row)
 {
-	IntakeSlice secret = intake_slice_cstr(text_column(row, 3));
+	bool null;
+	Datum sealed = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 3, &null);
+	IntakeSecret secret = {0};
+	char *problem = NULL;
 	const char *why = NULL;
-	bool forever;
-	Datum expires = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 4, &forever);
-	int n = source->n_secrets;
+	IntakeSlice text = intake_slice_cstr(intake_vault_unseal(DatumGetByteaPP(sealed), &problem));
 
-	if (bool_column(row, 2))
+	if (text.data == NULL)
 	{
-		source->token = secret;
+		note_problem(source, problem);
+		source->our_fault = true;
 		return;
 	}
-	if (source->scheme != NULL && !intake_signature_key_valid(source->scheme, secret, &why))
+	if (bool_column(row, 2))
+	{
+		source->token = text;
+		return;
+	}
+	if (source->scheme == NULL)
+		return;
+	if (!intake_key_prepare(source->scheme, text, &secret.key, &why))
 	{
 		note_problem(source, psprintf("a secret is unusable: %s", why));
 		return;
 	}
-	source->secrets = grow(source->secrets, n, sizeof(IntakeSlice));
-	source->expires = grow(source->expires, n, sizeof(TimestampTz));
-	source->secrets[n] = secret;
-	source->expires[n] = forever ? DT_NOEND : DatumGetTimestampTz(expires);
-	source->n_secrets++;
+	secret.id = number_column(row, 4, 0);
+	secret.from = time_column(row, 5, DT_NOBEGIN);
+	secret.until = time_column(row, 6, DT_NOEND);
+	source->secrets = grow(source->secrets, source->n_secrets, sizeof(IntakeSecret));
+	source->secrets[source->n_secrets++] = secret;
 }
 
 static void
@@ -315,6 +390,8 @@ read_handshake(IntakeSource *source, int row)
 	rule.content_type = text_column(row, 6);
 	rule.headers = text_column(row, 7);
 	rule.body = text_column(row, 8);
+	rule.json = pairs_column(row, 9, &rule.n_json);
+	rule.learn = text_column(row, 10);
 	compiled = intake_handshake_compile(&rule, &error);
 	if (compiled == NULL)
 	{
@@ -335,22 +412,68 @@ query_rows(const char *query, MemoryContext context)
 	return SPI_processed;
 }
 
+/* Whether content must be remembered because nothing else stops who sends it again. */
+static bool
+needs_guard(const IntakeSource *source)
+{
+	for (const IntakeScheme *scheme = source->scheme; scheme != NULL; scheme = scheme->next)
+		if (scheme->message != NULL && !intake_scheme_has_window(scheme) && source->key != NULL &&
+			!intake_scheme_covers(scheme, source->key))
+			return true;
+	return false;
+}
+
+static void
+read_rows(const char *query, MemoryContext context, void (*reader)(IntakeSource *, int))
+{
+	IntakeSource *source;
+	uint64 rows = query_rows(query, context);
+
+	for (uint64 row = 0; row < rows; row++)
+		if ((source = source_by_id(number_column(row, 1, 0))) != NULL)
+			reader(source, row);
+}
+
+/* Gives back what the sources hold outside of their memory context. */
+static void
+release_sources(void *unused)
+{
+	ListCell *cell;
+
+	foreach (cell, sources.list)
+	{
+		IntakeSource *source = lfirst(cell);
+
+		for (IntakeScheme *scheme = source->scheme; scheme != NULL; scheme = scheme->next)
+			intake_scheme_release(scheme);
+		for (int i = 0; i < source->n_secrets; i++)
+			intake_key_release(&source->secrets[i].key);
+		for (int i = 0; i < source->n_handshakes; i++)
+			intake_handshake_release(&source->handshakes[i]);
+	}
+	sources.list = NIL;
+}
+
 static void
 read_sources(MemoryContext context)
 {
-	IntakeSource *source;
+	MemoryContextCallback *callback = MemoryContextAllocZero(context, sizeof(*callback));
 	uint64 rows = query_rows(source_query, context);
+	ListCell *cell;
 
+	callback->func = release_sources;
+	MemoryContextRegisterResetCallback(context, callback);
 	for (uint64 row = 0; row < rows; row++)
 		sources.list = lappend(sources.list, read_source(row));
-	rows = query_rows(secret_query, context);
-	for (uint64 row = 0; row < rows; row++)
-		if ((source = source_by_id(number_column(row, 1, 0))) != NULL)
-			read_secret(source, row);
-	rows = query_rows(handshake_query, context);
-	for (uint64 row = 0; row < rows; row++)
-		if ((source = source_by_id(number_column(row, 1, 0))) != NULL)
-			read_handshake(source, row);
+	read_rows(variant_query, context, read_variant);
+	read_rows(secret_query, context, read_secret);
+	read_rows(handshake_query, context, read_handshake);
+	foreach (cell, sources.list)
+	{
+		IntakeSource *source = lfirst(cell);
+
+		source->guarded = source->guarded && needs_guard(source);
+	}
 }
 
 /* ---- workflows ---- */

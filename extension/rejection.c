@@ -17,12 +17,13 @@
 
 static const char record_query[] =
 	"INSERT INTO intake.rejection AS r (slot, id, rejected_at, source, reason, detail, status,"
-	"  peer, requests)"
-	" SELECT n % 10000, n, now(), $1, $2, $3, $4, $5, $6"
+	"  peer, request_id, requests)"
+	" SELECT n % 10000, n, now(), $1, $2, $3, $4, $5, $6, $7"
 	" FROM nextval('intake.rejection_seq') n"
 	" ON CONFLICT (slot) DO UPDATE SET id = excluded.id, rejected_at = excluded.rejected_at,"
 	"  source = excluded.source, reason = excluded.reason, detail = excluded.detail,"
-	"  status = excluded.status, peer = excluded.peer, requests = excluded.requests";
+	"  status = excluded.status, peer = excluded.peer, request_id = excluded.request_id,"
+	"  requests = excluded.requests";
 
 static bool
 same(const char *a, const char *b)
@@ -30,7 +31,7 @@ same(const char *a, const char *b)
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-/* Joins the rejections that share a row, the last one's peer and detail kept. */
+/* Joins the rejections that share a row, the last one's peer, id and detail kept. */
 static int
 group(IntakeRejection *rejections, int count)
 {
@@ -54,7 +55,7 @@ static SPIPlanPtr
 prepare(void)
 {
 	static SPIPlanPtr plan = NULL;
-	Oid types[] = {TEXTOID, TEXTOID, TEXTOID, INT4OID, TEXTOID, INT8OID};
+	Oid types[] = {TEXTOID, TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID, INT8OID};
 
 	if (plan == NULL)
 	{
@@ -84,15 +85,16 @@ intake_rejection_record(IntakeRejection *rejections, int count)
 	SPI_connect();
 	for (int i = 0; i < groups; i++)
 	{
-		Datum values[6];
-		char nulls[6] = {' ', ' ', ' ', ' ', ' ', ' '};
+		Datum values[7];
+		char nulls[7] = {' ', ' ', ' ', ' ', ' ', ' ', ' '};
 
 		values[0] = text_or_null(rejections[i].source, &nulls[0]);
 		values[1] = text_or_null(rejections[i].reason, &nulls[1]);
 		values[2] = text_or_null(rejections[i].detail, &nulls[2]);
 		values[3] = Int32GetDatum(rejections[i].status);
 		values[4] = text_or_null(rejections[i].peer, &nulls[4]);
-		values[5] = Int64GetDatum(rejections[i].requests);
+		values[5] = text_or_null(rejections[i].request_id, &nulls[5]);
+		values[6] = Int64GetDatum(rejections[i].requests);
 		if (SPI_execute_plan(prepare(), values, nulls, false, 0) != SPI_OK_INSERT)
 			elog(ERROR, "could not record a rejection");
 	}

@@ -9,12 +9,13 @@
 
 typedef struct IntakeRejection
 {
-	const char *source; /* NULL: no such source */
-	const char *reason; /* one word */
-	const char *detail; /* or NULL; no secret, signature or body */
-	const char *peer;   /* or NULL */
-	int status;         /* HTTP */
-	int64 requests;     /* how many it stands for; set when recorded */
+	const char *source;     /* NULL: no such source */
+	const char *reason;     /* one word */
+	const char *detail;     /* or NULL; no secret, signature or body */
+	const char *peer;       /* or NULL */
+	const char *request_id; /* or NULL */
+	int status;             /* HTTP */
+	int64 requests;         /* how many it stands for; set when recorded */
 } IntakeRejection;
 
 extern void intake_rejection_record(IntakeRejection *rejections, int count);

@@ -1,6 +1,7 @@
 /*
  * scheme.c
- *		How a provider signs: a row of intake.scheme, compiled. Pure; palloc'ed.
+ *		How a provider signs: a row of intake.scheme, compiled. Pure; palloc'ed, but for what
+ *		intake_scheme_release gives back.
  */
 #include "memory.h"
 
@@ -20,17 +21,42 @@ copy_or_null(const char *text)
 }
 
 static bool
+text_is(const char *text, const char *other)
+{
+	return text != NULL && strcmp(text, other) == 0;
+}
+
+/* ---- compiling ---- */
+
+static bool
 compile_kind(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 {
-	static const char *const kinds[] = {"hmac", "hash", "token", "basic"};
+	static const struct
+	{
+		const char *name;
+		IntakeSchemeKind kind;
+		IntakeKeyType type;
+	} kinds[] = {
+		{"hmac", INTAKE_HMAC, 0},
+		{"hash", INTAKE_HASH, 0},
+		{"token", INTAKE_TOKEN, 0},
+		{"basic", INTAKE_BASIC, 0},
+		{"ed25519", INTAKE_PUBLIC_KEY, INTAKE_KEY_ED25519},
+		{"ecdsa", INTAKE_PUBLIC_KEY, INTAKE_KEY_ECDSA},
+		{"rsa", INTAKE_PUBLIC_KEY, INTAKE_KEY_RSA},
+		{"jwt", INTAKE_JWT, 0},
+		{"none", INTAKE_UNSIGNED, 0},
+	};
 
-	for (int i = 0; i < 4; i++)
-		if (row->kind != NULL && strcmp(row->kind, kinds[i]) == 0)
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (text_is(row->kind, kinds[i].name))
 		{
-			scheme->kind = (IntakeSchemeKind) i;
+			scheme->kind = kinds[i].kind;
+			scheme->key_type = kinds[i].type;
 			return true;
 		}
-	return fail(error, "the kind is not hmac, hash, token or basic");
+	return fail(error,
+				"the kind is not hmac, hash, token, basic, ed25519, ecdsa, rsa, jwt or none");
 }
 
 /* raw, hex, base64, base64:PREFIX, raw:sha1, raw:nfkd */
@@ -66,6 +92,8 @@ compile_places(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 	const char *const *texts = row->signature_from;
 	int count = row->n_signature_from;
 
+	if (scheme->kind == INTAKE_UNSIGNED)
+		return true;
 	if (count == 0 && scheme->kind == INTAKE_BASIC)
 	{
 		texts = &basic;
@@ -80,7 +108,8 @@ compile_places(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 		const char *why = "";
 
 		if (!intake_location_parse(texts[i], &location, &why) || location.count != 1 ||
-			location.places[0].kind == INTAKE_SIGNATURE_ITEM)
+			location.places[0].kind == INTAKE_SIGNATURE_ITEM ||
+			location.places[0].kind == INTAKE_CLAIM)
 			return fail(error, "signature_from has something that is not one location");
 		scheme->signatures[i] = location.places[0];
 	}
@@ -91,46 +120,83 @@ compile_places(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 static bool
 compile_format(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 {
+	static const char *const formats[] = {"plain", "kv", "list", "json"};
 	const char *format = row->format ? row->format : "plain";
+	int i = 0;
 
 	scheme->prefix = intake_slice_cstr(copy_or_null(row->prefix));
 	scheme->item_sep = copy_or_null(row->item_sep);
 	scheme->kv_sep = copy_or_null(row->kv_sep);
 	scheme->group_sep = copy_or_null(row->group_sep);
-	scheme->tag = copy_or_null(row->tag);
-	if (scheme->tag != NULL && strcmp(scheme->tag, "*") == 0)
-		scheme->tag = NULL;
-	if (strcmp(format, "plain") == 0)
-		scheme->format = INTAKE_PLAIN;
-	else if (strcmp(format, "list") == 0)
-		scheme->format = INTAKE_LIST;
-	else if (strcmp(format, "kv") == 0)
-		scheme->format = INTAKE_KV;
-	else
-		return fail(error, "the format is not plain, kv or list");
-	if (scheme->format != INTAKE_PLAIN && scheme->item_sep == NULL)
+	scheme->tag = text_is(row->tag, "*") ? NULL : copy_or_null(row->tag);
+	while (i < 4 && strcmp(format, formats[i]) != 0)
+		i++;
+	if (i == 4)
+		return fail(error, "the format is not plain, kv, list or json");
+	scheme->format = (IntakeSignatureFormat) i;
+	if ((scheme->format == INTAKE_KV || scheme->format == INTAKE_LIST) && scheme->item_sep == NULL)
 		return fail(error, "formats kv and list need item_sep");
 	if (scheme->format == INTAKE_KV && (scheme->kv_sep == NULL || row->tag == NULL))
 		return fail(error, "format kv needs kv_sep and tag");
+	if (scheme->format == INTAKE_JSON_ITEM && scheme->tag == NULL)
+		return fail(error, "format json needs tag");
 	return true;
+}
+
+static bool
+compile_jwt(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
+{
+	static const struct
+	{
+		const char *name;
+		IntakeAlgorithm digest;
+		bool shared;
+		IntakeKeyType type;
+	} algorithms[] = {
+		{"HS256", INTAKE_SHA256, true, 0},
+		{"HS512", INTAKE_SHA512, true, 0},
+		{"RS256", INTAKE_SHA256, false, INTAKE_KEY_RSA},
+		{"RS512", INTAKE_SHA512, false, INTAKE_KEY_RSA},
+		{"ES256", INTAKE_SHA256, false, INTAKE_KEY_ECDSA},
+		{"EdDSA", INTAKE_SHA256, false, INTAKE_KEY_ED25519},
+	};
+
+	for (size_t i = 0; i < sizeof(algorithms) / sizeof(algorithms[0]); i++)
+		if (text_is(row->algorithm, algorithms[i].name))
+		{
+			scheme->jwt_algorithm = algorithms[i].name;
+			scheme->algorithm = algorithms[i].digest;
+			scheme->key_is_shared = algorithms[i].shared;
+			scheme->key_type = algorithms[i].type;
+			return true;
+		}
+	return fail(error,
+				"the algorithm of kind jwt is not HS256, HS512, RS256, RS512, ES256 or EdDSA");
 }
 
 static bool
 compile_message(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 {
-	if (scheme->kind != INTAKE_HMAC && scheme->kind != INTAKE_HASH)
+	if (scheme->kind == INTAKE_JWT)
+		return compile_jwt(row, scheme, error);
+	if (scheme->kind != INTAKE_HMAC && scheme->kind != INTAKE_HASH &&
+		scheme->kind != INTAKE_PUBLIC_KEY)
 		return true;
-	if (row->algorithm == NULL || !intake_digest_parse(row->algorithm, &scheme->algorithm))
+	/* Ed25519 has its digest inside. */
+	if ((scheme->kind != INTAKE_PUBLIC_KEY || scheme->key_type != INTAKE_KEY_ED25519) &&
+		(row->algorithm == NULL || !intake_digest_parse(row->algorithm, &scheme->algorithm)))
 		return fail(error, "the algorithm is not sha1, sha256 or sha512");
 	if (row->encoding == NULL || !intake_encoding_parse(row->encoding, &scheme->encoding) ||
 		scheme->encoding == INTAKE_RAW)
 		return fail(error, "the encoding is not hex, base64 or base64url");
 	if (row->message == NULL)
 		return fail(error, "the message is missing");
-	if (scheme->kind == INTAKE_HASH && strstr(row->message, "{secret}") == NULL)
-		return fail(error, "the message of kind hash must have {secret}");
 	scheme->message = intake_message_compile(row->message, error);
-	return scheme->message != NULL;
+	if (scheme->message == NULL)
+		return false;
+	if (scheme->kind == INTAKE_HASH && !intake_message_uses(scheme->message, "secret"))
+		return fail(error, "the message of kind hash must have {secret}");
+	return true;
 }
 
 static bool
@@ -142,7 +208,7 @@ compile_timestamp(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error
 	scheme->tolerance = row->tolerance;
 	if (row->timestamp_from == NULL)
 	{
-		if (row->message != NULL && strstr(row->message, "{timestamp}") != NULL)
+		if (scheme->message != NULL && intake_message_uses(scheme->message, "timestamp"))
 			return fail(error, "the message has {timestamp}, but timestamp_from is missing");
 		return true;
 	}
@@ -150,36 +216,68 @@ compile_timestamp(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error
 		return fail(error, "timestamp_from is not one location");
 	if (row->timestamp_unit == NULL || !intake_timestamp_unit(row->timestamp_unit, &scheme->unit))
 		return fail(error, "the timestamp_unit is not s, ms, iso8601 or http-date");
-	if (location.places[0].kind == INTAKE_SIGNATURE_ITEM && scheme->format != INTAKE_KV)
-		return fail(error, "a timestamp from sig: needs the format kv");
+	if (location.places[0].kind == INTAKE_SIGNATURE_ITEM && scheme->format != INTAKE_KV &&
+		scheme->format != INTAKE_LIST)
+		return fail(error, "a timestamp from sig: needs the format kv or list");
+	if (location.places[0].kind == INTAKE_CLAIM && scheme->kind != INTAKE_JWT)
+		return fail(error, "a timestamp from jwt: needs the kind jwt");
 	scheme->has_timestamp = true;
 	scheme->timestamp = location.places[0];
 	return true;
 }
 
-/* Compiles a requirement; the template * is met by any value. */
-bool
-intake_scheme_requirement(const IntakePair *pair, IntakeRequirement *requirement, char **error)
+/* Whether the body cannot be changed without the signature, as far as the row tells. */
+static bool
+body_is_bound(const IntakeScheme *scheme)
 {
-	const char *why = "";
-
-	if (!intake_location_parse(pair->location, &requirement->location, &why))
-		return fail(error, "a requirement names something that is not a location");
-	requirement->value = NULL;
-	if (strcmp(pair->value, "*") == 0)
+	if (scheme->kind == INTAKE_JWT && scheme->signatures[0].kind == INTAKE_BODY)
 		return true;
-	requirement->value = intake_message_compile(pair->value, error);
-	return requirement->value != NULL;
+	if (scheme->message != NULL && (intake_message_uses(scheme->message, "body") ||
+									intake_message_uses(scheme->message, "form_sorted")))
+		return true;
+	for (int i = 0; i < scheme->n_require; i++)
+	{
+		const IntakeRequirement *requirement = &scheme->require[i];
+		bool is_signed = requirement->location.places[0].kind == INTAKE_CLAIM ||
+						 (scheme->message != NULL && intake_message_uses(scheme->message, "url"));
+
+		for (int j = 0; is_signed && j < requirement->n_templates; j++)
+			if (intake_message_uses(requirement->templates[j], "body"))
+				return true;
+	}
+	return false;
+}
+
+static bool
+compile_verified(const char *verified, IntakeScheme *scheme, char **error)
+{
+	if (verified == NULL && scheme->kind == INTAKE_UNSIGNED)
+		scheme->verified = INTAKE_VERIFIED_NONE;
+	else if (verified == NULL)
+		scheme->verified =
+			scheme->kind != INTAKE_TOKEN && scheme->kind != INTAKE_BASIC && body_is_bound(scheme)
+				? INTAKE_VERIFIED_SIGNATURE
+				: INTAKE_VERIFIED_ORIGIN;
+	else if (strcmp(verified, "signature") == 0)
+		scheme->verified = INTAKE_VERIFIED_SIGNATURE;
+	else if (strcmp(verified, "origin") == 0)
+		scheme->verified = INTAKE_VERIFIED_ORIGIN;
+	else
+		scheme->verified = INTAKE_VERIFIED_NONE;
+	if ((scheme->kind == INTAKE_UNSIGNED) != (scheme->verified == INTAKE_VERIFIED_NONE))
+		return fail(error, "verified is none for the kind none, and for no other");
+	return true;
 }
 
 static bool
 compile_rest(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 {
-	scheme->require = palloc0((row->n_require + 1) * sizeof(IntakeRequirement));
-	for (int i = 0; i < row->n_require; i++)
-		if (!intake_scheme_requirement(&row->require[i], &scheme->require[i], error))
-			return false;
+	if (!intake_requirements_compile(row->require, row->n_require, &scheme->require, error))
+		return false;
 	scheme->n_require = row->n_require;
+	if (!intake_requirements_compile(row->when, row->n_when, &scheme->when, error))
+		return false;
+	scheme->n_when = row->n_when;
 	if (row->each != NULL)
 	{
 		scheme->each = palloc0(sizeof(IntakePath));
@@ -191,10 +289,12 @@ compile_rest(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 	{
 		if (strcmp(row->url_variants[i], "toggle_default_port") == 0)
 			scheme->toggle_port = true;
+		else if (strcmp(row->url_variants[i], "decode_escapes") == 0)
+			scheme->decode_url = true;
 		else if (strcmp(row->url_variants[i], "asis") != 0)
-			return fail(error, "url_variants are asis and toggle_default_port");
+			return fail(error, "url_variants are asis, toggle_default_port and decode_escapes");
 	}
-	return true;
+	return compile_verified(row->verified, scheme, error);
 }
 
 /* Compiles a row. Returns NULL, with what is wrong in *ERROR, where it makes no sense. */
@@ -208,37 +308,148 @@ intake_scheme_compile(const IntakeSchemeRow *row, char **error)
 		compile_message(row, scheme, error) && compile_timestamp(row, scheme, error) &&
 		compile_rest(row, scheme, error))
 		return scheme;
+	intake_scheme_release(scheme);
 	return NULL;
 }
 
-/* Whether a request has what is required. Compares in constant time. */
-bool
-intake_scheme_meets(const IntakeRequirement *requirement, const IntakeValues *values)
+/* Gives back what is not palloc'ed. */
+void
+intake_scheme_release(IntakeScheme *scheme)
 {
-	IntakeSlice found =
-		intake_location_read_item(&requirement->location, values->request, values->item);
-	IntakeSlice wanted;
+	intake_requirements_release(scheme->require, scheme->n_require);
+	intake_requirements_release(scheme->when, scheme->n_when);
+	scheme->n_require = scheme->n_when = 0;
+}
 
-	if (found.data == NULL)
-		return false;
-	if (requirement->value == NULL)
+/* ---- asking ---- */
+
+/* The first of a list of variants whose condition a request meets; the last one has none. */
+const IntakeScheme *
+intake_scheme_for(const IntakeScheme *scheme, const IntakeRequest *request)
+{
+	IntakeValues values = {0};
+
+	values.request = request;
+	values.url = request->url;
+	while (scheme->next != NULL && !intake_requirements_meet(scheme->when, scheme->n_when, &values))
+		scheme = scheme->next;
+	return scheme;
+}
+
+/* Whether the message of a scheme, or what it requires, has one of the variables. */
+static bool
+uses(const IntakeScheme *scheme, const char *variable)
+{
+	for (int i = 0; i < scheme->n_require; i++)
+		for (int j = 0; j < scheme->require[i].n_templates; j++)
+			if (intake_message_uses(scheme->require[i].templates[j], variable))
+				return true;
+	return scheme->message != NULL && intake_message_uses(scheme->message, variable);
+}
+
+/* Whether requests can be verified only where the URL is known that the sender called. */
+bool
+intake_scheme_uses_url(const IntakeScheme *scheme)
+{
+	return uses(scheme, "url") || uses(scheme, "endpoint") || uses(scheme, "path");
+}
+
+/* Whether requests can be verified only where the source has a token. */
+bool
+intake_scheme_uses_token(const IntakeScheme *scheme)
+{
+	return uses(scheme, "token");
+}
+
+/* Whether a request is worth nothing to who has caught it, a while later. */
+bool
+intake_scheme_has_window(const IntakeScheme *scheme)
+{
+	IntakeLocation location = {.count = 1};
+
+	if (scheme->kind == INTAKE_JWT)
 		return true;
-	wanted = intake_message_text(requirement->value, values);
-	return wanted.data != NULL && intake_digest_equal(found, wanted);
+	if (!scheme->has_timestamp || scheme->tolerance < 0 || scheme->message == NULL)
+		return false;
+	location.places[0] = scheme->timestamp;
+	return intake_message_uses(scheme->message, "timestamp") ||
+		   intake_scheme_covers(scheme, &location);
+}
+
+static bool
+covers_place(const IntakeScheme *scheme, const IntakePlace *place)
+{
+	if (place->kind == INTAKE_CLAIM)
+		return true;
+	if (scheme->message == NULL)
+		return false;
+	if (intake_message_uses_place(scheme->message, place))
+		return true;
+	if (place->kind == INTAKE_QUERY)
+		return intake_message_uses(scheme->message, "url");
+	if (place->kind == INTAKE_FORM && intake_message_uses(scheme->message, "form_sorted"))
+		return true;
+	return (place->kind == INTAKE_JSON || place->kind == INTAKE_FORM ||
+			place->kind == INTAKE_BODY) &&
+		   intake_message_uses(scheme->message, "body");
+}
+
+/* Whether whatever stands at a location is covered by the signature. */
+bool
+intake_scheme_covers(const IntakeScheme *scheme, const IntakeLocation *location)
+{
+	for (int i = 0; i < location->count; i++)
+		if (!covers_place(scheme, &location->places[i]))
+			return false;
+	return location->count > 0;
+}
+
+/* ---- credentials ---- */
+
+static bool
+contains(IntakeSlice text, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (size_t i = 0; i + n <= text.len; i++)
+		if (strncasecmp(text.data + i, word, n) == 0)
+			return true;
+	return false;
+}
+
+static bool
+ends_with(IntakeSlice text, const char *word)
+{
+	size_t n = strlen(word);
+
+	return text.len >= n && strncasecmp(text.data + text.len - n, word, n) == 0;
+}
+
+/* Whether the name of a header says that its value is a credential, or a signature. */
+static bool
+sounds_like_credential(IntakeSlice name)
+{
+	static const char *const words[] = {"authorization", "cookie",  "secret",
+										"password",      "api-key", "apikey"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (contains(name, words[i]))
+			return true;
+	if (ends_with(name, "token"))
+		return !contains(name, "idempotency");
+	return ends_with(name, "signature") || ends_with(name, "signature-256") ||
+		   ends_with(name, "-auth") || ends_with(name, "-hmac-sha256");
 }
 
 /*
- * Whether a header must not be stored: the customary credentials, and wherever SCHEME (or
- * NULL) finds signatures or tokens.
+ * Whether a header must not be stored: what is called like a credential, and wherever SCHEME
+ * (or NULL) finds signatures or tokens.
  */
 bool
 intake_scheme_header_is_credential(const IntakeScheme *scheme, IntakeSlice name)
 {
-	static const char *const names[] = {"authorization", "proxy-authorization", "cookie"};
-
-	for (int i = 0; i < 3; i++)
-		if (intake_slice_equal_nocase(name, intake_slice_cstr(names[i])))
-			return true;
+	if (sounds_like_credential(name))
+		return true;
 	for (int i = 0; scheme != NULL && i < scheme->n_signatures; i++)
 	{
 		const IntakePlace *place = &scheme->signatures[i];

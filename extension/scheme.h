@@ -9,14 +9,9 @@
 #include "encoding.h"
 #include "location.h"
 #include "message.h"
+#include "publickey.h"
+#include "requirement.h"
 #include "timestamp.h"
-
-/* A location, and the template that it must equal. */
-typedef struct IntakePair
-{
-	const char *location;
-	const char *value;
-} IntakePair;
 
 /* A row as it is stored; NULL where the column is. See sql/20_tables.sql for the meanings. */
 typedef struct IntakeSchemeRow
@@ -42,6 +37,9 @@ typedef struct IntakeSchemeRow
 	const char *each;
 	const char *const *url_variants;
 	int n_url_variants;
+	const char *verified;   /* NULL: as the rest of the row tells */
+	const IntakePair *when; /* of a variant */
+	int n_when;
 } IntakeSchemeRow;
 
 typedef enum
@@ -49,14 +47,18 @@ typedef enum
 	INTAKE_HMAC,
 	INTAKE_HASH,
 	INTAKE_TOKEN,
-	INTAKE_BASIC
+	INTAKE_BASIC,
+	INTAKE_PUBLIC_KEY, /* ed25519, ecdsa, rsa */
+	INTAKE_JWT,
+	INTAKE_UNSIGNED /* none */
 } IntakeSchemeKind;
 
 typedef enum
 {
 	INTAKE_PLAIN,
 	INTAKE_KV,
-	INTAKE_LIST
+	INTAKE_LIST,
+	INTAKE_JSON_ITEM
 } IntakeSignatureFormat;
 
 typedef enum
@@ -66,17 +68,21 @@ typedef enum
 	INTAKE_KEY_NFKD     /* the secret, which must be ASCII */
 } IntakeKeyForm;
 
-/* A requirement: the first value at a location equals a rendered template. */
-typedef struct IntakeRequirement
+/* What of a request is known to come from the sender. */
+typedef enum
 {
-	IntakeLocation location;
-	IntakeMessage *value; /* NULL: any value will do */
-} IntakeRequirement;
+	INTAKE_VERIFIED_NONE = 'n',
+	INTAKE_VERIFIED_ORIGIN = 'o',   /* who sent it, but not what */
+	INTAKE_VERIFIED_SIGNATURE = 's' /* the body, too */
+} IntakeVerified;
 
 typedef struct IntakeScheme
 {
 	IntakeSchemeKind kind;
 	IntakeAlgorithm algorithm;
+	const char *jwt_algorithm; /* as the header of a token must say */
+	bool key_is_shared;        /* a JSON Web Token by HMAC */
+	IntakeKeyType key_type;
 	IntakeKeyForm key_form;
 	IntakeEncoding key_encoding;
 	IntakeSlice key_prefix;
@@ -98,12 +104,21 @@ typedef struct IntakeScheme
 	int n_require;
 	IntakePath *each; /* or NULL */
 	bool toggle_port; /* try the URL without or with its default port, too */
+	bool decode_url;  /* try the URL with some escapes decoded, too */
+	IntakeVerified verified;
+	IntakeRequirement *when; /* of a variant: what a request must meet */
+	int n_when;
+	struct IntakeScheme *next; /* of a variant: the next one, at last the scheme itself */
 } IntakeScheme;
 
 extern IntakeScheme *intake_scheme_compile(const IntakeSchemeRow *row, char **error);
-extern bool intake_scheme_requirement(const IntakePair *pair, IntakeRequirement *requirement,
-									  char **error);
-extern bool intake_scheme_meets(const IntakeRequirement *requirement, const IntakeValues *values);
+extern void intake_scheme_release(IntakeScheme *scheme);
+extern const IntakeScheme *intake_scheme_for(const IntakeScheme *scheme,
+											 const IntakeRequest *request);
+extern bool intake_scheme_uses_url(const IntakeScheme *scheme);
+extern bool intake_scheme_uses_token(const IntakeScheme *scheme);
+extern bool intake_scheme_has_window(const IntakeScheme *scheme);
+extern bool intake_scheme_covers(const IntakeScheme *scheme, const IntakeLocation *location);
 extern bool intake_scheme_header_is_credential(const IntakeScheme *scheme, IntakeSlice name);
 
 #endif

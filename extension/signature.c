@@ -1,38 +1,31 @@
 /*
  * signature.c
- *		Verification of a request. Pure: time and secrets are arguments.
+ *		Verification of a request. Pure: time and keys are arguments.
  *
- * Every candidate signature is tried with every secret; one pair that matches is enough. The
- * digest of a message depends on the timestamp and the secret only, and candidates that
- * share their timestamp share it. All comparisons are in constant time, and anything that
- * cannot be read is a refusal.
+ * Every signature that a request presents is tried with every key; one pair that matches is
+ * enough. The digest of a message depends on the timestamp and the key only, and candidates
+ * that share their timestamp share it. All comparisons are in constant time, and anything
+ * that cannot be read is a refusal.
  */
 #include <stdio.h>
 
 #include "memory.h"
 
+#include "candidate.h"
+#include "jwt.h"
 #include "signature.h"
 
-#define MOST_CANDIDATES 100
-#define MOST_KEY 4096 /* bytes of a decoded key */
-
-/* One signature that the request presents. */
-typedef struct Candidate
-{
-	IntakeSlice value;
-	IntakeSlice timestamp; /* of its group, where the scheme has it there */
-} Candidate;
+#define MOST_SIGNATURE 2048          /* bytes, decoded */
+#define CLOCK_SKEW INT64_C(10000000) /* microseconds that clocks of tokens may differ */
 
 typedef struct Verification
 {
 	const IntakeScheme *scheme;
+	IntakeRequest request; /* a copy, which gets claims */
 	IntakeValues values;
-	const IntakeSlice *secrets;
-	int n_secrets;
-	Candidate candidates[MOST_CANDIDATES];
-	int n_candidates;
-	bool overflow;   /* there were more */
-	bool other_tags; /* there were items with other tags */
+	IntakeKey **keys;
+	int n_keys;
+	IntakeCandidates candidates;
 	IntakeVerdict *verdict;
 } Verification;
 
@@ -40,9 +33,22 @@ const char *
 intake_reason_name(IntakeReason reason)
 {
 	static const char *const names[] = {
-		"ok",           "no_secret",    "bad_secret",    "no_signature",    "malformed_signature",
-		"unknown_tag",  "no_timestamp", "bad_timestamp", "stale_timestamp", "future_timestamp",
-		"missing_part", "requirement",  "no_public_url", "mismatch",
+		"ok",
+		"no_secret",
+		"bad_secret",
+		"expired_secret",
+		"no_signature",
+		"malformed_signature",
+		"unknown_tag",
+		"no_timestamp",
+		"bad_timestamp",
+		"stale_timestamp",
+		"future_timestamp",
+		"missing_part",
+		"requirement",
+		"no_public_url",
+		"no_verify_token",
+		"mismatch",
 	};
 
 	return names[reason];
@@ -56,276 +62,164 @@ refuse(Verification *v, IntakeReason reason, const char *detail)
 	return false;
 }
 
-/* ---- keys ---- */
-
-/* The key that a secret stands for, in BUFFER if it must be decoded. */
-static bool
-decode_key(const IntakeScheme *scheme, IntakeSlice secret, unsigned char *buffer, IntakeSlice *key)
-{
-	IntakeDigest digest;
-	size_t length;
-
-	if (scheme->key_form == INTAKE_KEY_SHA1)
-	{
-		if (!intake_digest_plain(INTAKE_SHA1, &secret, 1, &digest))
-			return false;
-		memcpy(buffer, digest.bytes, digest.len);
-		*key = (IntakeSlice){(char *) buffer, digest.len};
-		return true;
-	}
-	*key = secret;
-	if (scheme->key_encoding == INTAKE_RAW)
-		return true;
-	if (scheme->key_prefix.data != NULL && intake_slice_starts(secret, scheme->key_prefix))
-		secret = intake_slice_after(secret, scheme->key_prefix.len);
-	if (!intake_encoding_decode(scheme->key_encoding, secret, buffer, MOST_KEY, &length) &&
-		!(scheme->key_encoding == INTAKE_BASE64 &&
-		  intake_encoding_decode(INTAKE_BASE64URL, secret, buffer, MOST_KEY, &length)))
-		return false;
-	*key = (IntakeSlice){(char *) buffer, length};
-	return true;
-}
-
-/*
- * Whether a secret can be one for a scheme; *WHY says what is wrong, without the secret. A
- * base64 key may lack its padding, since people copy it by hand.
- */
-bool
-intake_signature_key_valid(const IntakeScheme *scheme, IntakeSlice secret, const char **why)
-{
-	unsigned char buffer[MOST_KEY];
-	IntakeSlice key;
-
-	*why = "it is empty";
-	if (secret.data == NULL || secret.len == 0)
-		return false;
-	*why = "it is not in the encoding that the scheme asks for";
-	if (!decode_key(scheme, secret, buffer, &key))
-		return false;
-	*why = "its key is empty";
-	if (key.len == 0)
-		return false;
-	*why = "it has characters that Unicode normalisation would change";
-	for (size_t i = 0; scheme->key_form == INTAKE_KEY_NFKD && i < secret.len; i++)
-		if ((unsigned char) secret.data[i] >= 0x80)
-			return false;
-	*why = "it is not user:password";
-	return scheme->kind != INTAKE_BASIC || memchr(secret.data, ':', secret.len) != NULL;
-}
-
 /* ---- candidates ---- */
 
-static void
-add_candidate(Verification *v, IntakeSlice value, IntakeSlice timestamp)
+/* Refuses, and says where the scheme looks. */
+static bool
+refuse_missing(Verification *v)
 {
-	if (v->n_candidates == MOST_CANDIDATES)
-		v->overflow = true;
-	else
-		v->candidates[v->n_candidates++] = (Candidate){value, timestamp};
-}
+	static const char *const kinds[] = {"header", "headers", "query", "form",
+										"json",   "jwt",     "sig",   "body"};
+	const IntakePlace *place = &v->scheme->signatures[0];
+	char detail[160];
 
-/* The value of the first item of that name in a group. */
-static IntakeSlice
-find_item(const IntakeScheme *scheme, IntakeSlice group, IntakeSlice wanted)
-{
-	while (group.data != NULL)
-	{
-		IntakeSlice item = intake_slice_trim(intake_slice_cut(group, scheme->item_sep, &group));
-		IntakeSlice value;
-		IntakeSlice name = intake_slice_cut(item, scheme->kv_sep, &value);
-
-		if (value.data != NULL && intake_slice_equal(name, wanted))
-			return value;
-	}
-	return INTAKE_ABSENT;
-}
-
-static void
-add_group(Verification *v, IntakeSlice group)
-{
-	const IntakeScheme *scheme = v->scheme;
-	IntakeSlice timestamp = INTAKE_ABSENT;
-
-	if (scheme->format == INTAKE_PLAIN)
-	{
-		add_candidate(v, group, timestamp);
-		return;
-	}
-	if (scheme->has_timestamp && scheme->timestamp.kind == INTAKE_SIGNATURE_ITEM)
-		timestamp = find_item(scheme, group, scheme->timestamp.name);
-	while (group.data != NULL && !v->overflow)
-	{
-		IntakeSlice item = intake_slice_trim(intake_slice_cut(group, scheme->item_sep, &group));
-		IntakeSlice value = item;
-		IntakeSlice name;
-
-		if (scheme->format == INTAKE_LIST)
-		{
-			add_candidate(v, item, timestamp);
-			continue;
-		}
-		name = intake_slice_cut(item, scheme->kv_sep, &value);
-		if (value.data == NULL)
-			continue;
-		if (scheme->tag == NULL || intake_slice_equal(name, intake_slice_cstr(scheme->tag)))
-			add_candidate(v, value, timestamp);
-		else
-			v->other_tags = true;
-	}
-}
-
-/* Collects the candidates of one value; false where the prefix is missing. */
-static void
-add_value(Verification *v, IntakeSlice value)
-{
-	if (value.data == NULL)
-		return;
-	if (v->scheme->prefix.data != NULL)
-	{
-		if (!intake_slice_starts(value, v->scheme->prefix))
-		{
-			v->other_tags = true;
-			return;
-		}
-		value = intake_slice_after(value, v->scheme->prefix.len);
-	}
-	if (v->scheme->group_sep == NULL)
-	{
-		add_group(v, value);
-		return;
-	}
-	while (value.data != NULL && !v->overflow)
-	{
-		IntakeSlice group =
-			intake_slice_trim(intake_slice_cut(value, v->scheme->group_sep, &value));
-
-		if (group.len > 0)
-			add_group(v, group);
-	}
+	snprintf(detail, sizeof(detail), "there is nothing at %s:%.*s%s", kinds[place->kind],
+			 (int) (place->name.len < 100 ? place->name.len : 100), place->name.data,
+			 v->scheme->n_signatures > 1 ? ", nor at the other places of the scheme" : "");
+	return refuse(v, INTAKE_NO_SIGNATURE, detail);
 }
 
 static bool
 collect(Verification *v)
 {
-	IntakeSlice values[MOST_CANDIDATES + 1];
+	IntakeCandidates *candidates = &v->candidates;
 
-	v->n_candidates = 0;
-	v->other_tags = false;
-	for (int i = 0; i < v->scheme->n_signatures; i++)
-	{
-		int found = intake_location_all(&v->scheme->signatures[i], v->values.request,
-										v->values.item, values, MOST_CANDIDATES + 1);
-
-		for (int j = 0; j < found; j++)
-			add_value(v, values[j]);
-	}
-	if (v->overflow)
+	intake_candidates_collect(v->scheme, &v->request, v->values.item, candidates);
+	if (candidates->overflow)
 		return refuse(v, INTAKE_MALFORMED_SIGNATURE, "more than 100 signatures");
-	if (v->n_candidates == 0 && v->other_tags)
-		return refuse(v, INTAKE_UNKNOWN_TAG, "no signature of the version that the scheme names");
-	if (v->n_candidates == 0)
-		return refuse(v, INTAKE_NO_SIGNATURE,
-					  "the request has no signature where the scheme looks");
-	return true;
+	if (candidates->count == 0 && candidates->other_tags)
+		return refuse(v, INTAKE_UNKNOWN_TAG,
+					  "no signature has the tag, version or prefix that the scheme names");
+	return candidates->count > 0 || refuse_missing(v);
 }
 
 /* ---- time ---- */
 
 /* The timestamp that belongs to a candidate, as it is written. */
 static IntakeSlice
-timestamp_of(Verification *v, const Candidate *candidate)
+timestamp_of(Verification *v, const IntakeCandidate *candidate)
 {
 	IntakeSlice value;
 
+	if (!v->scheme->has_timestamp)
+		return INTAKE_ABSENT;
 	if (v->scheme->timestamp.kind == INTAKE_SIGNATURE_ITEM)
 		return candidate->timestamp;
-	if (intake_location_all(&v->scheme->timestamp, v->values.request, v->values.item, &value, 1) ==
-		0)
+	if (intake_location_all(&v->scheme->timestamp, &v->request, v->values.item, &value, 1) == 0)
 		return INTAKE_ABSENT;
 	return value;
+}
+
+/* Whether a time is no more than OLD before now, and no more than AHEAD behind it. */
+static bool
+check_age(Verification *v, int64_t time, int64_t old, int64_t ahead)
+{
+	int64_t age = v->request.now - time;
+	char detail[120];
+
+	if (age <= old && -age <= ahead)
+		return true;
+	snprintf(detail, sizeof(detail), "the timestamp is %lld s %s, the tolerance is %lld s",
+			 (long long) ((age < 0 ? -age : age) / 1000000), age < 0 ? "ahead" : "old",
+			 (long long) ((age < 0 ? ahead : old) / 1000000));
+	return refuse(v, age < 0 ? INTAKE_FUTURE_TIMESTAMP : INTAKE_STALE_TIMESTAMP, detail);
 }
 
 static bool
 in_window(Verification *v, IntakeSlice timestamp)
 {
+	int64_t tolerance = v->scheme->tolerance;
 	int64_t time;
-	int64_t age;
-	char detail[120];
 
+	if (!v->scheme->has_timestamp)
+		return true;
 	if (timestamp.data == NULL || timestamp.len == 0)
 		return refuse(v, INTAKE_NO_TIMESTAMP,
 					  "the request has no timestamp where the scheme looks");
 	if (!intake_timestamp_read(v->scheme->unit, timestamp, &time))
 		return refuse(v, INTAKE_BAD_TIMESTAMP, "the timestamp cannot be read");
-	age = v->values.request->now - time;
-	if (v->scheme->tolerance < 0 || (age <= v->scheme->tolerance && -age <= v->scheme->tolerance))
-		return true;
-	snprintf(detail, sizeof(detail), "the timestamp is %lld s %s, the tolerance is %lld s",
-			 (long long) ((age < 0 ? -age : age) / 1000000), age < 0 ? "ahead" : "old",
-			 (long long) (v->scheme->tolerance / 1000000));
-	return refuse(v, age < 0 ? INTAKE_FUTURE_TIMESTAMP : INTAKE_STALE_TIMESTAMP, detail);
+	return tolerance < 0 || check_age(v, time, tolerance, tolerance);
 }
 
-/* ---- digests ---- */
+/* ---- signed messages ---- */
 
-static bool
-digest_message(Verification *v, IntakeSlice secret, IntakeDigest *digest)
+static int
+render(Verification *v, IntakeSlice **parts)
 {
-	IntakeSlice *parts =
-		palloc((intake_message_parts(v->scheme->message) + 1) * sizeof(IntakeSlice));
-	unsigned char buffer[MOST_KEY];
-	IntakeSlice key;
 	int count;
-	bool ok;
 
-	v->values.secret = secret;
-	count = intake_message_render(v->scheme->message, &v->values, parts);
+	*parts = palloc((intake_message_parts(v->scheme->message) + 1) * sizeof(IntakeSlice));
+	count = intake_message_render(v->scheme->message, &v->values, *parts);
 	if (count < 0)
-	{
-		pfree(parts);
-		return refuse(v, INTAKE_MISSING_PART, "the request lacks a value that the scheme signs");
-	}
-	if (v->scheme->kind == INTAKE_HASH)
-		ok = intake_digest_plain(v->scheme->algorithm, parts, count, digest);
-	else
-		ok = decode_key(v->scheme, secret, buffer, &key) && key.len > 0 &&
-			 intake_digest_hmac(v->scheme->algorithm, key, parts, count, digest);
-	pfree(parts);
-	if (!ok)
-		return refuse(v, INTAKE_BAD_SECRET, "the secret cannot be used");
-	return true;
+		refuse(v, INTAKE_MISSING_PART, "the request lacks a value that the scheme signs");
+	return count;
+}
+
+/* Whether a candidate, decoded, is one of the message by a public key. */
+static bool
+matches_public(Verification *v, const IntakeKey *key, const IntakeSlice *parts, int count,
+			   IntakeSlice value)
+{
+	unsigned char bytes[MOST_SIGNATURE];
+	IntakeSlice signature = {(char *) bytes, 0};
+
+	if (!intake_encoding_decode(v->scheme->encoding, value, bytes, sizeof(bytes), &signature.len))
+		return false;
+	for (int i = 0; i < key->n_public_keys; i++)
+		if (intake_publickey_verify(&key->public_keys[i], v->scheme->algorithm, parts, count,
+									signature))
+			return true;
+	return false;
 }
 
 /* Whether a candidate, decoded, is the digest. */
 static bool
-matches(const IntakeScheme *scheme, IntakeSlice value, const IntakeDigest *digest)
+matches_digest(const IntakeScheme *scheme, IntakeSlice value, const IntakeDigest *digest)
 {
-	unsigned char decoded[INTAKE_DIGEST_MAX];
+	unsigned char bytes[INTAKE_DIGEST_MAX];
 	size_t length;
 
-	return intake_encoding_decode(scheme->encoding, value, decoded, sizeof(decoded), &length) &&
-		   intake_digest_equal((IntakeSlice){(char *) decoded, length},
-							   (IntakeSlice){(char *) digest->bytes, digest->len});
+	return intake_encoding_decode(scheme->encoding, value, bytes, sizeof(bytes), &length) &&
+		   intake_digest_equal((IntakeSlice){(char *) bytes, length}, intake_digest_slice(digest));
 }
 
-/* Tries the candidates that share TIMESTAMP with one secret. */
 static bool
-try_secret(Verification *v, IntakeSlice timestamp, int secret)
+make_digest(Verification *v, IntakeKey *key, const IntakeSlice *parts, int count,
+			IntakeDigest *digest)
 {
+	if (v->scheme->kind == INTAKE_HASH)
+		return intake_digest_plain(v->scheme->algorithm, parts, count, digest);
+	return intake_digest_mac(intake_key_mac(key, v->scheme->algorithm), parts, count, digest);
+}
+
+/* Tries the candidates that share TIMESTAMP with one key. */
+static bool
+try_key(Verification *v, IntakeSlice timestamp, int index)
+{
+	IntakeKey *key = v->keys[index];
+	bool is_public = v->scheme->kind == INTAKE_PUBLIC_KEY;
 	IntakeDigest digest;
+	IntakeSlice *parts;
+	int count;
 
-	v->values.timestamp = timestamp;
-	if (!digest_message(v, v->secrets[secret], &digest))
+	v->values.timestamp = v->verdict->timestamp = timestamp;
+	v->values.secret = key->secret;
+	count = render(v, &parts);
+	if (count < 0)
 		return false;
-	for (int i = 0; i < v->n_candidates; i++)
+	if (!is_public && !make_digest(v, key, parts, count, &digest))
+		return refuse(v, INTAKE_BAD_SECRET, "the secret cannot be used");
+	for (int i = 0; i < v->candidates.count; i++)
 	{
-		Candidate *candidate = &v->candidates[i];
+		IntakeCandidate *candidate = &v->candidates.list[i];
 
-		if ((candidate->timestamp.data == NULL ||
-			 intake_slice_equal(candidate->timestamp, timestamp)) &&
-			matches(v->scheme, candidate->value, &digest))
+		if (candidate->timestamp.data != NULL &&
+			!intake_slice_equal(candidate->timestamp, timestamp))
+			continue;
+		if (is_public ? matches_public(v, key, parts, count, candidate->value)
+					  : matches_digest(v->scheme, candidate->value, &digest))
 		{
-			v->verdict->secret = secret;
+			v->verdict->key = index;
 			return true;
 		}
 	}
@@ -333,31 +227,28 @@ try_secret(Verification *v, IntakeSlice timestamp, int secret)
 }
 
 static bool
-seen_before(const Verification *v, int index)
+seen_before(const IntakeCandidates *candidates, int index)
 {
 	for (int i = 0; i < index; i++)
-		if (intake_slice_equal(v->candidates[i].timestamp, v->candidates[index].timestamp))
+		if (intake_slice_equal(candidates->list[i].timestamp, candidates->list[index].timestamp))
 			return true;
 	return false;
 }
 
 static bool
-try_digests(Verification *v)
+try_messages(Verification *v)
 {
-	for (int i = 0; i < v->n_candidates; i++)
+	for (int i = 0; i < v->candidates.count; i++)
 	{
-		IntakeSlice timestamp = INTAKE_ABSENT;
+		IntakeSlice timestamp;
 
-		if (seen_before(v, i))
+		if (seen_before(&v->candidates, i))
 			continue;
-		if (v->scheme->has_timestamp)
-		{
-			timestamp = timestamp_of(v, &v->candidates[i]);
-			if (!in_window(v, timestamp))
-				continue;
-		}
-		for (int secret = 0; secret < v->n_secrets; secret++)
-			if (try_secret(v, timestamp, secret))
+		timestamp = timestamp_of(v, &v->candidates.list[i]);
+		if (!in_window(v, timestamp))
+			continue;
+		for (int key = 0; key < v->n_keys; key++)
+			if (try_key(v, timestamp, key))
 				return true;
 	}
 	return false;
@@ -374,8 +265,7 @@ token_equal(IntakeSlice presented, IntakeSlice secret)
 	/* Digests have one length, so that of the secret does not show. */
 	return intake_digest_plain(INTAKE_SHA256, &presented, 1, &a) &&
 		   intake_digest_plain(INTAKE_SHA256, &secret, 1, &b) &&
-		   intake_digest_equal((IntakeSlice){(char *) a.bytes, a.len},
-							   (IntakeSlice){(char *) b.bytes, b.len});
+		   intake_digest_equal(intake_digest_slice(&a), intake_digest_slice(&b));
 }
 
 static IntakeSlice
@@ -399,52 +289,119 @@ decode_basic(IntakeSlice value)
 static bool
 try_tokens(Verification *v)
 {
-	for (int secret = 0; secret < v->n_secrets; secret++)
+	for (int key = 0; key < v->n_keys; key++)
 	{
 		bool all = true;
 
-		for (int i = 0; i < v->n_candidates; i++)
+		for (int i = 0; i < v->candidates.count; i++)
 		{
-			IntakeSlice token = v->candidates[i].value;
+			IntakeSlice token = v->candidates.list[i].value;
 
 			if (v->scheme->kind == INTAKE_BASIC)
 				token = decode_basic(token);
-			all = all && token.data != NULL && token_equal(token, v->secrets[secret]);
+			all = all && token.data != NULL && token_equal(token, v->keys[key]->secret);
 		}
 		if (all)
 		{
-			v->verdict->secret = secret;
+			v->verdict->key = key;
 			return true;
 		}
 	}
 	return refuse(v, INTAKE_MISMATCH, "the token is not a secret of the source");
 }
 
+/* ---- JSON Web Tokens ---- */
+
+/* Whether now is between the times that a token names. */
+static bool
+check_token_times(Verification *v, const IntakeJwt *token)
+{
+	const int64_t ever = INT64_MAX;
+	int64_t time;
+	bool present;
+
+	if (!intake_jwt_time(token, "/exp", &present, &time))
+		return refuse(v, INTAKE_BAD_TIMESTAMP, "the claim exp cannot be read");
+	if (present && !check_age(v, time, CLOCK_SKEW, ever))
+		return false;
+	if (!intake_jwt_time(token, "/nbf", &present, &time))
+		return refuse(v, INTAKE_BAD_TIMESTAMP, "the claim nbf cannot be read");
+	return !present || check_age(v, time, ever, CLOCK_SKEW);
+}
+
+static bool
+try_jwt(Verification *v, IntakeSlice text)
+{
+	IntakeJwt token;
+	int key = 0;
+
+	if (!intake_jwt_read(text, &token))
+		return refuse(v, INTAKE_MALFORMED_SIGNATURE, "it is not a JSON Web Token");
+	if (!intake_jwt_algorithm_is(&token, v->scheme->jwt_algorithm))
+		return refuse(v, INTAKE_UNKNOWN_TAG, "the token names another algorithm than the scheme");
+	while (key < v->n_keys && !intake_jwt_verify(&token, v->scheme, v->keys[key]))
+		key++;
+	if (key == v->n_keys)
+		return refuse(v, INTAKE_MISMATCH, "the token was not signed with any secret");
+	v->request.claims = v->verdict->claims = token.claims;
+	v->verdict->key = key;
+	v->verdict->timestamp = timestamp_of(v, NULL);
+	return check_token_times(v, &token) && in_window(v, v->verdict->timestamp);
+}
+
+static bool
+try_jwts(Verification *v)
+{
+	for (int i = 0; i < v->candidates.count; i++)
+		if (try_jwt(v, v->candidates.list[i].value))
+			return true;
+	return false;
+}
+
 /* ---- the whole ---- */
+
+static bool
+try_candidates(Verification *v)
+{
+	switch (v->scheme->kind)
+	{
+		case INTAKE_TOKEN:
+		case INTAKE_BASIC:
+			return try_tokens(v);
+		case INTAKE_JWT:
+			return try_jwts(v);
+		default:
+			return try_messages(v);
+	}
+}
 
 static bool
 verify_item(Verification *v)
 {
-	for (int i = 0; i < v->scheme->n_require; i++)
-		if (!intake_scheme_meets(&v->scheme->require[i], &v->values))
-			return refuse(v, INTAKE_REQUIREMENT, "the request lacks what the scheme requires");
-	if (!collect(v))
+	if (!collect(v) || !try_candidates(v))
 		return false;
-	if (v->scheme->kind == INTAKE_TOKEN || v->scheme->kind == INTAKE_BASIC)
-		return try_tokens(v);
-	return try_digests(v);
+	for (int i = 0; i < v->scheme->n_require; i++)
+		if (!intake_requirement_meets(&v->scheme->require[i], &v->values))
+		{
+			char detail[100];
+
+			snprintf(detail, sizeof(detail),
+					 "the signature is right, but requirement %d of the scheme is not met", i + 1);
+			return refuse(v, INTAKE_REQUIREMENT, detail);
+		}
+	return true;
 }
 
 static bool
 verify_items(Verification *v)
 {
-	IntakeSlice items[MOST_CANDIDATES + 1];
+	IntakeSlice items[INTAKE_CANDIDATES_MAX + 1];
 	int count;
 
 	if (v->scheme->each == NULL)
 		return verify_item(v);
-	count = intake_json_find(v->values.request->body, v->scheme->each, items, MOST_CANDIDATES + 1);
-	if (count == 0 || count > MOST_CANDIDATES)
+	count = intake_json_find(v->request.body, v->scheme->each, items, INTAKE_CANDIDATES_MAX + 1);
+	if (count == 0 || count > INTAKE_CANDIDATES_MAX)
 		return refuse(v, INTAKE_NO_SIGNATURE, "the request has no items, or more than 100");
 	for (int i = 0; i < count; i++)
 	{
@@ -454,6 +411,8 @@ verify_items(Verification *v)
 	}
 	return true;
 }
+
+/* ---- URLs ---- */
 
 /* The URL with its default port if it has none, or without it; absent if that is no matter. */
 static IntakeSlice
@@ -467,7 +426,7 @@ toggle_port(IntakeSlice url)
 
 	if (url.len <= start)
 		return INTAKE_ABSENT;
-	while (end < url.len && strchr("/?#", url.data[end]) == NULL)
+	while (end < url.len && memchr("/?#", url.data[end], 3) == NULL)
 		end++;
 	out = palloc(url.len + port.len + 1);
 	if (end - start > port.len && memcmp(url.data + end - port.len, port.data, port.len) == 0)
@@ -484,44 +443,157 @@ toggle_port(IntakeSlice url)
 	return (IntakeSlice){out, url.len + port.len};
 }
 
+/* The URL with the escapes of : / ? @ ! $ ' ( ) * , ; decoded; absent if it has none. */
+static IntakeSlice
+decode_escapes(IntakeSlice url)
+{
+	char *out = palloc(url.len + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < url.len; i++)
+	{
+		unsigned char byte;
+		size_t length;
+
+		out[n] = url.data[i];
+		if (url.data[i] == '%' && i + 2 < url.len &&
+			intake_encoding_decode(INTAKE_HEX, (IntakeSlice){url.data + i + 1, 2}, &byte, 1,
+								   &length) &&
+			byte != 0 && strchr(":/?@!$'()*,;", byte) != NULL)
+		{
+			out[n] = (char) byte;
+			i += 2;
+		}
+		n++;
+	}
+	return n < url.len ? (IntakeSlice){out, n} : INTAKE_ABSENT;
+}
+
+static bool
+verify_with_url(Verification *v, IntakeSlice url)
+{
+	if (url.data == NULL)
+		return false;
+	v->values.url = v->verdict->url = url;
+	return verify_items(v);
+}
+
+static bool
+verify_urls(Verification *v)
+{
+	const IntakeScheme *scheme = v->scheme;
+	IntakeSlice url = v->request.url;
+
+	v->values.url = v->verdict->url = url;
+	if (verify_items(v))
+		return true;
+	if (url.data == NULL || v->verdict->reason != INTAKE_MISMATCH)
+		return false;
+	return (scheme->toggle_port && verify_with_url(v, toggle_port(url))) ||
+		   (scheme->decode_url && verify_with_url(v, decode_escapes(url)));
+}
+
+/* ---- entry ---- */
+
+static void
+begin(Verification *v, const IntakeScheme *scheme, const IntakeRequest *request, IntakeSlice token)
+{
+	v->scheme = scheme;
+	v->request = *request;
+	v->request.claims = INTAKE_ABSENT;
+	v->values.request = &v->request;
+	v->values.url = request->url;
+	v->values.token = token;
+}
+
 /*
- * Verifies a request with the secrets that are valid now. VERDICT says INTAKE_OK only when
- * everything was checked and right.
+ * Verifies a request with the keys that are valid now. TOKEN is what {token} stands for.
+ * VERDICT says INTAKE_OK only when everything was checked and right.
  */
 void
-intake_signature_verify(const IntakeScheme *scheme, const IntakeRequest *request,
-						const IntakeSlice *secrets, int n_secrets, IntakeVerdict *verdict)
+intake_signature_verify(const IntakeScheme *scheme, const IntakeRequest *request, IntakeSlice token,
+						IntakeKey **keys, int n_keys, IntakeVerdict *verdict)
 {
 	Verification *v = palloc0(sizeof(Verification));
 	bool ok = false;
 
 	memset(verdict, 0, sizeof(*verdict));
-	verdict->secret = -1;
+	verdict->key = -1;
 	verdict->reason = INTAKE_MISMATCH;
-	v->scheme = scheme;
-	v->values.request = request;
-	v->values.url = request->url;
-	v->secrets = secrets;
-	v->n_secrets = n_secrets;
+	verdict->scheme = scheme = intake_scheme_for(scheme, request);
 	v->verdict = verdict;
-	if (n_secrets == 0)
+	begin(v, scheme, request, token);
+	v->keys = keys;
+	v->n_keys = n_keys;
+	if (scheme->kind == INTAKE_UNSIGNED)
+		ok = true;
+	else if (n_keys == 0)
 		refuse(v, INTAKE_NO_SECRET, "the source has no secret that is valid now");
-	else if (scheme->message != NULL && intake_message_uses_url(scheme->message) &&
-			 request->url.data == NULL)
+	else if (request->url.data == NULL && intake_scheme_uses_url(scheme))
 		refuse(v, INTAKE_NO_URL, "the scheme signs the URL; the source needs public_url");
+	else if (token.data == NULL && intake_scheme_uses_token(scheme))
+		refuse(v, INTAKE_NO_TOKEN, "the source needs the verify_token that its scheme describes");
 	else
-	{
-		ok = verify_items(v);
-		if (!ok && scheme->toggle_port && verdict->reason == INTAKE_MISMATCH)
-		{
-			v->values.url = toggle_port(request->url);
-			ok = v->values.url.data != NULL && verify_items(v);
-		}
-	}
+		ok = verify_urls(v);
 	if (ok)
 	{
 		verdict->reason = INTAKE_OK;
 		verdict->detail[0] = '\0';
 	}
+	else
+	{
+		verdict->key = -1;
+		verdict->claims = INTAKE_ABSENT;
+	}
 	pfree(v);
+}
+
+/* The messages of all items, one behind the other. */
+static IntakeSlice
+content_of_items(Verification *v)
+{
+	IntakeSlice items[INTAKE_CANDIDATES_MAX];
+	int count = intake_json_find(v->request.body, v->scheme->each, items, INTAKE_CANDIDATES_MAX);
+	IntakeSlice content = {palloc(1), 0};
+
+	for (int i = 0; i < count; i++)
+	{
+		IntakeSlice more;
+
+		v->values.item = items[i];
+		more = intake_message_text(v->scheme->message, &v->values);
+		if (more.data == NULL)
+			return INTAKE_ABSENT;
+		content.data = repalloc((char *) content.data, content.len + more.len + 1);
+		memcpy((char *) content.data + content.len, more.data, more.len);
+		content.len += more.len;
+	}
+	return content;
+}
+
+/*
+ * The content that the signature of a request covers, by its verdict, with TIMESTAMP for its
+ * time and without any secret; the body where a scheme has no message. Absent where the
+ * request lacks a part of it.
+ */
+IntakeSlice
+intake_signature_content(const IntakeVerdict *verdict, const IntakeRequest *request,
+						 IntakeSlice token, IntakeSlice timestamp)
+{
+	Verification *v;
+	IntakeSlice content;
+
+	if (verdict->scheme->message == NULL)
+		return request->body;
+	v = palloc0(sizeof(Verification));
+	begin(v, verdict->scheme, request, token);
+	v->values.url = verdict->url;
+	v->values.secret = intake_slice_cstr("");
+	v->values.timestamp = timestamp;
+	if (v->scheme->each != NULL)
+		content = content_of_items(v);
+	else
+		content = intake_message_text(v->scheme->message, &v->values);
+	pfree(v);
+	return content;
 }

@@ -1,10 +1,11 @@
 /*
  * signature.h
- *		Verification of a request. Pure: time and secrets are arguments.
+ *		Verification of a request. Pure: time and keys are arguments.
  */
 #ifndef INTAKE_SIGNATURE_H
 #define INTAKE_SIGNATURE_H
 
+#include "key.h"
 #include "request.h"
 #include "scheme.h"
 
@@ -13,6 +14,7 @@ typedef enum
 	INTAKE_OK,
 	INTAKE_NO_SECRET,
 	INTAKE_BAD_SECRET,
+	INTAKE_EXPIRED_SECRET,
 	INTAKE_NO_SIGNATURE,
 	INTAKE_MALFORMED_SIGNATURE,
 	INTAKE_UNKNOWN_TAG,
@@ -23,21 +25,28 @@ typedef enum
 	INTAKE_MISSING_PART,
 	INTAKE_REQUIREMENT,
 	INTAKE_NO_URL,
+	INTAKE_NO_TOKEN,
 	INTAKE_MISMATCH
 } IntakeReason;
 
 typedef struct IntakeVerdict
 {
 	IntakeReason reason;
-	int secret;       /* index of the one that matched, or -1 */
 	char detail[200]; /* for the operator: no secret, signature or body */
+	int key;          /* index of the one that matched, or -1 */
+	/* What was verified, or was tried last: */
+	const IntakeScheme *scheme; /* the variant that the request is of */
+	IntakeSlice url;
+	IntakeSlice timestamp;
+	IntakeSlice claims; /* of a token, once verified */
 } IntakeVerdict;
 
 extern const char *intake_reason_name(IntakeReason reason);
 extern void intake_signature_verify(const IntakeScheme *scheme, const IntakeRequest *request,
-									const IntakeSlice *secrets, int n_secrets,
+									IntakeSlice token, IntakeKey **keys, int n_keys,
 									IntakeVerdict *verdict);
-extern bool intake_signature_key_valid(const IntakeScheme *scheme, IntakeSlice secret,
-									   const char **why);
+extern IntakeSlice intake_signature_content(const IntakeVerdict *verdict,
+											const IntakeRequest *request, IntakeSlice token,
+											IntakeSlice timestamp);
 
 #endif

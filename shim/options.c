@@ -17,7 +17,8 @@ typedef enum
 	OPTION_NUMBER,
 	OPTION_SIZE,
 	OPTION_SECONDS,
-	OPTION_LEVEL
+	OPTION_LEVEL,
+	OPTION_RANGES /* may be given again, and adds up */
 } OptionKind;
 
 typedef struct Option
@@ -56,9 +57,14 @@ static const Option table[] = {
 	{"request-timeout", "INTAKE_REQUEST_TIMEOUT", "SECONDS", "30",
 	 "time to send a request, and for the database to answer it", OPTION_SECONDS,
 	 FIELD(request_timeout), 0.1, 3600},
+	{"trusted-proxy", "INTAKE_TRUSTED_PROXY", "CIDR,...", "",
+	 "proxies whose X-Forwarded-For or Forwarded is believed: 10.0.0.0/8,2001:db8::1; may be repeated",
+	 OPTION_RANGES, FIELD(trusted_proxies), 0, 0},
 };
 
 #define COUNT (sizeof(table) / sizeof(table[0]))
+
+static bool given[COUNT]; /* on the command line */
 
 static void
 print_help(void)
@@ -115,6 +121,12 @@ set(const Option *option, const char *value, ShimOptions *options)
 			refuse(option, value);
 		return;
 	}
+	if (option->kind == OPTION_RANGES)
+	{
+		if (!shim_peer_trust((ShimTrust *) field, value))
+			refuse(option, value);
+		return;
+	}
 	if (!read_number(value, option->kind == OPTION_SIZE, &number) ||
 		!(number >= option->low && number <= option->high) ||
 		(option->kind != OPTION_SECONDS && number != (double) (long long) number))
@@ -134,6 +146,16 @@ find(const char *name, size_t length)
 		if (strlen(table[i].name) == length && memcmp(table[i].name, name, length) == 0)
 			return &table[i];
 	return NULL;
+}
+
+/* The first value of the command line takes the place of the environment's. */
+static void
+set_from_command_line(const Option *option, const char *value, ShimOptions *options)
+{
+	if (option->kind == OPTION_RANGES && !given[option - table])
+		((ShimTrust *) ((char *) options + option->offset))->count = 0;
+	given[option - table] = true;
+	set(option, value, options);
 }
 
 /* Reads --name value or --name=value at *INDEX. */
@@ -158,7 +180,7 @@ read_argument(int argc, char **argv, int *index, ShimOptions *options)
 		fprintf(stderr, "intake-shim: --%s needs a value\n", option->name);
 		exit(2);
 	}
-	set(option, value, options);
+	set_from_command_line(option, value, options);
 }
 
 void

@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 
+#include "peer.h"
+
 typedef struct ShimOptions
 {
 	const char *listen;     /* address:port */
@@ -17,6 +19,7 @@ typedef struct ShimOptions
 	int max_connections;    /* of clients */
 	size_t max_queue;       /* bytes that wait for the database */
 	double request_timeout; /* seconds */
+	ShimTrust trusted_proxies;
 } ShimOptions;
 
 /* Reads the environment and then the command line. Ends the program on --help and on errors. */

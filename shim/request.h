@@ -26,7 +26,7 @@ typedef struct ShimRequest
 	const char *query; /* within target, or "" */
 	ShimBuffer headers;
 	ShimBuffer body;
-	char peer[64];
+	char peer[64];       /* the sender's address, or "" */
 	double submitted_at; /* seconds, monotonic */
 
 	int status;           /* of the answer */

@@ -21,6 +21,7 @@
 #include "connection.h"
 #include "log.h"
 #include "metrics.h"
+#include "peer.h"
 #include "request.h"
 #include "server.h"
 
@@ -48,6 +49,7 @@ typedef struct Exchange
 
 static struct MHD_Daemon *daemon_handle;
 static size_t max_body;
+static const ShimTrust *trusted_proxies;
 static atomic_int exchanges; /* requests that have begun and are not over */
 static atomic_bool draining;
 
@@ -147,20 +149,18 @@ add_header(void *closure, enum MHD_ValueKind kind, const char *name, size_t name
 	return MHD_YES;
 }
 
+/* Notes the sender's address; the headers are there. */
 static void
 note_peer(Exchange *exchange)
 {
+	ShimRequest *request = &exchange->request;
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 
-	if (info == NULL || info->client_addr == NULL)
-		return;
-	if (getnameinfo(info->client_addr,
-					info->client_addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-															 : sizeof(struct sockaddr_in),
-					exchange->request.peer, sizeof(exchange->request.peer), NULL, 0,
-					NI_NUMERICHOST) != 0)
-		exchange->request.peer[0] = '\0';
+	if (info != NULL && info->client_addr != NULL)
+		shim_peer_find(trusted_proxies, info->client_addr,
+					   (IntakeSlice){request->headers.data, request->headers.length}, request->peer,
+					   sizeof(request->peer));
 }
 
 /* Hands a complete request to the database, or answers 503. */
@@ -444,7 +444,7 @@ report_address(int fd)
 			host, port);
 }
 
-/* Starts to listen. Returns false when it cannot, having said why. */
+/* Starts to listen, and keeps the options. Returns false when it cannot, having said why. */
 bool
 shim_server_start(const ShimOptions *options)
 {
@@ -453,6 +453,7 @@ shim_server_start(const ShimOptions *options)
 	if (fd < 0)
 		return false;
 	max_body = options->max_body;
+	trusted_proxies = &options->trusted_proxies;
 	shim_connection_start(options->request_timeout);
 	daemon_handle = MHD_start_daemon(
 		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,

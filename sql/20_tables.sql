@@ -2,12 +2,14 @@
 
 CREATE TABLE intake.scheme (
     name text PRIMARY KEY,
-    kind text NOT NULL CHECK (kind IN ('hmac', 'hash', 'token', 'basic', 'internal')),
-    algorithm text CHECK (algorithm IN ('sha1', 'sha256', 'sha512')),
+    kind text NOT NULL CHECK (kind IN ('hmac', 'hash', 'token', 'basic', 'ed25519', 'ecdsa', 'rsa',
+                                       'jwt', 'none', 'internal')),
+    algorithm text CHECK (algorithm IN ('sha1', 'sha256', 'sha512', 'HS256', 'HS512', 'RS256', 'RS512',
+                                        'ES256', 'EdDSA')),
     key text NOT NULL DEFAULT 'raw',
     signature_from text[] NOT NULL DEFAULT '{}',
     prefix text,
-    format text NOT NULL DEFAULT 'plain' CHECK (format IN ('plain', 'kv', 'list')),
+    format text NOT NULL DEFAULT 'plain' CHECK (format IN ('plain', 'kv', 'list', 'json')),
     item_sep text,
     kv_sep text,
     tag text,
@@ -20,49 +22,64 @@ CREATE TABLE intake.scheme (
     require text[],
     each text,
     url_variants text[],
+    variants jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(variants) = 'array'),
+    verified text CHECK (verified IN ('signature', 'origin', 'none')),
     key_from text,
+    missing_key text NOT NULL DEFAULT 'reject' CHECK (missing_key IN ('reject', 'digest')),
     type_from text,
     handshake jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(handshake) = 'array'),
     reject_status int NOT NULL DEFAULT 403 CHECK (reject_status BETWEEN 400 AND 499),
     success_body text,
     preset boolean NOT NULL DEFAULT false,
-    description text
+    provider text,
+    description text,
+    unverified text[]
 );
 COMMENT ON TABLE intake.scheme IS
     'How a provider signs its requests, as data. Presets ship with the extension; a row of your own needs no code.';
 COMMENT ON COLUMN intake.scheme.name IS 'What create_source takes as scheme';
 COMMENT ON COLUMN intake.scheme.kind IS
-    'hmac: keyed digest of message; hash: plain digest of message (which names {secret}); token: the secret itself in a header or field; basic: HTTP basic authentication with the secret user:password; internal: not reachable over HTTP';
-COMMENT ON COLUMN intake.scheme.algorithm IS 'Digest for kinds hmac and hash';
+    'hmac: keyed digest of message; hash: plain digest of message (which names {secret}); token: the secret itself in a header or field; basic: HTTP basic authentication with the secret user:password; ed25519, ecdsa (curve P-256, DER), rsa (PKCS #1 v1.5): signature of message by a private key, the secret is the public key; jwt: a JSON Web Token; none: nothing is verified; internal: not reachable over HTTP';
+COMMENT ON COLUMN intake.scheme.algorithm IS
+    'Digest sha1, sha256 or sha512 for kinds hmac, hash, ecdsa and rsa; HS256, HS512, RS256, RS512, ES256 or EdDSA for kind jwt, and no token may choose another';
 COMMENT ON COLUMN intake.scheme.key IS
-    'How a secret becomes key bytes: raw, hex, base64, base64:PREFIX (PREFIX is stripped when present), raw:sha1, raw:nfkd';
+    'How a secret becomes key bytes: raw, hex, base64, base64:PREFIX (PREFIX is stripped when present), raw:sha1, raw:nfkd. A public key may also be PEM (public key or certificate), a JSON Web Key or a set of those';
 COMMENT ON COLUMN intake.scheme.signature_from IS
-    'Where signatures stand: header:NAME, headers:PREFIX-*, json:/path, form:NAME, query:NAME. Any that matches is enough';
+    'Where signatures stand: header:NAME, headers:PREFIX-*, json:/path, form:NAME, query:NAME, body: (all of it). Any that matches is enough';
 COMMENT ON COLUMN intake.scheme.prefix IS 'Literal that must precede the signature and is stripped, such as sha256=';
 COMMENT ON COLUMN intake.scheme.format IS
-    'plain: the value is the signature; list: several, split at item_sep; kv: items split at item_sep, each a name and a value split at kv_sep';
+    'plain: the value is the signature; list: several, split at item_sep; kv: items split at item_sep, each a name and a value split at kv_sep; json: base64 of a JSON object, tag is a pointer into it';
 COMMENT ON COLUMN intake.scheme.item_sep IS 'Separator of items, for formats kv and list';
 COMMENT ON COLUMN intake.scheme.kv_sep IS 'Separator of name and value, for format kv';
 COMMENT ON COLUMN intake.scheme.tag IS 'Name of the items that are signatures, for format kv; * is any name';
 COMMENT ON COLUMN intake.scheme.group_sep IS 'Separator of whole groups of items, where a sender repeats them during a rotation';
 COMMENT ON COLUMN intake.scheme.encoding IS 'Encoding of a signature. Hexadecimal digits may be of either case; base64 must be canonical';
 COMMENT ON COLUMN intake.scheme.message IS
-    'Template of the signed content: {body} {timestamp} {header:NAME} {query:NAME} {form:NAME} {json:/path} {url} {method} {form_sorted} {secret}, optional parts in [...], \n for a line feed';
-COMMENT ON COLUMN intake.scheme.timestamp_from IS 'Where the signed time stands: header:NAME, sig:FIELD (an item of the kv signature), json:/path';
+    'Template of the signed content: {body} {timestamp} {header:NAME} {query:NAME} {form:NAME} {json:/path} {url} {endpoint} (without query) {path} {method} {form_sorted} {secret} {token} {header_list:NAME}, digests such as {sha256hex(body)}, |lower behind a name, optional parts in [...], \n for a line feed';
+COMMENT ON COLUMN intake.scheme.timestamp_from IS 'Where the signed time stands: header:NAME, sig:FIELD (an item of the kv signature, or its number in a list), json:/path, jwt:/claim';
 COMMENT ON COLUMN intake.scheme.timestamp_unit IS 'Unit of the signed time';
 COMMENT ON COLUMN intake.scheme.tolerance IS 'Largest accepted distance from the clock, both ways, inclusive; NULL: no window';
 COMMENT ON COLUMN intake.scheme.require IS
-    'Pairs {location, template, ...}: each location must hold what its template renders to';
+    'Pairs {location, test, ...}, all of which must hold once the signature is verified. A test is a template, or up to four with " | " between them; * is anything, ! nothing, ~EXPRESSION a POSIX regular expression. Locations are as for signatures, and jwt:/claim';
 COMMENT ON COLUMN intake.scheme.each IS 'json:/path/* of items that are each signed by themselves';
-COMMENT ON COLUMN intake.scheme.url_variants IS 'Forms of the public URL to try: asis, toggle_default_port';
+COMMENT ON COLUMN intake.scheme.url_variants IS 'Forms of the public URL to try besides as it is: toggle_default_port, decode_escapes (of : / ? @ ! $ '' ( ) * , ;)';
+COMMENT ON COLUMN intake.scheme.variants IS
+    'Objects of columns that differ for some requests, first match wins: {"when": [["location", "test"]], "message": ...}';
+COMMENT ON COLUMN intake.scheme.verified IS
+    'What a verified request proves: signature (who sent it and what), origin (who, but the body could be another), none. NULL: as the other columns tell';
+COMMENT ON COLUMN intake.scheme.missing_key IS
+    'What becomes of a request without a key, unless the source says otherwise: reject, or digest, where the SHA-256 of the signed content but for its timestamp is the key';
 COMMENT ON COLUMN intake.scheme.key_from IS 'Where the event key stands unless the source says otherwise';
 COMMENT ON COLUMN intake.scheme.type_from IS 'Where the event type stands unless the source says otherwise';
 COMMENT ON COLUMN intake.scheme.handshake IS
-    'Rules, first match wins: [{"method": "GET", "require": [["location", "template or *"]], "signed": false, "status": 200, "content_type": "text/plain", "headers": null, "body": "template"}]';
+    'Rules, first match wins: [{"method": "GET", "require": [["location", "test"]], "signed": false, "status": 200, "content_type": "text/plain", "headers": "Name: template", "body": "template", "json": [["member", "template"]], "learn": "location of a secret that is to be stored"}]. {hmachex(...)} and {hmacbase64(...)} use the newest secret, {token} is the verify_token';
 COMMENT ON COLUMN intake.scheme.reject_status IS 'HTTP status of a request that is not verified';
 COMMENT ON COLUMN intake.scheme.success_body IS 'Text that the provider demands as the body of a 200; NULL: the JSON answer';
 COMMENT ON COLUMN intake.scheme.preset IS 'The row ships with the extension and is not dumped';
-COMMENT ON COLUMN intake.scheme.description IS 'For people';
+COMMENT ON COLUMN intake.scheme.provider IS 'Who signs so';
+COMMENT ON COLUMN intake.scheme.description IS 'For people: what secret and verify_token are, and what to know';
+COMMENT ON COLUMN intake.scheme.unverified IS
+    'Facts of a preset that nobody has checked against the provider: signature, key, type, handshake';
 SELECT pg_catalog.pg_extension_config_dump('intake.scheme', 'WHERE NOT preset');
 
 CREATE TABLE intake.source (
@@ -74,6 +91,11 @@ CREATE TABLE intake.source (
     tolerance interval CHECK (tolerance >= interval '0'),
     public_url text,
     on_dead_duplicate text NOT NULL DEFAULT 'replay' CHECK (on_dead_duplicate IN ('replay', 'ignore')),
+    missing_key text CHECK (missing_key IN ('reject', 'digest')),
+    signature_from text,
+    replay_guard boolean NOT NULL DEFAULT true,
+    allowed_peers cidr[],
+    learn_until timestamptz,
     created_at timestamptz NOT NULL DEFAULT now(),
     dropped_at timestamptz
 );
@@ -90,6 +112,16 @@ COMMENT ON COLUMN intake.source.tolerance IS 'Time window; NULL: as the scheme s
 COMMENT ON COLUMN intake.source.public_url IS 'The URL that the sender calls, for schemes that sign it';
 COMMENT ON COLUMN intake.source.on_dead_duplicate IS
     'What a repeated delivery does to dead letters of its event: replay (the default) runs them again, ignore leaves them';
+COMMENT ON COLUMN intake.source.missing_key IS
+    'What becomes of a request without a key: reject (400) or digest; NULL: as the scheme says';
+COMMENT ON COLUMN intake.source.signature_from IS
+    'Where the signature or token stands, for senders that let one choose; NULL: as the scheme says';
+COMMENT ON COLUMN intake.source.replay_guard IS
+    'Whether signed content is accepted once only, under whatever key, where neither the key nor a time is signed';
+COMMENT ON COLUMN intake.source.allowed_peers IS
+    'Addresses that may send, seen behind trusted proxies; NULL: all';
+COMMENT ON COLUMN intake.source.learn_until IS
+    'Until when the next handshake may teach the source its secret; NULL: no more';
 COMMENT ON COLUMN intake.source.created_at IS 'When it was created';
 COMMENT ON COLUMN intake.source.dropped_at IS 'When it was dropped; its events stay';
 SELECT pg_catalog.pg_extension_config_dump('intake.source', 'WHERE id <> 0');
@@ -99,22 +131,38 @@ CREATE TABLE intake.source_secret (
     id int GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
     source_id int NOT NULL REFERENCES intake.source (id),
     purpose text NOT NULL DEFAULT 'signature' CHECK (purpose IN ('signature', 'handshake')),
-    secret text NOT NULL,
+    secret bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
-    expires_at timestamptz
+    valid_from timestamptz NOT NULL DEFAULT '-infinity',
+    expires_at timestamptz,
+    learned boolean NOT NULL DEFAULT false,
+    revealed_at timestamptz
 );
 CREATE INDEX source_secret_source ON intake.source_secret (source_id);
 COMMENT ON INDEX intake.source_secret_source IS 'Secrets by source';
 COMMENT ON SEQUENCE intake.source_secret_id_seq IS 'Ids of secrets';
 COMMENT ON TABLE intake.source_secret IS 'Secrets of sources. Only the owner of the extension reads this table';
-COMMENT ON COLUMN intake.source_secret.id IS 'Identity';
+COMMENT ON COLUMN intake.source_secret.id IS 'Identity; events name the one that verified them';
 COMMENT ON COLUMN intake.source_secret.source_id IS 'The source';
 COMMENT ON COLUMN intake.source_secret.purpose IS 'signature: verifies requests; handshake: the token that a handshake must present, {token} in rules';
-COMMENT ON COLUMN intake.source_secret.secret IS 'As the provider shows it';
+COMMENT ON COLUMN intake.source_secret.secret IS 'As the provider shows it, sealed with the key file; in the clear where there is none';
 COMMENT ON COLUMN intake.source_secret.created_at IS 'When it was stored';
+COMMENT ON COLUMN intake.source_secret.valid_from IS 'From when on it verifies';
 COMMENT ON COLUMN intake.source_secret.expires_at IS 'From when on it verifies nothing; NULL: never';
+COMMENT ON COLUMN intake.source_secret.learned IS 'A handshake taught it';
+COMMENT ON COLUMN intake.source_secret.revealed_at IS 'When reveal_secret has shown a learned one';
 SELECT pg_catalog.pg_extension_config_dump('intake.source_secret', '');
 SELECT pg_catalog.pg_extension_config_dump('intake.source_secret_id_seq', '');
+
+-- Apart from source_secret, a change of which makes every process read the configuration again.
+CREATE TABLE intake.secret_use (
+    secret_id int PRIMARY KEY,
+    last_used_at timestamptz NOT NULL
+) WITH (fillfactor = 50);
+COMMENT ON TABLE intake.secret_use IS 'When secrets verified something last';
+COMMENT ON COLUMN intake.secret_use.secret_id IS 'The secret';
+COMMENT ON COLUMN intake.secret_use.last_used_at IS 'To the minute';
+SELECT pg_catalog.pg_extension_config_dump('intake.secret_use', '');
 
 CREATE FUNCTION intake.database_identity() RETURNS text
     AS 'MODULE_PATHNAME', 'intake_sql_database_identity' LANGUAGE c STABLE PARALLEL SAFE;
@@ -175,6 +223,8 @@ CREATE TABLE intake.event (
     id bigint NOT NULL,
     received_at timestamptz NOT NULL,
     source_id int NOT NULL,
+    secret_id int,
+    verified "char" NOT NULL,
     key text COLLATE "C" NOT NULL,
     type text COLLATE "C",
     headers jsonb NOT NULL,
@@ -185,6 +235,9 @@ COMMENT ON TABLE intake.event IS
 COMMENT ON COLUMN intake.event.id IS 'From event_id_seq';
 COMMENT ON COLUMN intake.event.received_at IS 'Start of the transaction that stored it';
 COMMENT ON COLUMN intake.event.source_id IS 'The source';
+COMMENT ON COLUMN intake.event.secret_id IS 'The secret that verified it; NULL where none did';
+COMMENT ON COLUMN intake.event.verified IS
+    's: signature (who sent it and what), o: origin (who, but the body could be another), n: none. Internal events are s';
 COMMENT ON COLUMN intake.event.key IS 'The sender''s stable id of the event';
 COMMENT ON COLUMN intake.event.type IS 'The sender''s name for what happened; NULL where the request has none';
 COMMENT ON COLUMN intake.event.headers IS
@@ -199,8 +252,8 @@ CREATE TABLE intake.event_key (
 );
 COMMENT ON TABLE intake.event_key IS 'One event per source and key: the unique constraint behind the idempotency promise';
 COMMENT ON COLUMN intake.event_key.event_id IS 'The event that the key stands for';
-COMMENT ON COLUMN intake.event_key.source_id IS 'The source';
-COMMENT ON COLUMN intake.event_key.key IS 'The key';
+COMMENT ON COLUMN intake.event_key.source_id IS 'The source; negated in rows of the replay guard';
+COMMENT ON COLUMN intake.event_key.key IS 'The key; for the replay guard the SHA-256 of the signed content, in base64';
 SELECT pg_catalog.pg_extension_config_dump('intake.event_key', '');
 
 -- The rooms of a job. A job is in exactly one of them, and the table is its state.
@@ -348,6 +401,7 @@ CREATE TABLE intake.rejection (
     detail text,
     status int NOT NULL,
     peer text,
+    request_id text,
     requests bigint NOT NULL
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE intake.rejection IS
@@ -359,7 +413,9 @@ COMMENT ON COLUMN intake.rejection.source IS 'The source that was named; NULL wh
 COMMENT ON COLUMN intake.rejection.reason IS 'One word: no_signature, mismatch, no_key and so on';
 COMMENT ON COLUMN intake.rejection.detail IS 'What was found, without any secret, signature or body';
 COMMENT ON COLUMN intake.rejection.status IS 'The HTTP status that was answered';
-COMMENT ON COLUMN intake.rejection.peer IS 'Address of the last sender';
+COMMENT ON COLUMN intake.rejection.peer IS 'Address of the last sender, seen behind trusted proxies';
+COMMENT ON COLUMN intake.rejection.request_id IS
+    'The last one''s header X-Request-Id, X-Correlation-Id, X-Amzn-Trace-Id, CF-Ray or traceparent';
 COMMENT ON COLUMN intake.rejection.requests IS 'How many requests this row stands for';
 
 -- The internal source.

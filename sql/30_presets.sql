@@ -1,50 +1,22 @@
--- Presets: how providers sign. Sources of the facts: the providers' documentation and what
--- their own SDKs accept and refuse.
+-- Presets: how providers sign. They stand in sql/presets.json, which the Makefile puts in here;
+-- "like" names a preset to begin with, whose facts hold unless the preset has its own.
 
-INSERT INTO intake.scheme (name, kind, algorithm, key, signature_from, prefix, format, item_sep,
-    kv_sep, tag, encoding, message, timestamp_from, timestamp_unit, tolerance, key_from,
-    type_from, handshake, preset, description)
-VALUES
-    ('hmac', 'hmac', 'sha256', 'raw', '{header:x-signature}', NULL, 'plain', NULL, NULL, NULL,
-     'hex', '{body}', NULL, NULL, NULL, '$.data.id', '$.event', '[]', true,
-     'Plain HMAC for senders of your own: X-Signature is the hexadecimal HMAC-SHA256 of the body'),
-    ('standardwebhooks', 'hmac', 'sha256', 'base64:whsec_', '{header:webhook-signature}', NULL, 'kv',
-     ' ', ',', 'v1', 'base64', '{header:webhook-id}.{timestamp}.{body}', 'header:webhook-timestamp',
-     's', '5 minutes', 'header:webhook-id', '$.type', '[]', true,
-     'Standard Webhooks, symmetric signatures (standardwebhooks.com)'),
-    ('svix', 'hmac', 'sha256', 'base64:whsec_', '{header:svix-signature}', NULL, 'kv', ' ', ',',
-     'v1', 'base64', '{header:svix-id}.{timestamp}.{body}', 'header:svix-timestamp', 's',
-     '5 minutes', 'header:svix-id', '$.type', '[]', true,
-     'Senders that use Svix (docs.svix.com); the event type at $.type is customary, not verified'),
-    ('stripe', 'hmac', 'sha256', 'raw', '{header:stripe-signature}', NULL, 'kv', ',', '=', 'v1',
-     'hex', '{timestamp}.{body}', 'sig:t', 's', '5 minutes', '$.id', '$.type', '[]', true,
-     'Stripe (docs.stripe.com/webhooks)'),
-    ('github', 'hmac', 'sha256', 'raw', '{header:x-hub-signature-256}', 'sha256=', 'plain', NULL,
-     NULL, NULL, 'hex', '{body}', NULL, NULL, NULL, 'header:x-github-delivery',
-     'header:x-github-event', '[]', true,
-     'GitHub repositories, apps and organisations (docs.github.com/en/webhooks)'),
-    ('slack', 'hmac', 'sha256', 'raw', '{header:x-slack-signature}', 'v0=', 'plain', NULL, NULL,
-     NULL, 'hex', 'v0:{timestamp}:{body}', 'header:x-slack-request-timestamp', 's', '5 minutes',
-     '$.event_id', '$.event.type | $.type',
-     '[{"method": "POST", "require": [["json:/type", "url_verification"]], "signed": true,
-        "status": 200, "content_type": "text/plain", "body": "{json:/challenge}"}]', true,
-     'Slack Events API (docs.slack.dev), with its signed url_verification challenge'),
-    ('shopify', 'hmac', 'sha256', 'raw', '{header:x-shopify-hmac-sha256}', NULL, 'plain', NULL,
-     NULL, NULL, 'base64', '{body}', NULL, NULL, NULL, 'header:x-shopify-webhook-id',
-     'header:x-shopify-topic', '[]', true, 'Shopify (shopify.dev); the secret is the app''s client secret'),
-    ('meta-whatsapp', 'hmac', 'sha256', 'raw', '{header:x-hub-signature-256}', 'sha256=', 'plain',
-     NULL, NULL, NULL, 'hex', '{body}', NULL, NULL, NULL,
-     '$.entry[0].changes[0].value.messages[0].id | $.entry[0].changes[0].value.statuses[0].id | $.entry[0].messaging[0].message.mid',
-     '$.entry[0].changes[0].field | $.object',
-     '[{"method": "GET", "require": [["query:hub.mode", "subscribe"],
-        ["query:hub.verify_token", "{token}"]], "signed": false, "status": 200,
-        "content_type": "text/plain", "body": "{query:hub.challenge}"}]', true,
-     'Meta: WhatsApp, Messenger, Instagram, Pages (developers.facebook.com/docs/graph-api/webhooks), with the GET challenge. Where key and type stand is customary, not verified'),
-    ('linear', 'hmac', 'sha256', 'raw', '{header:linear-signature}', NULL, 'plain', NULL, NULL,
-     NULL, 'hex', '{body}', 'json:/webhookTimestamp', 'ms', '1 minute', 'header:linear-delivery',
-     'header:linear-event', '[]', true, 'Linear (linear.app/developers/webhooks)'),
-    ('gitlab-token', 'token', NULL, 'raw', '{header:x-gitlab-token}', NULL, 'plain', NULL, NULL,
-     NULL, NULL, NULL, NULL, NULL, NULL,
-     'header:idempotency-key | header:x-gitlab-webhook-uuid | header:x-gitlab-event-uuid',
-     'header:x-gitlab-event', '[]', true,
-     'GitLab with a secret token (docs.gitlab.com webhooks): the origin is authenticated, the body is not. Where the key stands is customary, not verified');
+WITH file AS (
+    SELECT jsonb_array_elements($presets$
+@presets.json@
+$presets$::jsonb) AS preset
+), whole AS (
+    SELECT coalesce(base.preset - 'description' - 'unverified', '{}') || own.preset AS preset
+    FROM file own LEFT JOIN file base ON base.preset ->> 'name' = own.preset ->> 'like'
+)
+INSERT INTO intake.scheme (name, kind, algorithm, key, signature_from, prefix, format, item_sep, kv_sep,
+    tag, group_sep, encoding, message, timestamp_from, timestamp_unit, tolerance, require, each,
+    url_variants, variants, verified, key_from, missing_key, type_from, handshake, reject_status,
+    success_body, preset, provider, description, unverified)
+SELECT r.name, r.kind, r.algorithm, coalesce(r.key, 'raw'), coalesce(r.signature_from, '{}'), r.prefix,
+       coalesce(r.format, 'plain'), r.item_sep, r.kv_sep, r.tag, r.group_sep, r.encoding, r.message,
+       r.timestamp_from, r.timestamp_unit, r.tolerance, r.require, r.each, r.url_variants,
+       coalesce(r.variants, '[]'), r.verified, r.key_from, coalesce(r.missing_key, 'reject'), r.type_from,
+       coalesce(r.handshake, '[]'), coalesce(r.reject_status, 403), r.success_body, true, r.provider,
+       r.description, r.unverified
+FROM whole, jsonb_populate_record(NULL::intake.scheme, whole.preset) r;

@@ -8,11 +8,11 @@ COMMENT ON FUNCTION intake.receive(bytea[], bytea[], bytea[], bytea[], bytea[], 
     'One batch of raw HTTP requests, in arrays of the same length: methods, last parts of the path, query strings, header blocks ("Name: value\r\n" lines), bodies, addresses of the senders. Returns one answer for each, in order. Events are stored when the caller''s transaction commits. For the shim';
 
 CREATE FUNCTION intake.ingest(source text, headers jsonb, body bytea, query text DEFAULT '',
-    method text DEFAULT 'POST') RETURNS intake.answer
+    method text DEFAULT 'POST', peer text DEFAULT NULL) RETURNS intake.answer
     AS 'MODULE_PATHNAME', 'intake_sql_ingest' LANGUAGE c VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION intake.ingest(text, jsonb, bytea, text, text) IS
-    'One request from SQL, decided and stored as if the shim had sent it. headers is an object of names and values; an array stands for a repeated header';
+COMMENT ON FUNCTION intake.ingest(text, jsonb, bytea, text, text, text) IS
+    'One request from SQL, decided and stored as if the shim had sent it. headers is an object of names and values; an array stands for a repeated header; peer is the address of the sender';
 
 CREATE FUNCTION intake.verify(source text, headers jsonb, body bytea, url text DEFAULT NULL,
     method text DEFAULT 'POST', at timestamptz DEFAULT now()) RETURNS boolean
@@ -26,7 +26,14 @@ CREATE FUNCTION intake.verify_explain(source text, headers jsonb, body bytea,
     AS 'MODULE_PATHNAME', 'intake_sql_verify_explain' LANGUAGE c STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION intake.verify_explain(text, jsonb, bytea, text, text, timestamptz) IS
-    'ok, or why a request does not verify. Shows no secret';
+    'ok, or why a request does not verify. Where no signature matches, length, SHA-256 and both ends of the signed content, to tell a wrong secret from a changed body. Shows no secret';
+
+CREATE FUNCTION intake.sign(source text, body bytea, headers jsonb DEFAULT '{}',
+    at timestamptz DEFAULT now()) RETURNS jsonb
+    AS 'MODULE_PATHNAME', 'intake_sql_sign' LANGUAGE c VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION intake.sign(text, bytea, jsonb, timestamptz) IS
+    'The headers that the sender would send with a body: those given, and signature or token, timestamp and ids that the scheme asks for. Signs with the oldest secret that is valid then. An error where only the sender has the key (ed25519, ecdsa, rsa), or where the signature stands in the body';
 
 CREATE FUNCTION intake.emit(type text, payload jsonb, key text DEFAULT NULL,
     delay interval DEFAULT NULL) RETURNS bigint
@@ -39,6 +46,22 @@ CREATE FUNCTION intake.payload(body bytea) RETURNS jsonb
     AS 'MODULE_PATHNAME', 'intake_sql_payload' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION intake.payload(bytea) IS
     'The bytes as JSON, or NULL where they are not JSON that jsonb can hold; never an error';
+
+CREATE FUNCTION intake.seal(secret text) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'intake_sql_seal' LANGUAGE c VOLATILE STRICT;
+COMMENT ON FUNCTION intake.seal(text) IS
+    'Internal: a secret as it is stored, encrypted with the first key of pg_intake.key_file, if there is one';
+CREATE FUNCTION intake.unseal(secret bytea) RETURNS text
+    AS 'MODULE_PATHNAME', 'intake_sql_unseal' LANGUAGE c VOLATILE STRICT;
+COMMENT ON FUNCTION intake.unseal(bytea) IS 'Internal: a secret that is stored, or an error without its key';
+CREATE FUNCTION intake.sealed_with(secret bytea) RETURNS text
+    AS 'MODULE_PATHNAME', 'intake_sql_sealed_with' LANGUAGE c IMMUTABLE STRICT;
+COMMENT ON FUNCTION intake.sealed_with(bytea) IS
+    'Internal: the number of the key that encrypted a stored secret; NULL: it is in the clear';
+CREATE FUNCTION intake.key_number() RETURNS text
+    AS 'MODULE_PATHNAME', 'intake_sql_key_number' LANGUAGE c VOLATILE;
+COMMENT ON FUNCTION intake.key_number() IS
+    'Internal: the number of the key that encrypts now; NULL: there is no key file';
 
 CREATE FUNCTION intake.config_changed() RETURNS trigger
     AS 'MODULE_PATHNAME', 'intake_sql_config_changed' LANGUAGE c;

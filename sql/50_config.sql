@@ -39,44 +39,108 @@ END
 $$;
 COMMENT ON FUNCTION intake.require_usable(text) IS 'Internal: an error if a source cannot verify anything';
 
+CREATE FUNCTION intake.store_secret(source_id int, secret text, purpose text DEFAULT 'signature',
+    valid_from timestamptz DEFAULT '-infinity', expires_at timestamptz DEFAULT NULL,
+    learned boolean DEFAULT false) RETURNS int
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    new_id int;
+BEGIN
+    INSERT INTO intake.source_secret (source_id, purpose, secret, valid_from, expires_at, learned)
+        VALUES (store_secret.source_id, store_secret.purpose, intake.seal(store_secret.secret),
+                store_secret.valid_from, store_secret.expires_at, store_secret.learned)
+        RETURNING id INTO new_id;
+    RETURN new_id;
+END
+$$;
+COMMENT ON FUNCTION intake.store_secret(int, text, text, timestamptz, timestamptz, boolean) IS
+    'Internal: stores a secret, sealed, and returns its id';
+
+CREATE FUNCTION intake.check_scheme(scheme text, verified text, secret text, public_url text,
+    verify_token text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found intake.scheme;
+    uses text;
+BEGIN
+    SELECT * INTO found FROM intake.scheme c WHERE c.name = check_scheme.scheme AND c.kind <> 'internal';
+    IF found.name IS NULL THEN
+        RAISE EXCEPTION 'scheme "%" does not exist', scheme
+            USING ERRCODE = 'undefined_object', HINT = 'SELECT name, provider FROM intake.schemes;';
+    END IF;
+    IF verified IS NOT NULL AND verified <> 'none' THEN
+        RAISE EXCEPTION 'verified can be asked to be none only'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF found.kind = 'none' AND scheme <> 'none' AND verified IS NULL THEN
+        RAISE EXCEPTION 'scheme "%" verifies nothing', scheme
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'verified => ''none'' says that this is meant; keep the name of the source secret then.';
+    END IF;
+    IF found.kind <> 'none' AND verified IS NOT NULL THEN
+        RAISE EXCEPTION 'scheme "%" does verify', scheme
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'Leave verified out, or use the scheme none.';
+    END IF;
+    uses := concat(found.message, found.require::text, found.variants::text);
+    IF public_url IS NULL AND uses ~ '[{(+](url|endpoint|path)[)}+]' THEN
+        RAISE WARNING 'the scheme signs the URL: nothing verifies until alter_source sets public_url';
+    END IF;
+    IF verify_token IS NULL AND uses ~ '[{(+]token[)}+]' THEN
+        RAISE WARNING 'nothing verifies until alter_source sets verify_token: %', found.description;
+    END IF;
+    IF secret IS NOT NULL AND coalesce(current_setting('pg_intake.key_file', true), '') = '' THEN
+        RAISE NOTICE 'the secret is stored in the clear, because pg_intake.key_file is not set';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION intake.check_scheme(text, text, text, text, text) IS
+    'Internal: says what is wrong with, or missing for, a new source of a scheme';
+
 CREATE FUNCTION intake.create_source(name text, scheme text, secret text DEFAULT NULL,
     key_from text DEFAULT NULL, type_from text DEFAULT NULL, tolerance interval DEFAULT NULL,
     public_url text DEFAULT NULL, on_dead_duplicate text DEFAULT 'replay',
-    verify_token text DEFAULT NULL) RETURNS int
+    verify_token text DEFAULT NULL, missing_key text DEFAULT NULL, signature_from text DEFAULT NULL,
+    replay_guard boolean DEFAULT true, allowed_peers cidr[] DEFAULT NULL,
+    verified text DEFAULT NULL) RETURNS int
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     SET log_min_error_statement = panic
 AS $$
 DECLARE
     new_id int;
 BEGIN
-    IF NOT EXISTS (SELECT FROM intake.scheme c WHERE c.name = create_source.scheme AND c.kind <> 'internal') THEN
-        RAISE EXCEPTION 'scheme "%" does not exist', scheme
-            USING ERRCODE = 'undefined_object', HINT = 'SELECT name, description FROM intake.schemes;';
-    END IF;
+    PERFORM intake.check_scheme(scheme, verified, secret, public_url, verify_token);
     IF EXISTS (SELECT FROM intake.source s WHERE s.name = create_source.name AND s.dropped_at IS NULL) THEN
         RAISE EXCEPTION 'source "%" already exists', name USING ERRCODE = 'duplicate_object';
     END IF;
-    INSERT INTO intake.source (name, scheme, key_from, type_from, tolerance, public_url, on_dead_duplicate)
+    INSERT INTO intake.source (name, scheme, key_from, type_from, tolerance, public_url, on_dead_duplicate,
+                               missing_key, signature_from, replay_guard, allowed_peers, learn_until)
         VALUES (create_source.name, create_source.scheme, create_source.key_from, create_source.type_from,
-                create_source.tolerance, create_source.public_url, create_source.on_dead_duplicate)
+                create_source.tolerance, create_source.public_url, create_source.on_dead_duplicate,
+                create_source.missing_key, create_source.signature_from, create_source.replay_guard,
+                create_source.allowed_peers,
+                CASE WHEN secret IS NULL THEN timestamptz 'infinity' END)
         RETURNING id INTO new_id;
     IF secret IS NOT NULL THEN
-        INSERT INTO intake.source_secret (source_id, secret) VALUES (new_id, create_source.secret);
+        PERFORM intake.store_secret(new_id, secret);
     END IF;
     IF verify_token IS NOT NULL THEN
-        INSERT INTO intake.source_secret (source_id, purpose, secret)
-            VALUES (new_id, 'handshake', create_source.verify_token);
+        PERFORM intake.store_secret(new_id, verify_token, 'handshake');
     END IF;
     PERFORM intake.require_usable(name);
     RETURN new_id;
 END
 $$;
-COMMENT ON FUNCTION intake.create_source(text, text, text, text, text, interval, text, text, text) IS
-    'Creates an endpoint /webhooks/<name> whose requests are signed by a scheme, and returns its id. Without a secret it rejects everything until rotate_secret gives it one. key_from, type_from and tolerance override the scheme. verify_token is what a handshake must present (Meta)';
+COMMENT ON FUNCTION intake.create_source(text, text, text, text, text, interval, text, text, text, text, text, boolean, cidr[], text) IS
+    'Creates an endpoint /webhooks/<name> whose requests are signed by a scheme, and returns its id. Without a secret it rejects everything until rotate_secret gives it one, or a handshake teaches it one (Asana, Notion). key_from, type_from, tolerance, missing_key and signature_from override the scheme. public_url is the URL that the sender calls, verify_token what a handshake must present (Meta) or what the scheme describes. replay_guard false lets signed content in again under another key; allowed_peers are the addresses that may send; verified must be none for a scheme that verifies nothing';
 
 CREATE FUNCTION intake.alter_source(name text, key_from text DEFAULT NULL,
     type_from text DEFAULT NULL, tolerance interval DEFAULT NULL, public_url text DEFAULT NULL,
-    on_dead_duplicate text DEFAULT NULL, verify_token text DEFAULT NULL) RETURNS void
+    on_dead_duplicate text DEFAULT NULL, verify_token text DEFAULT NULL, missing_key text DEFAULT NULL,
+    signature_from text DEFAULT NULL, replay_guard boolean DEFAULT NULL,
+    allowed_peers cidr[] DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     SET log_min_error_statement = panic
 AS $$
@@ -88,19 +152,23 @@ BEGIN
         type_from = coalesce(alter_source.type_from, s.type_from),
         tolerance = coalesce(alter_source.tolerance, s.tolerance),
         public_url = coalesce(alter_source.public_url, s.public_url),
-        on_dead_duplicate = coalesce(alter_source.on_dead_duplicate, s.on_dead_duplicate)
+        on_dead_duplicate = coalesce(alter_source.on_dead_duplicate, s.on_dead_duplicate),
+        missing_key = coalesce(alter_source.missing_key, s.missing_key),
+        signature_from = coalesce(alter_source.signature_from, s.signature_from),
+        replay_guard = coalesce(alter_source.replay_guard, s.replay_guard),
+        allowed_peers = CASE WHEN alter_source.allowed_peers = '{}' THEN NULL
+                             ELSE coalesce(alter_source.allowed_peers, s.allowed_peers) END
         WHERE s.id = this_source;
     IF verify_token IS NOT NULL THEN
         DELETE FROM intake.source_secret x
             WHERE x.source_id = this_source AND x.purpose = 'handshake';
-        INSERT INTO intake.source_secret (source_id, purpose, secret)
-            VALUES (this_source, 'handshake', alter_source.verify_token);
+        PERFORM intake.store_secret(this_source, verify_token, 'handshake');
     END IF;
     PERFORM intake.require_usable(name);
 END
 $$;
-COMMENT ON FUNCTION intake.alter_source(text, text, text, interval, text, text, text) IS
-    'Changes what is not NULL of a source';
+COMMENT ON FUNCTION intake.alter_source(text, text, text, interval, text, text, text, text, text, boolean, cidr[]) IS
+    'Changes what is not NULL of a source. allowed_peers => ''{}'' lets every address send again';
 
 CREATE FUNCTION intake.drop_source(name text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -115,6 +183,45 @@ $$;
 COMMENT ON FUNCTION intake.drop_source(text) IS
     'Closes the endpoint and deletes its secrets. Its events and their jobs stay';
 
+CREATE FUNCTION intake.quote_shell(word text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
+    RETURN '''' || replace(word, '''', '''\''''') || '''';
+COMMENT ON FUNCTION intake.quote_shell(text) IS 'Internal: a word for a POSIX shell';
+
+CREATE FUNCTION intake.add_secret(source text, secret text, valid_from timestamptz DEFAULT '-infinity',
+    expires_at timestamptz DEFAULT NULL) RETURNS int
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    SET log_min_error_statement = panic
+AS $$
+DECLARE
+    this_source int := intake.require_source(source);
+    new_id int;
+BEGIN
+    IF secret IS NULL OR valid_from IS NULL OR expires_at <= valid_from THEN
+        RAISE EXCEPTION 'add_secret needs a secret, and a time of validity that is not empty'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    new_id := intake.store_secret(this_source, secret, 'signature', valid_from, expires_at);
+    PERFORM intake.require_usable(source);
+    RETURN new_id;
+END
+$$;
+COMMENT ON FUNCTION intake.add_secret(text, text, timestamptz, timestamptz) IS
+    'Gives a source one more secret, valid from and until the given times beside the others, and returns its id';
+
+CREATE FUNCTION intake.drop_secret(secret_id int) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM intake.secret_use u WHERE u.secret_id = drop_secret.secret_id;
+    DELETE FROM intake.source_secret x WHERE x.id = drop_secret.secret_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'secret % does not exist', secret_id USING ERRCODE = 'undefined_object';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION intake.drop_secret(int) IS 'Deletes a secret; intake.secrets shows the ids';
+
 CREATE FUNCTION intake.rotate_secret(source text, secret text,
     overlap interval DEFAULT '24 hours') RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -122,6 +229,7 @@ CREATE FUNCTION intake.rotate_secret(source text, secret text,
 AS $$
 DECLARE
     this_source int := intake.require_source(source);
+    old int;
 BEGIN
     IF secret IS NULL OR overlap IS NULL OR overlap < interval '0' THEN
         RAISE EXCEPTION 'rotate_secret needs a secret and an overlap that is not negative'
@@ -130,15 +238,120 @@ BEGIN
     UPDATE intake.source_secret x
         SET expires_at = least(x.expires_at, now() + overlap)
         WHERE x.source_id = this_source AND x.purpose = 'signature';
-    INSERT INTO intake.source_secret (source_id, secret)
-        VALUES (this_source, rotate_secret.secret);
-    DELETE FROM intake.source_secret x
-        WHERE x.source_id = this_source AND x.expires_at <= now();
+    PERFORM intake.store_secret(this_source, secret);
+    UPDATE intake.source s SET learn_until = NULL WHERE s.id = this_source;
+    -- For a month an expired secret tells a sender that still uses it from a forger.
+    FOR old IN SELECT x.id FROM intake.source_secret x
+               WHERE x.source_id = this_source AND x.expires_at < now() - interval '30 days' LOOP
+        PERFORM intake.drop_secret(old);
+    END LOOP;
     PERFORM intake.require_usable(source);
 END
 $$;
 COMMENT ON FUNCTION intake.rotate_secret(text, text, interval) IS
-    'Gives a source a new secret. The old ones verify for the overlap; with overlap 0 they end at once';
+    'Gives a source a new secret. The old ones verify for the overlap; with overlap 0 they end at once. Secrets that ended are kept for 30 days, so that rejections can say expired_secret';
+
+CREATE FUNCTION intake.learn_secret(source text, within interval DEFAULT '10 minutes') RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    this_source int := intake.require_source(source);
+BEGIN
+    UPDATE intake.source s SET learn_until = now() + within WHERE s.id = this_source;
+END
+$$;
+COMMENT ON FUNCTION intake.learn_secret(text, interval) IS
+    'Lets the next handshake, within a time, teach a source one secret more (Asana, Notion). A source that was created without a secret learns its first one without this';
+
+CREATE FUNCTION intake.secret_learned(source_id int, secret text) RETURNS boolean
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    source_name text;
+BEGIN
+    UPDATE intake.source s SET learn_until = NULL
+        WHERE s.id = secret_learned.source_id AND s.learn_until > now()
+        RETURNING s.name INTO source_name;
+    IF source_name IS NULL THEN
+        RETURN false;
+    END IF;
+    PERFORM intake.store_secret(source_id, secret, learned => true);
+    PERFORM intake.emit('source.secret_learned', jsonb_build_object('source', source_name));
+    RETURN true;
+END
+$$;
+COMMENT ON FUNCTION intake.secret_learned(int, text) IS
+    'Internal: stores what a handshake teaches, once, and emits source.secret_learned; false where the source is not to learn';
+
+CREATE FUNCTION intake.reveal_secret(source text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    this_source int := intake.require_source(source);
+    sealed bytea;
+BEGIN
+    UPDATE intake.source_secret x SET revealed_at = now()
+        WHERE x.id = (SELECT max(y.id) FROM intake.source_secret y
+                      WHERE y.source_id = this_source AND y.learned AND y.revealed_at IS NULL)
+        RETURNING x.secret INTO sealed;
+    IF sealed IS NULL THEN
+        RAISE EXCEPTION 'source "%" has learned no secret that was not shown yet', source
+            USING ERRCODE = 'no_data_found';
+    END IF;
+    RETURN intake.unseal(sealed);
+END
+$$;
+COMMENT ON FUNCTION intake.reveal_secret(text) IS
+    'Shows, once, the secret that a handshake taught a source: Notion asks for it in its settings';
+
+CREATE FUNCTION intake.reencrypt_secrets() RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    changed bigint;
+BEGIN
+    UPDATE intake.source_secret x SET secret = intake.seal(intake.unseal(x.secret))
+        WHERE intake.sealed_with(x.secret) IS DISTINCT FROM intake.key_number();
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    RETURN changed;
+END
+$$;
+COMMENT ON FUNCTION intake.reencrypt_secrets() IS
+    'Encrypts every stored secret with the first key of pg_intake.key_file that is not yet, and returns how many. To change the key, put the new one before the old one, reload, call this in each database, and take the old one out';
+
+CREATE FUNCTION intake.curl(source text, body bytea, headers jsonb DEFAULT '{}', url text DEFAULT NULL)
+    RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    signed jsonb := intake.sign(source, body, headers);
+    target text := coalesce(url, (SELECT s.public_url FROM intake.source s
+                                  WHERE s.name = curl.source AND s.dropped_at IS NULL),
+                            'http://127.0.0.1:8080/webhooks/' || source);
+    lines text;
+    typed boolean := EXISTS (SELECT FROM jsonb_object_keys(signed) k WHERE lower(k) = 'content-type');
+    body_text text;
+BEGIN
+    BEGIN
+        body_text := convert_from(body, 'UTF8');
+    EXCEPTION WHEN character_not_in_repertoire OR untranslatable_character THEN
+        body_text := NULL;
+    END;
+    SELECT coalesce(string_agg(' -H ' || intake.quote_shell(h.key || ': ' || h.value), '' ORDER BY h.key), '')
+        INTO lines FROM jsonb_each_text(signed) h;
+    IF NOT typed THEN
+        lines := lines || ' -H ''Content-Type: application/json''';
+    END IF;
+    IF body_text IS NOT NULL THEN
+        RETURN format('curl -sS%s --data-raw %s %s', lines, intake.quote_shell(body_text),
+                      intake.quote_shell(target));
+    END IF;
+    RETURN format('printf %%s %s | base64 -d | curl -sS%s --data-binary @- %s',
+                  translate(encode(body, 'base64'), E'\n', ''), lines, intake.quote_shell(target));
+END
+$$;
+COMMENT ON FUNCTION intake.curl(text, bytea, jsonb, text) IS
+    'A shell command that sends a body to a source, signed as its sender would sign it now. url is the source''s public_url, or that of a shim on this machine. The command has no secret in it, but for schemes whose token is the secret';
 
 -- Workflows.
 

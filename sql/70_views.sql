@@ -1,24 +1,40 @@
 -- What people read.
 
 CREATE VIEW intake.schemes AS
-    SELECT name, kind, algorithm, key_from, type_from, tolerance, preset, description
+    SELECT name, provider, kind, algorithm, key_from, missing_key, type_from, tolerance, preset,
+           description, unverified
     FROM intake.scheme WHERE kind <> 'internal';
-COMMENT ON VIEW intake.schemes IS 'Schemes that create_source takes';
+COMMENT ON VIEW intake.schemes IS
+    'Schemes that create_source takes. unverified names facts of a preset that nobody has checked against the provider';
 
 CREATE VIEW intake.sources AS
     SELECT s.id, s.name, s.scheme, '/webhooks/' || s.name AS path,
            coalesce(s.key_from, c.key_from) AS key_from,
+           coalesce(s.missing_key, c.missing_key) AS missing_key,
            coalesce(s.type_from, c.type_from) AS type_from,
            coalesce(s.tolerance, c.tolerance) AS tolerance,
-           s.public_url, s.on_dead_duplicate,
+           s.public_url, s.on_dead_duplicate, s.replay_guard, s.allowed_peers,
            (SELECT count(*) FROM intake.source_secret x
-             WHERE x.source_id = s.id AND x.purpose = 'signature'
+             WHERE x.source_id = s.id AND x.purpose = 'signature' AND x.valid_from <= now()
                AND (x.expires_at IS NULL OR x.expires_at > now())) AS secrets,
            s.created_at
     FROM intake.source s JOIN intake.scheme c ON c.name = s.scheme
     WHERE s.dropped_at IS NULL AND s.id <> 0;
 COMMENT ON VIEW intake.sources IS
     'Sources, with the settings in force. secrets counts those that verify now: with none, everything is rejected';
+
+CREATE VIEW intake.secrets AS
+    SELECT x.id, s.name AS source, x.purpose,
+           CASE WHEN x.expires_at <= now() THEN 'expired'
+                WHEN x.valid_from > now() THEN 'not yet valid'
+                WHEN x.learned AND x.revealed_at IS NULL THEN 'learned'
+                ELSE 'valid' END AS state,
+           x.valid_from, x.expires_at, u.last_used_at,
+           intake.sealed_with(x.secret) IS NOT NULL AS encrypted, x.created_at
+    FROM intake.source_secret x JOIN intake.source s ON s.id = x.source_id
+        LEFT JOIN intake.secret_use u ON u.secret_id = x.id;
+COMMENT ON VIEW intake.secrets IS
+    'Secrets without what they are. state is valid, not yet valid, expired, or learned (valid, and reveal_secret has not shown it); last_used_at is to the minute';
 
 CREATE VIEW intake.workflows AS
     SELECT w.id, w.name, w.owner, w.handler, w.source, w.type, w.filter, w.max_attempts,
@@ -37,9 +53,12 @@ COMMENT ON VIEW intake.workflows IS
 
 CREATE VIEW intake.events AS
     SELECT e.id, s.name AS source, e.key, e.type, e.received_at, e.headers, e.body,
-           intake.payload(e.body) AS payload
+           intake.payload(e.body) AS payload,
+           CASE e.verified WHEN 's' THEN 'signature' WHEN 'o' THEN 'origin' ELSE 'none' END AS verified,
+           e.secret_id
     FROM intake.event e JOIN intake.source s ON s.id = e.source_id;
-COMMENT ON VIEW intake.events IS 'The log. payload is the body as JSON, NULL where it is not JSON';
+COMMENT ON VIEW intake.events IS
+    'The log. payload is the body as JSON, NULL where it is not JSON. verified is signature (the sender and the body are authentic), origin (the sender is, the body could have been changed), or none; secret_id is the secret that matched';
 
 CREATE VIEW intake.jobs AS
     SELECT r.job_id AS id, r.event_id, w.name AS workflow, r.state, r.attempts, r.run_at,
@@ -82,7 +101,8 @@ COMMENT ON VIEW intake.dead_letters IS
     'Jobs that were given up: which event, which workflow, what error, how many attempts, and whether a replay is safe';
 
 CREATE VIEW intake.rejections AS
-    SELECT id, rejected_at, source, reason, detail, status, peer, requests FROM intake.rejection;
+    SELECT id, rejected_at, source, reason, detail, status, peer, request_id, requests
+    FROM intake.rejection;
 COMMENT ON VIEW intake.rejections IS
     'Why requests were refused, the newest 10000 rows. source is NULL where no such source exists';
 

@@ -9,9 +9,9 @@ DECLARE
     statement text;
     statements text[] := ARRAY['GRANT USAGE ON SCHEMA intake TO %s'];
     reading text[] := ARRAY[
-        'GRANT SELECT ON intake.schemes, intake.sources, intake.workflows, intake.events, intake.jobs, '
+        'GRANT SELECT ON intake.schemes, intake.sources, intake.secrets, intake.workflows, intake.events, intake.jobs, '
             'intake.attempts, intake.dead_letters, intake.rejections, intake.workers, intake.stats TO %s',
-        'GRANT EXECUTE ON FUNCTION intake.payload(bytea), intake.database_identity(), intake.workers_running() TO %s'];
+        'GRANT EXECUTE ON FUNCTION intake.payload(bytea), intake.sealed_with(bytea), intake.database_identity(), intake.workers_running() TO %s'];
     emitting text[] := ARRAY[
         'GRANT EXECUTE ON FUNCTION intake.emit(text, jsonb, text, interval), '
             'intake.fail_permanently(text), intake.retry_in(interval, text) TO %s'];
@@ -23,10 +23,13 @@ DECLARE
             'intake.verify_explain(text, jsonb, bytea, text, text, timestamptz) TO %s'];
     configuring text[] := ARRAY[
         'GRANT EXECUTE ON FUNCTION '
-            'intake.create_source(text, text, text, text, text, interval, text, text, text), '
-            'intake.alter_source(text, text, text, interval, text, text, text), '
+            'intake.create_source(text, text, text, text, text, interval, text, text, text, text, text, boolean, cidr[], text), '
+            'intake.alter_source(text, text, text, interval, text, text, text, text, text, boolean, cidr[]), '
             'intake.drop_source(text), intake.rotate_secret(text, text, interval), '
-            'intake.source_problem(text), intake.ingest(text, jsonb, bytea, text, text) TO %s',
+            'intake.add_secret(text, text, timestamptz, timestamptz), intake.drop_secret(int), '
+            'intake.learn_secret(text, interval), intake.reveal_secret(text), intake.reencrypt_secrets(), '
+            'intake.sign(text, bytea, jsonb, timestamptz), intake.curl(text, bytea, jsonb, text), '
+            'intake.source_problem(text), intake.ingest(text, jsonb, bytea, text, text, text) TO %s',
         'GRANT EXECUTE ON FUNCTION '
             'intake.create_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean), '
             'intake.alter_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean), '

@@ -19,6 +19,7 @@ our @EXPORT = qw(new_server start_shim stop_shim post get raw_http hmac_sha256_h
 use constant SECRET => 'a secret for tests';
 
 my %shims;
+my $started = 0;
 
 # A running server with the extension in database postgres, the source "src" and the role
 # "gateway".
@@ -42,7 +43,7 @@ sub new_server
 sub start_shim
 {
 	my ($node, @options) = @_;
-	my $log = $node->basedir . '/shim' . (1 + keys %shims) . '.log';
+	my $log = $node->basedir . '/shim' . ++$started . '.log';
 	my $dsn = $node->connstr('postgres') . ' user=gateway';
 	my $pid = fork;
 	die "fork: $!" unless defined $pid;

@@ -28,6 +28,8 @@ check_that(bool holds, const char *what, const char *file, int line)
 extern void test_reading(void);
 extern void test_json(void);
 extern void test_schemes(void);
+extern void test_address(void);
+extern void test_peer(void);
 extern void test_vectors(FILE *vectors);
 
 #endif

@@ -13,6 +13,8 @@ main(void)
 	test_reading();
 	test_json();
 	test_schemes();
+	test_address();
+	test_peer();
 	test_vectors(stdin);
 	printf("%d passed, %d failed\n", check_passed, check_failed);
 	return check_failed > 0;

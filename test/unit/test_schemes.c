@@ -79,16 +79,22 @@ static IntakeReason
 verdict_of(IntakeSchemeRow row, const char *headers, const char *secret)
 {
 	IntakeRequest request = {0};
-	IntakeSlice secrets[2] = {intake_slice_cstr("another"), intake_slice_cstr(secret)};
+	IntakeKey keys[2];
+	IntakeKey *pointers[2] = {&keys[0], &keys[1]};
 	IntakeVerdict verdict;
+	const char *why;
 	char *error = NULL;
+	IntakeScheme *scheme = intake_scheme_compile(&row, &error);
 
 	request.method = intake_slice_cstr("POST");
 	request.headers = intake_slice_cstr(headers);
 	request.body = intake_slice_cstr(BODY);
 	request.now = INT64_C(1700000000) * 1000000;
-	intake_signature_verify(intake_scheme_compile(&row, &error), &request, secrets, secret ? 2 : 0,
-							&verdict);
+	(void) intake_key_prepare(scheme, intake_slice_cstr("another:one"), &keys[0], &why);
+	(void) intake_key_prepare(scheme, intake_slice_cstr(secret), &keys[1], &why);
+	intake_signature_verify(scheme, &request, INTAKE_ABSENT, pointers, secret ? 2 : 0, &verdict);
+	intake_key_release(&keys[0]);
+	intake_key_release(&keys[1]);
 	CHECK(secret == NULL || strstr(verdict.detail, secret) == NULL);
 	return verdict.reason;
 }
@@ -99,7 +105,10 @@ sign(const char *key, char *hex)
 	IntakeDigest digest;
 	IntakeSlice body = intake_slice_cstr(BODY);
 
-	intake_digest_hmac(INTAKE_SHA256, intake_slice_cstr(key), &body, 1, &digest);
+	IntakeMac *mac = intake_digest_mac_new(INTAKE_SHA256, intake_slice_cstr(key));
+
+	CHECK(intake_digest_mac(mac, &body, 1, &digest));
+	intake_digest_mac_free(mac);
 	intake_encoding_hex(digest.bytes, digest.len, hex);
 }
 
@@ -155,10 +164,11 @@ key_valid(const char *key_form, const char *secret)
 	IntakeSchemeRow row = plain_row();
 	const char *why;
 	char *error = NULL;
+	IntakeKey key;
 
 	row.key = key_form;
-	return intake_signature_key_valid(intake_scheme_compile(&row, &error),
-									  intake_slice_cstr(secret), &why);
+	return intake_key_prepare(intake_scheme_compile(&row, &error), intake_slice_cstr(secret), &key,
+							  &why);
 }
 
 static void
@@ -194,7 +204,7 @@ challenge(const char *query, const char *token, const char *expected)
 	request.query = intake_slice_cstr(query);
 	request.headers = request.body = intake_slice_cstr("");
 	if (!intake_handshake_answer(intake_handshake_compile(&row, &error), 1, &request,
-								 intake_slice_cstr(token), false, &answer))
+								 intake_slice_cstr(token), NULL, false, &answer))
 		return expected == NULL;
 	return expected != NULL && intake_slice_equal(answer.body, intake_slice_cstr(expected));
 }

@@ -1,15 +1,16 @@
-# Writes the vectors whose scheme the catalogue models, one after the other, as lines of a name
-# and a value in hexadecimal; an empty line ends each. Argument: the folder of the files.
+# Writes the vectors, each with the preset that it is for, as lines of a name and a value in
+# hexadecimal; an empty line ends each. A preset is one row, or several: a line "row" begins
+# each, variants first. Arguments: the folder of the vectors, the file of the presets.
 use strict;
 use warnings;
 use JSON::PP;
 use MIME::Base64;
 
-my $folder = shift;
+my ($folder, $presets_file) = @ARGV;
 
 sub slurp
 {
-	open my $file, '<:raw', "$folder/$_[0]" or die "$folder/$_[0]: $!";
+	open my $file, '<:raw', $_[0] or die "$_[0]: $!";
 	local $/;
 	return JSON::PP->new->utf8->decode(<$file>);
 }
@@ -22,39 +23,45 @@ sub put
 	print "$name ", unpack('H*', $value), "\n";
 }
 
-# The values of the catalogue's model stand under the names of intake.scheme's columns.
-sub put_model
+sub put_row
 {
-	my ($model) = @_;
-	my $signature = $model->{signature} // {};
-	my $time = $model->{timestamp} // {};
-	put($_, $model->{$_}) for qw(kind key message each);
-	put('algorithm', $model->{alg});
-	put('signature_from', $_) for @{ $signature->{from} // [ $model->{from} // () ] };
-	put($_, $signature->{$_}) for qw(prefix format item_sep kv_sep tag group_sep encoding);
-	put('timestamp_from', $time->{from});
-	put('timestamp_unit', $time->{unit});
-	put('tolerance', $time->{tolerance});
-	put('require', join("\0", @$_)) for @{ $model->{require} // [] };
-	put('url_variant', $_) for @{ $model->{url_variants} // [] };
+	my ($row, $when) = @_;
+	put('row', '');
+	put($_, $row->{$_})
+	  for qw(kind algorithm key prefix format item_sep kv_sep tag group_sep encoding message each
+	  timestamp_from timestamp_unit verified);
+	put('tolerance', $row->{tolerance} =~ /^(\d+) s$/) if $row->{tolerance};
+	put('signature_from', $_) for @{ $row->{signature_from} // [] };
+	put('url_variant', $_) for @{ $row->{url_variants} // [] };
+	put('require', join("\0", @$_)) for @{ $row->{require} // [] };
+	put('when', join("\0", @$_)) for @{ $when // [] };
 }
 
-# Adyen signs a missing originalReference as an empty one.
-my %models;
-for my $provider (@{ slurp('catalogue.json')->{providers} })
+sub put_preset
 {
-	$models{ $_->{scheme} } = $_ for @{ $provider->{models} };
+	my ($preset) = @_;
+	for my $variant (@{ $preset->{variants} // [] })
+	{
+		put_row({ %$preset, %$variant }, $variant->{when});
+	}
+	put_row($preset);
 }
-s/(\{json:originalReference\})/[$1]/ for $models{'adyen-item'}{message};
 
-for my $vector (@{ slurp('vectors.json') })
+my %presets;
+for my $preset (@{ slurp($presets_file) })
 {
-	my $model = $models{ $vector->{preset} } or next;
-	$model = $models{'twilio-json'}
-		if $vector->{preset} eq 'twilio' && $vector->{url} =~ /bodySHA256=/;
+	my $like = $presets{ $preset->{like} // '' } // {};
+	$presets{ $preset->{name} } = { %$like, %$preset };
+}
+
+for my $vector (@{ slurp("$folder/vectors.json") })
+{
 	# A documented example names its own scheme, where that differs from who judged it.
-	$model = $models{$1} if $vector->{id} =~ m{^documented/(.+)-docs$} && $models{$1};
+	my ($documented) = $vector->{id} =~ m{^documented/(.+)-docs$};
+	my $preset = $presets{ $documented // '' } // $presets{ $vector->{preset} }
+	  // die "there is no preset $vector->{preset}";
 	put('id', $vector->{id});
+	put('preset', $preset->{name});
 	put('expected', $vector->{expected});
 	put('secret', $vector->{secret});
 	put('method', $vector->{method});
@@ -62,6 +69,6 @@ for my $vector (@{ slurp('vectors.json') })
 	put('now', $vector->{now});
 	put('body', decode_base64($vector->{body_b64}));
 	put('header', "$_: $vector->{headers}{$_}\r\n") for sort keys %{ $vector->{headers} };
-	put_model($model);
+	put_preset($preset);
 	print "\n";
 }

@@ -1,0 +1,112 @@
+/*
+ * key.c
+ *		A secret of a source, made ready for verifying by its scheme. Pure; what is prepared
+ *		is palloc'ed, and what libcrypto holds must be released.
+ */
+#include <stdlib.h>
+
+#include "memory.h"
+
+#include "key.h"
+
+static bool
+fail(const char **why, const char *what)
+{
+	*why = what;
+	return false;
+}
+
+/* The bytes that a secret stands for. */
+static bool
+decode(const IntakeScheme *scheme, IntakeSlice secret, IntakeSlice *bytes)
+{
+	unsigned char *out = palloc(secret.len + INTAKE_DIGEST_MAX);
+	IntakeDigest digest;
+
+	*bytes = (IntakeSlice){(char *) out, 0};
+	if (scheme->key_form == INTAKE_KEY_SHA1)
+	{
+		if (!intake_digest_plain(INTAKE_SHA1, &secret, 1, &digest))
+			return false;
+		memcpy(out, digest.bytes, digest.len);
+		bytes->len = digest.len;
+		return true;
+	}
+	if (scheme->key_prefix.data != NULL && intake_slice_starts(secret, scheme->key_prefix))
+		secret = intake_slice_after(secret, scheme->key_prefix.len);
+	/* Base64 of secrets comes in both alphabets, and without its padding, too. */
+	return intake_encoding_decode(scheme->key_encoding, secret, out, secret.len, &bytes->len) ||
+		   (scheme->key_encoding == INTAKE_BASE64 &&
+			intake_encoding_decode(INTAKE_BASE64URL, secret, out, secret.len, &bytes->len));
+}
+
+static bool
+prepare_public(const IntakeScheme *scheme, IntakeKey *key, const char **why)
+{
+	IntakeSlice bytes;
+	int count;
+
+	key->public_keys = palloc0(INTAKE_KEYS_MAX * sizeof(IntakePublicKey));
+	count = intake_publickey_read(scheme->key_type, key->secret, key->public_keys, why);
+	if (count < 0)
+	{
+		*why = "it is neither PEM, nor a JSON Web Key, nor in the encoding that the scheme names";
+		count = decode(scheme, key->secret, &bytes) &&
+				intake_publickey_read_bytes(scheme->key_type, bytes, key->public_keys, why);
+	}
+	key->n_public_keys = count;
+	return count > 0;
+}
+
+static bool
+prepare_secret(const IntakeScheme *scheme, IntakeKey *key, const char **why)
+{
+	IntakeSlice secret = key->secret;
+
+	for (size_t i = 0; scheme->key_form == INTAKE_KEY_NFKD && i < secret.len; i++)
+		if ((unsigned char) secret.data[i] >= 0x80)
+			return fail(why, "it has characters that Unicode normalisation would change");
+	if (scheme->kind == INTAKE_BASIC && memchr(secret.data, ':', secret.len) == NULL)
+		return fail(why, "it is not user:password");
+	if (!decode(scheme, secret, &key->bytes))
+		return fail(why, "it is not in the encoding that the scheme asks for");
+	if (key->bytes.len == 0)
+		return fail(why, "its key is empty");
+	return true;
+}
+
+/*
+ * Makes KEY of a secret, which must outlive it. Returns false, with the cause in *WHY, where
+ * the scheme cannot use the secret. The cause does not have the secret in it.
+ */
+bool
+intake_key_prepare(const IntakeScheme *scheme, IntakeSlice secret, IntakeKey *key, const char **why)
+{
+	memset(key, 0, sizeof(*key));
+	key->secret = secret;
+	if (secret.data == NULL || secret.len == 0)
+		return fail(why, "it is empty");
+	if (scheme->kind == INTAKE_PUBLIC_KEY || (scheme->kind == INTAKE_JWT && !scheme->key_is_shared))
+		return prepare_public(scheme, key, why);
+	return prepare_secret(scheme, key, why);
+}
+
+/* HMAC with the key; NULL when libcrypto fails. */
+IntakeMac *
+intake_key_mac(IntakeKey *key, IntakeAlgorithm algorithm)
+{
+	if (key->mac[algorithm] == NULL && key->bytes.data != NULL)
+		key->mac[algorithm] = intake_digest_mac_new(algorithm, key->bytes);
+	return key->mac[algorithm];
+}
+
+/* Gives back what libcrypto holds for a key. */
+void
+intake_key_release(IntakeKey *key)
+{
+	for (int i = 0; i < 3; i++)
+		intake_digest_mac_free(key->mac[i]);
+	for (int i = 0; i < key->n_public_keys; i++)
+		EVP_PKEY_free(key->public_keys[i].key);
+	memset(key, 0, sizeof(*key));
+}

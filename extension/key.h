@@ -1,0 +1,27 @@
+/*
+ * key.h
+ *		A secret of a source, made ready for verifying by its scheme. Pure.
+ */
+#ifndef INTAKE_KEY_H
+#define INTAKE_KEY_H
+
+#include "digest.h"
+#include "publickey.h"
+#include "scheme.h"
+#include "slice.h"
+
+typedef struct IntakeKey
+{
+	IntakeSlice secret;           /* as the provider shows it */
+	IntakeSlice bytes;            /* what it stands for, for HMAC */
+	IntakeMac *mac[3];            /* by algorithm; made when first wanted */
+	IntakePublicKey *public_keys; /* for kinds with public keys */
+	int n_public_keys;
+} IntakeKey;
+
+extern bool intake_key_prepare(const IntakeScheme *scheme, IntakeSlice secret, IntakeKey *key,
+							   const char **why);
+extern IntakeMac *intake_key_mac(IntakeKey *key, IntakeAlgorithm algorithm);
+extern void intake_key_release(IntakeKey *key);
+
+#endif

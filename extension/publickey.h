@@ -1,0 +1,37 @@
+/*
+ * publickey.h
+ *		Public keys as providers publish them, and signatures made with their other half, by
+ *		libcrypto. Pure.
+ */
+#ifndef INTAKE_PUBLICKEY_H
+#define INTAKE_PUBLICKEY_H
+
+#include <openssl/evp.h>
+
+#include "digest.h"
+#include "slice.h"
+
+typedef enum
+{
+	INTAKE_KEY_ED25519,
+	INTAKE_KEY_ECDSA, /* on curve P-256 */
+	INTAKE_KEY_RSA    /* PKCS #1 v1.5, of at least 2048 bits */
+} IntakeKeyType;
+
+typedef struct IntakePublicKey
+{
+	EVP_PKEY *key;
+	IntakeSlice id; /* kid of a JSON Web Key, or absent */
+} IntakePublicKey;
+
+#define INTAKE_KEYS_MAX 16 /* in one set */
+
+extern int intake_publickey_read(IntakeKeyType type, IntakeSlice text, IntakePublicKey *keys,
+								 const char **why);
+extern bool intake_publickey_read_bytes(IntakeKeyType type, IntakeSlice bytes, IntakePublicKey *key,
+										const char **why);
+extern bool intake_publickey_verify(const IntakePublicKey *key, IntakeAlgorithm algorithm,
+									const IntakeSlice *parts, int count, IntakeSlice signature);
+extern IntakeSlice intake_publickey_ecdsa_der(IntakeSlice signature);
+
+#endif

@@ -1,0 +1,14 @@
+/*
+ * receive.h
+ *		From raw requests to stored events and answers.
+ */
+#ifndef INTAKE_RECEIVE_H
+#define INTAKE_RECEIVE_H
+
+#include "delivery.h"
+
+extern void intake_receive_process(IntakeDelivery *deliveries, int count);
+extern int64 intake_receive_now(void);
+extern void intake_receive_answer(const IntakeDelivery *delivery, Datum *values, bool *nulls);
+
+#endif

@@ -1,0 +1,142 @@
+/*
+ * requirement.c
+ *		What a request must have for a scheme, a variant of it or a handshake to apply. Pure;
+ *		what is compiled is palloc'ed, but for expressions, which must be released.
+ */
+#include "memory.h"
+
+#include "digest.h"
+#include "requirement.h"
+
+#define MOST_MATCHED 4096 /* bytes that an expression looks at */
+
+static bool
+fail(char **error, const char *what)
+{
+	*error = pstrdup(what);
+	return false;
+}
+
+static bool
+compile_templates(const char *text, IntakeRequirement *requirement, char **error)
+{
+	IntakeSlice rest = intake_slice_cstr(pstrdup(text));
+
+	while (rest.data != NULL)
+	{
+		IntakeSlice part = intake_slice_cut(rest, " | ", &rest);
+		char *copy = palloc(part.len + 1);
+
+		if (requirement->n_templates == INTAKE_TEMPLATES_MAX)
+			return fail(error, "a requirement has more than 4 alternatives");
+		memcpy(copy, part.data, part.len);
+		copy[part.len] = '\0';
+		requirement->templates[requirement->n_templates] = intake_message_compile(copy, error);
+		if (requirement->templates[requirement->n_templates++] == NULL)
+			return false;
+	}
+	return true;
+}
+
+/* Compiles a requirement. Returns false, with what is wrong in *ERROR, where it is not one. */
+bool
+intake_requirement_compile(const IntakePair *pair, IntakeRequirement *requirement, char **error)
+{
+	const char *why = "";
+
+	memset(requirement, 0, sizeof(*requirement));
+	if (!intake_location_parse(pair->location, &requirement->location, &why))
+		return fail(error, "a requirement names something that is not a location");
+	if (strcmp(pair->value, "*") == 0)
+		requirement->test = INTAKE_PRESENT;
+	else if (strcmp(pair->value, "!") == 0)
+		requirement->test = INTAKE_MISSING;
+	else if (pair->value[0] != '~')
+	{
+		requirement->test = INTAKE_EQUAL;
+		return compile_templates(pair->value, requirement, error);
+	}
+	else if (regcomp(&requirement->pattern, pair->value + 1, REG_EXTENDED | REG_NOSUB) != 0)
+		return fail(error, "a requirement has something that is not a regular expression");
+	else
+		requirement->test = INTAKE_PATTERN;
+	return true;
+}
+
+/* Compiles COUNT of them. */
+bool
+intake_requirements_compile(const IntakePair *pairs, int count, IntakeRequirement **requirements,
+							char **error)
+{
+	*requirements = palloc0((count + 1) * sizeof(IntakeRequirement));
+	for (int i = 0; i < count; i++)
+		if (!intake_requirement_compile(&pairs[i], &(*requirements)[i], error))
+		{
+			intake_requirements_release(*requirements, i);
+			return false;
+		}
+	return true;
+}
+
+void
+intake_requirements_release(IntakeRequirement *requirements, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (requirements[i].test == INTAKE_PATTERN)
+			regfree(&requirements[i].pattern);
+}
+
+static bool
+is_present(const IntakeLocation *location, const IntakeValues *values)
+{
+	IntakeSlice value;
+
+	for (int i = 0; i < location->count; i++)
+		if (intake_location_all(&location->places[i], values->request, values->item, &value, 1) > 0)
+			return true;
+	return false;
+}
+
+static bool
+pattern_finds(const IntakeRequirement *requirement, IntakeSlice found)
+{
+	char *text;
+
+	if (found.data == NULL || found.len > MOST_MATCHED || memchr(found.data, 0, found.len) != NULL)
+		return false;
+	text = palloc(found.len + 1);
+	memcpy(text, found.data, found.len);
+	text[found.len] = '\0';
+	return regexec(&requirement->pattern, text, 0, NULL, 0) == 0;
+}
+
+/* Whether a request has what is required. Compares in constant time. */
+bool
+intake_requirement_meets(const IntakeRequirement *requirement, const IntakeValues *values)
+{
+	IntakeSlice found;
+
+	if (requirement->test == INTAKE_PRESENT || requirement->test == INTAKE_MISSING)
+		return is_present(&requirement->location, values) == (requirement->test == INTAKE_PRESENT);
+	found = intake_location_read_item(&requirement->location, values->request, values->item);
+	if (requirement->test == INTAKE_PATTERN)
+		return pattern_finds(requirement, found);
+	for (int i = 0; found.data != NULL && i < requirement->n_templates; i++)
+	{
+		IntakeSlice wanted = intake_message_text(requirement->templates[i], values);
+
+		if (wanted.data != NULL && intake_digest_equal(found, wanted))
+			return true;
+	}
+	return false;
+}
+
+bool
+intake_requirements_meet(const IntakeRequirement *requirements, int count,
+						 const IntakeValues *values)
+{
+	for (int i = 0; i < count; i++)
+		if (!intake_requirement_meets(&requirements[i], values))
+			return false;
+	return true;
+}

@@ -1,0 +1,98 @@
+/*
+ * secret.c
+ *		What requests do to secrets: use them, and teach them.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "owner.h"
+#include "secret.h"
+
+#define RECORD_EVERY (60 * USECS_PER_SEC)
+
+static const char use_query[] =
+	"INSERT INTO intake.secret_use AS u (secret_id, last_used_at) VALUES ($1, now())"
+	" ON CONFLICT (secret_id) DO UPDATE SET last_used_at = excluded.last_used_at"
+	" WHERE u.last_used_at < excluded.last_used_at - interval '1 minute'";
+
+static const char learn_query[] = "SELECT intake.secret_learned($1, $2)";
+
+/* Runs a query as the owner of the extension; returns its first value, or 0. */
+static Datum
+run(const char *query, int count, Oid *types, Datum *values)
+{
+	IntakeOwner saved;
+	Datum result = (Datum) 0;
+	bool null;
+
+	intake_owner_begin(&saved);
+	SPI_connect();
+	if (SPI_execute_with_args(query, count, types, values, NULL, false, 0) < 0)
+		elog(ERROR, "could not run a query on secrets");
+	if (SPI_tuptable != NULL && SPI_processed > 0)
+		result = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
+	SPI_finish();
+	intake_owner_end(&saved);
+	return result;
+}
+
+static int
+compare_secrets(const void *a, const void *b)
+{
+	const IntakeSecret *left = *(IntakeSecret *const *) a;
+	const IntakeSecret *right = *(IntakeSecret *const *) b;
+
+	return (left->id > right->id) - (left->id < right->id);
+}
+
+/*
+ * Records which secrets have verified something, to the minute. In the order of their ids, so
+ * that two transactions do not wait for each other.
+ */
+void
+intake_secret_note_uses(IntakeDelivery *deliveries, int count)
+{
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+	IntakeSecret **used = palloc((count + 1) * sizeof(IntakeSecret *));
+	int n = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		IntakeSecret *secret = deliveries[i].secret;
+
+		if (secret == NULL || secret->recorded > now - RECORD_EVERY)
+			continue;
+		secret->recorded = now;
+		used[n++] = secret;
+	}
+	qsort(used, n, sizeof(IntakeSecret *), compare_secrets);
+	for (int i = 0; i < n; i++)
+	{
+		Oid types[] = {INT4OID};
+		Datum values[] = {Int32GetDatum(used[i]->id)};
+
+		(void) run(use_query, 1, types, values);
+	}
+}
+
+/*
+ * Stores the secret that a handshake teaches. Where its source is not to learn one, the
+ * request is refused.
+ */
+void
+intake_secret_learn(IntakeDelivery *delivery)
+{
+	IntakeSlice secret = delivery->answer.secret;
+	Oid types[] = {INT4OID, TEXTOID};
+	Datum values[2];
+
+	values[0] = Int32GetDatum(delivery->source->id);
+	values[1] = PointerGetDatum(cstring_to_text_with_len(secret.data, secret.len));
+	if (!DatumGetBool(run(learn_query, 2, types, values)))
+		intake_delivery_reject(delivery, delivery->source->reject_status, "handshake_refused",
+							   "the source has its secret; learn_secret lets it learn another");
+}
