@@ -45,6 +45,7 @@ typedef struct Half
 
 static Half sources;
 static Half workflows;
+static TimestampTz retry_at = DT_NOEND; /* when to read sources again that lack their key file */
 static uint64 version = 0;
 static Oid watched[4];
 
@@ -355,6 +356,7 @@ read_secret(IntakeSource *source, int row)
 	{
 		note_problem(source, problem);
 		source->our_fault = true;
+		retry_at = GetCurrentTimestamp() + USECS_PER_SEC;
 		return;
 	}
 	if (bool_column(row, 2))
@@ -580,6 +582,11 @@ refresh(Half *half, void (*reader)(MemoryContext))
 void
 intake_registry_refresh_sources(void)
 {
+	if (retry_at != DT_NOEND && GetCurrentTimestamp() >= retry_at)
+	{
+		retry_at = DT_NOEND;
+		sources.stale = true;
+	}
 	refresh(&sources, read_sources);
 }
 
