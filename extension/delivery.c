@@ -201,8 +201,8 @@ void
 intake_delivery_verify(IntakeSource *source, const IntakeRequest *request, IntakeVerdict *verdict,
 					   IntakeSecret **secret)
 {
-	IntakeSecret **secrets = palloc((source->n_secrets + 1) * sizeof(IntakeSecret *));
-	IntakeKey **keys = palloc((source->n_secrets + 1) * sizeof(IntakeKey *));
+	IntakeSecret **secrets = palloc(2 * (source->n_secrets + 1) * sizeof(void *));
+	IntakeKey **keys = (IntakeKey **) (secrets + source->n_secrets + 1);
 	int count;
 
 	*secret = NULL;

@@ -21,16 +21,19 @@ intake_encoding_parse(const char *name, IntakeEncoding *encoding)
 	return false;
 }
 
-static int
+/* The value of a hexadecimal digit; 16 or more for any other byte. */
+static inline unsigned
 hex_value(char c)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
+	/* One more than the value; 0 for what is no digit. */
+	static const unsigned char values[256] = {
+		['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,
+		['6'] = 7,  ['7'] = 8,  ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
+		['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16, ['A'] = 11, ['B'] = 12,
+		['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+	};
+
+	return values[(unsigned char) c] - 1u;
 }
 
 static bool
@@ -40,10 +43,10 @@ decode_hex(IntakeSlice text, unsigned char *out)
 		return false;
 	for (size_t i = 0; i < text.len; i += 2)
 	{
-		int high = hex_value(text.data[i]);
-		int low = hex_value(text.data[i + 1]);
+		unsigned high = hex_value(text.data[i]);
+		unsigned low = hex_value(text.data[i + 1]);
 
-		if (high < 0 || low < 0)
+		if ((high | low) > 15)
 			return false;
 		out[i / 2] = (unsigned char) (high << 4 | low);
 	}

@@ -87,7 +87,7 @@ verify_public(const IntakeJwt *token, const IntakeScheme *scheme, const IntakeKe
 		signature = intake_publickey_ecdsa_der(signature);
 	for (int i = 0; signature.data != NULL && i < key->n_public_keys; i++)
 	{
-		const IntakePublicKey *candidate = &key->public_keys[i];
+		IntakePublicKey *candidate = &key->public_keys[i];
 
 		if (candidate->id.data != NULL && token->key_id.data != NULL &&
 			!intake_slice_equal(candidate->id, token->key_id))

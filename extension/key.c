@@ -107,6 +107,6 @@ intake_key_release(IntakeKey *key)
 	for (int i = 0; i < 3; i++)
 		intake_digest_mac_free(key->mac[i]);
 	for (int i = 0; i < key->n_public_keys; i++)
-		EVP_PKEY_free(key->public_keys[i].key);
+		intake_publickey_free(&key->public_keys[i]);
 	memset(key, 0, sizeof(*key));
 }

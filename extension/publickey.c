@@ -1,7 +1,7 @@
 /*
  * publickey.c
  *		Public keys as providers publish them, and signatures made with their other half, by
- *		libcrypto. Pure; what is read must be given back with EVP_PKEY_free.
+ *		libcrypto. Pure; what is read must be given back.
  *
  * Everything is brought into the form of X.509's SubjectPublicKeyInfo, which libcrypto reads:
  * PEM is that or a certificate in base64, and a JSON Web Key (RFC 7517) has the numbers of it.
@@ -333,20 +333,11 @@ intake_publickey_read(IntakeKeyType type, IntakeSlice text, IntakePublicKey *key
 
 /* ---- verifying ---- */
 
+/* Ed25519 takes its message in one piece, and has its digest inside. */
 static bool
-verify_parts(EVP_MD_CTX *context, const IntakeSlice *parts, int count, IntakeSlice signature)
+verify_message(EVP_PKEY *key, const IntakeSlice *parts, int count, IntakeSlice signature)
 {
-	for (int i = 0; i < count; i++)
-		if (EVP_DigestVerifyUpdate(context, parts[i].data, parts[i].len) != 1)
-			return false;
-	return EVP_DigestVerifyFinal(context, (const unsigned char *) signature.data, signature.len) ==
-		   1;
-}
-
-/* Ed25519 takes its message in one piece. */
-static bool
-verify_whole(EVP_MD_CTX *context, const IntakeSlice *parts, int count, IntakeSlice signature)
-{
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	size_t length = 0;
 	unsigned char *message;
 	bool ok;
@@ -360,10 +351,43 @@ verify_whole(EVP_MD_CTX *context, const IntakeSlice *parts, int count, IntakeSli
 		memcpy(message + length, parts[i].data, parts[i].len);
 		length += parts[i].len;
 	}
-	ok = EVP_DigestVerify(context, (const unsigned char *) signature.data, signature.len, message,
+	ok = context != NULL && EVP_DigestVerifyInit(context, NULL, NULL, NULL, key) == 1 &&
+		 EVP_DigestVerify(context, (const unsigned char *) signature.data, signature.len, message,
 						  length) == 1;
+	EVP_MD_CTX_free(context);
 	pfree(message);
 	return ok;
+}
+
+/* A context that verifies digests of an algorithm. It may be used over and over. */
+static EVP_PKEY_CTX *
+digest_context(IntakePublicKey *key, IntakeAlgorithm algorithm)
+{
+	EVP_PKEY_CTX *context = key->contexts[algorithm];
+
+	if (context != NULL)
+		return context;
+	context = EVP_PKEY_CTX_new(key->key, NULL);
+	if (context == NULL || EVP_PKEY_verify_init(context) != 1 ||
+		EVP_PKEY_CTX_set_signature_md(context, intake_digest_method(algorithm)) != 1)
+	{
+		EVP_PKEY_CTX_free(context);
+		return NULL;
+	}
+	key->contexts[algorithm] = context;
+	return context;
+}
+
+static bool
+verify_digest(IntakePublicKey *key, IntakeAlgorithm algorithm, const IntakeSlice *parts, int count,
+			  IntakeSlice signature)
+{
+	EVP_PKEY_CTX *context = digest_context(key, algorithm);
+	IntakeDigest digest;
+
+	return context != NULL && intake_digest_plain(algorithm, parts, count, &digest) &&
+		   EVP_PKEY_verify(context, (const unsigned char *) signature.data, signature.len,
+						   digest.bytes, digest.len) == 1;
 }
 
 /*
@@ -371,18 +395,22 @@ verify_whole(EVP_MD_CTX *context, const IntakeSlice *parts, int count, IntakeSli
  * is the digest for ECDSA and RSA.
  */
 bool
-intake_publickey_verify(const IntakePublicKey *key, IntakeAlgorithm algorithm,
-						const IntakeSlice *parts, int count, IntakeSlice signature)
+intake_publickey_verify(IntakePublicKey *key, IntakeAlgorithm algorithm, const IntakeSlice *parts,
+						int count, IntakeSlice signature)
 {
-	EVP_MD_CTX *context = EVP_MD_CTX_new();
-	bool whole = EVP_PKEY_get_base_id(key->key) == EVP_PKEY_ED25519;
-	bool ok = context != NULL &&
-			  EVP_DigestVerifyInit(context, NULL, whole ? NULL : intake_digest_method(algorithm),
-								   NULL, key->key) == 1;
+	bool ok = EVP_PKEY_get_base_id(key->key) == EVP_PKEY_ED25519
+				  ? verify_message(key->key, parts, count, signature)
+				  : verify_digest(key, algorithm, parts, count, signature);
 
-	ok = ok && (whole ? verify_whole(context, parts, count, signature)
-					  : verify_parts(context, parts, count, signature));
-	EVP_MD_CTX_free(context);
 	ERR_clear_error();
 	return ok;
+}
+
+/* Gives back what libcrypto holds for a key. */
+void
+intake_publickey_free(IntakePublicKey *key)
+{
+	for (int i = 0; i < 3; i++)
+		EVP_PKEY_CTX_free(key->contexts[i]);
+	EVP_PKEY_free(key->key);
 }

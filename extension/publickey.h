@@ -21,7 +21,8 @@ typedef enum
 typedef struct IntakePublicKey
 {
 	EVP_PKEY *key;
-	IntakeSlice id; /* kid of a JSON Web Key, or absent */
+	EVP_PKEY_CTX *contexts[3]; /* for verifying digests, by algorithm; made when first wanted */
+	IntakeSlice id;            /* kid of a JSON Web Key, or absent */
 } IntakePublicKey;
 
 #define INTAKE_KEYS_MAX 16 /* in one set */
@@ -30,8 +31,9 @@ extern int intake_publickey_read(IntakeKeyType type, IntakeSlice text, IntakePub
 								 const char **why);
 extern bool intake_publickey_read_bytes(IntakeKeyType type, IntakeSlice bytes, IntakePublicKey *key,
 										const char **why);
-extern bool intake_publickey_verify(const IntakePublicKey *key, IntakeAlgorithm algorithm,
+extern bool intake_publickey_verify(IntakePublicKey *key, IntakeAlgorithm algorithm,
 									const IntakeSlice *parts, int count, IntakeSlice signature);
+extern void intake_publickey_free(IntakePublicKey *key);
 extern IntakeSlice intake_publickey_ecdsa_der(IntakeSlice signature);
 
 #endif

@@ -269,6 +269,17 @@ compile_verified(const char *verified, IntakeScheme *scheme, char **error)
 	return true;
 }
 
+/* Whether the message of a scheme, or what it requires, has one of the variables. */
+static bool
+uses(const IntakeScheme *scheme, const char *variable)
+{
+	for (int i = 0; i < scheme->n_require; i++)
+		for (int j = 0; j < scheme->require[i].n_templates; j++)
+			if (intake_message_uses(scheme->require[i].templates[j], variable))
+				return true;
+	return scheme->message != NULL && intake_message_uses(scheme->message, variable);
+}
+
 static bool
 compile_rest(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 {
@@ -294,6 +305,8 @@ compile_rest(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 		else if (strcmp(row->url_variants[i], "asis") != 0)
 			return fail(error, "url_variants are asis, toggle_default_port and decode_escapes");
 	}
+	scheme->uses_url = uses(scheme, "url") || uses(scheme, "endpoint") || uses(scheme, "path");
+	scheme->uses_token = uses(scheme, "token");
 	return compile_verified(row->verified, scheme, error);
 }
 
@@ -334,31 +347,6 @@ intake_scheme_for(const IntakeScheme *scheme, const IntakeRequest *request)
 	while (scheme->next != NULL && !intake_requirements_meet(scheme->when, scheme->n_when, &values))
 		scheme = scheme->next;
 	return scheme;
-}
-
-/* Whether the message of a scheme, or what it requires, has one of the variables. */
-static bool
-uses(const IntakeScheme *scheme, const char *variable)
-{
-	for (int i = 0; i < scheme->n_require; i++)
-		for (int j = 0; j < scheme->require[i].n_templates; j++)
-			if (intake_message_uses(scheme->require[i].templates[j], variable))
-				return true;
-	return scheme->message != NULL && intake_message_uses(scheme->message, variable);
-}
-
-/* Whether requests can be verified only where the URL is known that the sender called. */
-bool
-intake_scheme_uses_url(const IntakeScheme *scheme)
-{
-	return uses(scheme, "url") || uses(scheme, "endpoint") || uses(scheme, "path");
-}
-
-/* Whether requests can be verified only where the source has a token. */
-bool
-intake_scheme_uses_token(const IntakeScheme *scheme)
-{
-	return uses(scheme, "token");
 }
 
 /* Whether a request is worth nothing to who has caught it, a while later. */

@@ -105,6 +105,8 @@ typedef struct IntakeScheme
 	IntakePath *each; /* or NULL */
 	bool toggle_port; /* try the URL without or with its default port, too */
 	bool decode_url;  /* try the URL with some escapes decoded, too */
+	bool uses_url;    /* nothing verifies unless the URL is known that the sender called */
+	bool uses_token;  /* nor unless the source has a token */
 	IntakeVerified verified;
 	IntakeRequirement *when; /* of a variant: what a request must meet */
 	int n_when;
@@ -115,8 +117,6 @@ extern IntakeScheme *intake_scheme_compile(const IntakeSchemeRow *row, char **er
 extern void intake_scheme_release(IntakeScheme *scheme);
 extern const IntakeScheme *intake_scheme_for(const IntakeScheme *scheme,
 											 const IntakeRequest *request);
-extern bool intake_scheme_uses_url(const IntakeScheme *scheme);
-extern bool intake_scheme_uses_token(const IntakeScheme *scheme);
 extern bool intake_scheme_has_window(const IntakeScheme *scheme);
 extern bool intake_scheme_covers(const IntakeScheme *scheme, const IntakeLocation *location);
 extern bool intake_scheme_header_is_credential(const IntakeScheme *scheme, IntakeSlice name);

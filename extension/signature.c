@@ -25,8 +25,8 @@ typedef struct Verification
 	IntakeValues values;
 	IntakeKey **keys;
 	int n_keys;
-	IntakeCandidates candidates;
 	IntakeVerdict *verdict;
+	IntakeCandidates candidates; /* last: it is large, and begins empty */
 } Verification;
 
 const char *
@@ -495,15 +495,20 @@ verify_urls(Verification *v)
 
 /* ---- entry ---- */
 
-static void
-begin(Verification *v, const IntakeScheme *scheme, const IntakeRequest *request, IntakeSlice token)
+static Verification *
+begin(const IntakeScheme *scheme, const IntakeRequest *request, IntakeSlice token)
 {
+	Verification *v = palloc(sizeof(Verification));
+
+	memset(v, 0, offsetof(Verification, candidates));
+	v->candidates.count = 0;
 	v->scheme = scheme;
 	v->request = *request;
 	v->request.claims = INTAKE_ABSENT;
 	v->values.request = &v->request;
 	v->values.url = request->url;
 	v->values.token = token;
+	return v;
 }
 
 /*
@@ -514,24 +519,24 @@ void
 intake_signature_verify(const IntakeScheme *scheme, const IntakeRequest *request, IntakeSlice token,
 						IntakeKey **keys, int n_keys, IntakeVerdict *verdict)
 {
-	Verification *v = palloc0(sizeof(Verification));
+	Verification *v;
 	bool ok = false;
 
 	memset(verdict, 0, sizeof(*verdict));
 	verdict->key = -1;
 	verdict->reason = INTAKE_MISMATCH;
 	verdict->scheme = scheme = intake_scheme_for(scheme, request);
+	v = begin(scheme, request, token);
 	v->verdict = verdict;
-	begin(v, scheme, request, token);
 	v->keys = keys;
 	v->n_keys = n_keys;
 	if (scheme->kind == INTAKE_UNSIGNED)
 		ok = true;
 	else if (n_keys == 0)
 		refuse(v, INTAKE_NO_SECRET, "the source has no secret that is valid now");
-	else if (request->url.data == NULL && intake_scheme_uses_url(scheme))
+	else if (request->url.data == NULL && scheme->uses_url)
 		refuse(v, INTAKE_NO_URL, "the scheme signs the URL; the source needs public_url");
-	else if (token.data == NULL && intake_scheme_uses_token(scheme))
+	else if (token.data == NULL && scheme->uses_token)
 		refuse(v, INTAKE_NO_TOKEN, "the source needs the verify_token that its scheme describes");
 	else
 		ok = verify_urls(v);
@@ -585,8 +590,7 @@ intake_signature_content(const IntakeVerdict *verdict, const IntakeRequest *requ
 
 	if (verdict->scheme->message == NULL)
 		return request->body;
-	v = palloc0(sizeof(Verification));
-	begin(v, verdict->scheme, request, token);
+	v = begin(verdict->scheme, request, token);
 	v->values.url = verdict->url;
 	v->values.secret = intake_slice_cstr("");
 	v->values.timestamp = timestamp;

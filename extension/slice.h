@@ -71,13 +71,19 @@ static inline IntakeSlice
 intake_slice_cut(IntakeSlice text, const char *separator, IntakeSlice *rest)
 {
 	size_t n = strlen(separator);
+	const char *end = text.data + text.len;
+	const char *place = text.data;
 
-	for (size_t i = 0; i + n <= text.len; i++)
-		if (memcmp(text.data + i, separator, n) == 0)
+	while (place != NULL && (size_t) (end - place) >= n &&
+		   (place = (const char *) memchr(place, separator[0], end - place)) != NULL)
+	{
+		if ((size_t) (end - place) >= n && memcmp(place, separator, n) == 0)
 		{
-			*rest = intake_slice_after(text, i + n);
-			return (IntakeSlice){text.data, i};
+			*rest = (IntakeSlice){place + n, end - place - n};
+			return (IntakeSlice){text.data, place - text.data};
 		}
+		place++;
+	}
 	*rest = INTAKE_ABSENT;
 	return text;
 }

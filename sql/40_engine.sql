@@ -16,22 +16,19 @@ COMMENT ON FUNCTION intake.ingest(text, jsonb, bytea, text, text, text) IS
 
 CREATE FUNCTION intake.verify(source text, headers jsonb, body bytea, url text DEFAULT NULL,
     method text DEFAULT 'POST', at timestamptz DEFAULT now()) RETURNS boolean
-    AS 'MODULE_PATHNAME', 'intake_sql_verify' LANGUAGE c STABLE SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp;
+    AS 'MODULE_PATHNAME', 'intake_sql_verify' LANGUAGE c STABLE;
 COMMENT ON FUNCTION intake.verify(text, jsonb, bytea, text, text, timestamptz) IS
     'Whether a request to a source verifies at a given time. Stores nothing. url stands for the source''s public URL, with its query';
 
 CREATE FUNCTION intake.verify_explain(source text, headers jsonb, body bytea,
     url text DEFAULT NULL, method text DEFAULT 'POST', at timestamptz DEFAULT now()) RETURNS text
-    AS 'MODULE_PATHNAME', 'intake_sql_verify_explain' LANGUAGE c STABLE SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp;
+    AS 'MODULE_PATHNAME', 'intake_sql_verify_explain' LANGUAGE c STABLE;
 COMMENT ON FUNCTION intake.verify_explain(text, jsonb, bytea, text, text, timestamptz) IS
     'ok, or why a request does not verify. Where no signature matches, length, SHA-256 and both ends of the signed content, to tell a wrong secret from a changed body. Shows no secret';
 
 CREATE FUNCTION intake.sign(source text, body bytea, headers jsonb DEFAULT '{}',
     at timestamptz DEFAULT now()) RETURNS jsonb
-    AS 'MODULE_PATHNAME', 'intake_sql_sign' LANGUAGE c VOLATILE SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp;
+    AS 'MODULE_PATHNAME', 'intake_sql_sign' LANGUAGE c VOLATILE;
 COMMENT ON FUNCTION intake.sign(text, bytea, jsonb, timestamptz) IS
     'The headers that the sender would send with a body: those given, and signature or token, timestamp and ids that the scheme asks for. Signs with the oldest secret that is valid then. An error where only the sender has the key (ed25519, ecdsa, rsa), or where the signature stands in the body';
 

@@ -7,6 +7,8 @@ cd "$(dirname "$0")/../.."
 test/bin/setup.sh
 # shellcheck source=test/bin/cluster.sh
 . test/bin/cluster.sh
+# shellcheck source=test/bin/bench-verify.sh
+. test/bin/bench-verify.sh
 
 SECONDS_EACH=${SECONDS_EACH:-5}
 CONNECTIONS=${CONNECTIONS:-64}
@@ -106,3 +108,5 @@ run_jobs() {
 }
 run_jobs write_one_plpgsql "handler in PL/pgSQL"
 run_jobs write_one "handler in SQL"
+
+bench_verify
