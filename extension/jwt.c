@@ -27,7 +27,7 @@ static IntakeSlice
 member(IntakeSlice json, const char *pointer)
 {
 	IntakePath path;
-	IntakeSlice value;
+	IntakeSlice value = INTAKE_ABSENT;
 
 	if (!intake_json_pointer(pointer, &path) || intake_json_find(json, &path, &value, 1) == 0)
 		return INTAKE_ABSENT;

@@ -203,7 +203,7 @@ static IntakeSlice
 jwk_member(IntakeSlice jwk, const char *name)
 {
 	IntakePath path;
-	IntakeSlice value;
+	IntakeSlice value = INTAKE_ABSENT;
 
 	if (!intake_json_pointer(name, &path) || intake_json_find(jwk, &path, &value, 1) == 0)
 		return INTAKE_ABSENT;

@@ -12,13 +12,11 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "catalog/pg_type.h"
 #include "catalog/namespace.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -31,8 +29,8 @@
 #include "lane.h"
 #include "owner.h"
 #include "registry.h"
+#include "rows.h"
 #include "shmem.h"
-#include "vault.h"
 
 /* One half of the configuration. */
 typedef struct Half
@@ -97,387 +95,6 @@ watch(void)
 	registered = true;
 }
 
-/* ---- reading rows ---- */
-
-static char *
-text_column(int row, int column)
-{
-	char *value = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
-
-	return value;
-}
-
-static int64
-number_column(int row, int column, int64 otherwise)
-{
-	char *value = text_column(row, column);
-
-	return value ? pg_strtoint64(value) : otherwise;
-}
-
-static bool
-bool_column(int row, int column)
-{
-	char *value = text_column(row, column);
-
-	return value && value[0] == 't';
-}
-
-static const char **
-array_column(int row, int column, int *count)
-{
-	bool null;
-	Datum datum = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &null);
-	Datum *elements;
-	bool *nulls;
-	const char **result;
-
-	*count = 0;
-	if (null)
-		return NULL;
-	deconstruct_array(DatumGetArrayTypeP(datum), TEXTOID, -1, false, TYPALIGN_INT, &elements,
-					  &nulls, count);
-	result = palloc0((*count + 1) * sizeof(char *));
-	for (int i = 0; i < *count; i++)
-		result[i] = nulls[i] ? "" : TextDatumGetCString(elements[i]);
-	return result;
-}
-
-/* An array of texts {location, template, ...} as pairs. */
-static IntakePair *
-pairs_column(int row, int column, int *count)
-{
-	int n;
-	const char **texts = array_column(row, column, &n);
-	IntakePair *pairs = palloc0((n / 2 + 1) * sizeof(IntakePair));
-
-	*count = n / 2;
-	for (int i = 0; i < *count; i++)
-	{
-		pairs[i].location = texts[2 * i];
-		pairs[i].value = texts[2 * i + 1];
-	}
-	return pairs;
-}
-
-/* ---- sources ---- */
-
-/* A scheme, or one of its variants, as a row of columns that read_scheme knows. */
-#define SCHEME_COLUMNS                                                                                                \
-	"r.kind, r.algorithm, r.key,"                                                                                     \
-	" CASE WHEN s.signature_from IS NULL THEN r.signature_from ELSE ARRAY[s.signature_from] END, r.prefix, r.format," \
-	" r.item_sep, r.kv_sep, r.tag, r.group_sep, r.encoding, r.message, r.timestamp_from,"                             \
-	" r.timestamp_unit,"                                                                                              \
-	" (extract(epoch FROM coalesce(s.tolerance, r.tolerance)) * 1000000)::bigint,"                                    \
-	" r.require, r.each, r.url_variants, r.verified"
-
-/* The pairs of a JSON array of arrays, flat. */
-#define PAIRS(json)                                                                                \
-	"ARRAY(SELECT t.v FROM jsonb_array_elements(" json ") WITH ORDINALITY p(pair, n),"             \
-	"  jsonb_array_elements_text(p.pair) WITH ORDINALITY t(v, m) ORDER BY p.n, t.m)"
-
-static const char source_query[] =
-	"SELECT s.id, s.name, " SCHEME_COLUMNS ", coalesce(s.key_from, r.key_from),"
-	"  coalesce(s.type_from, r.type_from), s.public_url, s.on_dead_duplicate = 'replay',"
-	"  r.reject_status, r.success_body, coalesce(s.missing_key, r.missing_key) = 'digest',"
-	"  s.replay_guard, s.allowed_peers::text[]"
-	" FROM intake.source s JOIN intake.scheme r ON r.name = s.scheme"
-	" WHERE s.dropped_at IS NULL AND r.kind <> 'internal'";
-
-static const char variant_query[] = "SELECT s.id, " PAIRS(
-	"v.variant -> 'when'") ", " SCHEME_COLUMNS
-						   " FROM intake.source s JOIN intake.scheme c ON c.name = s.scheme,"
-						   "  jsonb_array_elements(c.variants) WITH ORDINALITY v(variant, n),"
-						   "  jsonb_populate_record(c, v.variant - 'when') r"
-						   " WHERE s.dropped_at IS NULL ORDER BY s.id, v.n DESC";
-
-static const char secret_query[] =
-	"SELECT source_id, purpose = 'handshake', secret, id, valid_from, expires_at"
-	" FROM intake.source_secret ORDER BY id DESC";
-
-static const char handshake_query[] = "SELECT s.id, h.method, " PAIRS(
-	"h.require") ","
-				 "  coalesce(h.signed, false), coalesce(h.status, 200), h.content_type, h.headers, h.body,"
-				 "  " PAIRS(
-					 "h.json") ", h.learn"
-							   " FROM intake.source s JOIN intake.scheme c ON c.name = s.scheme,"
-							   "  ROWS FROM (jsonb_to_recordset(c.handshake) AS (method text, require jsonb,"
-							   "   signed boolean, status int, content_type text, headers text, body text, json jsonb,"
-							   "   learn text)) WITH ORDINALITY"
-							   "   h(method, require, signed, status, content_type, headers, body, json, learn, n)"
-							   " WHERE s.dropped_at IS NULL ORDER BY s.id, h.n";
-
-static void
-note_problem(IntakeSource *source, const char *problem)
-{
-	if (source->problem == NULL)
-		source->problem = problem ? problem : "unusable";
-}
-
-static IntakeLocation *
-read_location(IntakeSource *source, int row, int column)
-{
-	const char *text = text_column(row, column);
-	const char *error = NULL;
-	IntakeLocation *location;
-
-	if (text == NULL)
-		return NULL;
-	location = palloc0(sizeof(IntakeLocation));
-	if (!intake_location_parse(text, location, &error))
-		note_problem(source, psprintf("location \"%s\": %s", text, error));
-	return location;
-}
-
-/* Reads SCHEME_COLUMNS, from a column on. */
-static IntakeScheme *
-read_scheme(IntakeSource *source, int row, int first, const IntakePair *when, int n_when)
-{
-	IntakeSchemeRow scheme = {0};
-	IntakeScheme *compiled;
-	char *error = NULL;
-
-	scheme.kind = text_column(row, first);
-	scheme.algorithm = text_column(row, first + 1);
-	scheme.key = text_column(row, first + 2);
-	scheme.signature_from = array_column(row, first + 3, &scheme.n_signature_from);
-	scheme.prefix = text_column(row, first + 4);
-	scheme.format = text_column(row, first + 5);
-	scheme.item_sep = text_column(row, first + 6);
-	scheme.kv_sep = text_column(row, first + 7);
-	scheme.tag = text_column(row, first + 8);
-	scheme.group_sep = text_column(row, first + 9);
-	scheme.encoding = text_column(row, first + 10);
-	scheme.message = text_column(row, first + 11);
-	scheme.timestamp_from = text_column(row, first + 12);
-	scheme.timestamp_unit = text_column(row, first + 13);
-	scheme.tolerance = number_column(row, first + 14, -1);
-	scheme.require = pairs_column(row, first + 15, &scheme.n_require);
-	scheme.each = text_column(row, first + 16);
-	scheme.url_variants = array_column(row, first + 17, &scheme.n_url_variants);
-	scheme.verified = text_column(row, first + 18);
-	scheme.when = when;
-	scheme.n_when = n_when;
-	compiled = intake_scheme_compile(&scheme, &error);
-	if (compiled == NULL)
-		note_problem(source, error);
-	return compiled;
-}
-
-#define N_SCHEME_COLUMNS 19
-
-static void
-read_allowed(IntakeSource *source, int row, int column)
-{
-	const char **texts = array_column(row, column, &source->n_allowed);
-
-	source->allowed = palloc0((source->n_allowed + 1) * sizeof(IntakeRange));
-	for (int i = 0; i < source->n_allowed; i++)
-		if (!intake_range_parse(intake_slice_cstr(texts[i]), &source->allowed[i]))
-			note_problem(source, "allowed_peers has something that is no range of addresses");
-}
-
-static IntakeSource *
-read_source(int row)
-{
-	IntakeSource *source = palloc0(sizeof(IntakeSource));
-	const int rest = 3 + N_SCHEME_COLUMNS;
-	char *url;
-
-	source->id = number_column(row, 1, 0);
-	source->name = text_column(row, 2);
-	source->scheme = read_scheme(source, row, 3, NULL, 0);
-	source->key = read_location(source, row, rest);
-	source->type = read_location(source, row, rest + 1);
-	url = text_column(row, rest + 2);
-	if (url != NULL)
-		source->public_url = intake_slice_cstr(url);
-	source->replay_dead = bool_column(row, rest + 3);
-	source->reject_status = number_column(row, rest + 4, 403);
-	source->success_body = text_column(row, rest + 5);
-	source->digest_key = bool_column(row, rest + 6);
-	source->guarded = bool_column(row, rest + 7);
-	read_allowed(source, row, rest + 8);
-	return source;
-}
-
-/* Puts a variant before what there is of its source's scheme. */
-static void
-read_variant(IntakeSource *source, int row)
-{
-	int count;
-	IntakePair *when = pairs_column(row, 2, &count);
-	IntakeScheme *variant = read_scheme(source, row, 3, when, count);
-
-	if (variant == NULL)
-		return;
-	variant->next = source->scheme;
-	source->scheme = variant;
-}
-
-static IntakeSource *
-source_by_id(int32 id)
-{
-	ListCell *cell;
-
-	foreach (cell, sources.list)
-		if (((IntakeSource *) lfirst(cell))->id == id)
-			return lfirst(cell);
-	return NULL;
-}
-
-/* Room for one more entry of SIZE bytes at the end of an array of COUNT. */
-static void *
-grow(void *array, int count, size_t size)
-{
-	return array == NULL ? palloc0(size) : repalloc(array, (count + 1) * size);
-}
-
-static TimestampTz
-time_column(int row, int column, TimestampTz otherwise)
-{
-	bool null;
-	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &null);
-
-	return null ? otherwise : DatumGetTimestampTz(value);
-}
-
-static void
-read_secret(IntakeSource *source, int row)
-{
-	bool null;
-	Datum sealed = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 3, &null);
-	IntakeSecret secret = {0};
-	char *problem = NULL;
-	const char *why = NULL;
-	IntakeSlice text = intake_slice_cstr(intake_vault_unseal(DatumGetByteaPP(sealed), &problem));
-
-	if (text.data == NULL)
-	{
-		note_problem(source, problem);
-		source->our_fault = true;
-		retry_at = GetCurrentTimestamp() + USECS_PER_SEC;
-		return;
-	}
-	if (bool_column(row, 2))
-	{
-		source->token = text;
-		return;
-	}
-	if (source->scheme == NULL)
-		return;
-	if (!intake_key_prepare(source->scheme, text, &secret.key, &why))
-	{
-		note_problem(source, psprintf("a secret is unusable: %s", why));
-		return;
-	}
-	secret.id = number_column(row, 4, 0);
-	secret.from = time_column(row, 5, DT_NOBEGIN);
-	secret.until = time_column(row, 6, DT_NOEND);
-	source->secrets = grow(source->secrets, source->n_secrets, sizeof(IntakeSecret));
-	source->secrets[source->n_secrets++] = secret;
-}
-
-static void
-read_handshake(IntakeSource *source, int row)
-{
-	IntakeHandshakeRow rule = {0};
-	IntakeHandshake *compiled;
-	char *error = NULL;
-
-	rule.method = text_column(row, 2);
-	rule.require = pairs_column(row, 3, &rule.n_require);
-	rule.after_verification = bool_column(row, 4);
-	rule.status = number_column(row, 5, 200);
-	rule.content_type = text_column(row, 6);
-	rule.headers = text_column(row, 7);
-	rule.body = text_column(row, 8);
-	rule.json = pairs_column(row, 9, &rule.n_json);
-	rule.learn = text_column(row, 10);
-	compiled = intake_handshake_compile(&rule, &error);
-	if (compiled == NULL)
-	{
-		note_problem(source, error);
-		return;
-	}
-	source->handshakes = grow(source->handshakes, source->n_handshakes, sizeof(IntakeHandshake));
-	source->handshakes[source->n_handshakes++] = *compiled;
-}
-
-/* Runs QUERY in the context CONTEXT; the rows are in SPI_tuptable. */
-static uint64
-query_rows(const char *query, MemoryContext context)
-{
-	if (SPI_execute(query, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read the configuration");
-	MemoryContextSwitchTo(context);
-	return SPI_processed;
-}
-
-/* Whether content must be remembered because nothing else stops who sends it again. */
-static bool
-needs_guard(const IntakeSource *source)
-{
-	for (const IntakeScheme *scheme = source->scheme; scheme != NULL; scheme = scheme->next)
-		if (scheme->message != NULL && !intake_scheme_has_window(scheme) && source->key != NULL &&
-			!intake_scheme_covers(scheme, source->key))
-			return true;
-	return false;
-}
-
-static void
-read_rows(const char *query, MemoryContext context, void (*reader)(IntakeSource *, int))
-{
-	IntakeSource *source;
-	uint64 rows = query_rows(query, context);
-
-	for (uint64 row = 0; row < rows; row++)
-		if ((source = source_by_id(number_column(row, 1, 0))) != NULL)
-			reader(source, row);
-}
-
-/* Gives back what the sources hold outside of their memory context. */
-static void
-release_sources(void *unused)
-{
-	ListCell *cell;
-
-	foreach (cell, sources.list)
-	{
-		IntakeSource *source = lfirst(cell);
-
-		for (IntakeScheme *scheme = source->scheme; scheme != NULL; scheme = scheme->next)
-			intake_scheme_release(scheme);
-		for (int i = 0; i < source->n_secrets; i++)
-			intake_key_release(&source->secrets[i].key);
-		for (int i = 0; i < source->n_handshakes; i++)
-			intake_handshake_release(&source->handshakes[i]);
-	}
-	sources.list = NIL;
-}
-
-static void
-read_sources(MemoryContext context)
-{
-	MemoryContextCallback *callback = MemoryContextAllocZero(context, sizeof(*callback));
-	uint64 rows = query_rows(source_query, context);
-	ListCell *cell;
-
-	callback->func = release_sources;
-	MemoryContextRegisterResetCallback(context, callback);
-	for (uint64 row = 0; row < rows; row++)
-		sources.list = lappend(sources.list, read_source(row));
-	read_rows(variant_query, context, read_variant);
-	read_rows(secret_query, context, read_secret);
-	read_rows(handshake_query, context, read_handshake);
-	foreach (cell, sources.list)
-	{
-		IntakeSource *source = lfirst(cell);
-
-		source->guarded = source->guarded && needs_guard(source);
-	}
-}
-
 /* ---- workflows ---- */
 
 static const char workflow_query[] =
@@ -499,24 +116,24 @@ static IntakeWorkflow *
 read_workflow(int row)
 {
 	IntakeWorkflow *workflow = palloc0(sizeof(IntakeWorkflow));
-	char *identity = text_column(row, 14);
+	char *identity = intake_rows_text(row, 14);
 	bool no_filter;
 	Datum filter = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 7, &no_filter);
 
-	workflow->id = number_column(row, 1, 0);
-	workflow->name = text_column(row, 2);
-	workflow->owner_name = text_column(row, 3);
+	workflow->id = intake_rows_number(row, 1, 0);
+	workflow->name = intake_rows_text(row, 2);
+	workflow->owner_name = intake_rows_text(row, 3);
 	workflow->owner = get_role_oid(workflow->owner_name, true);
-	workflow->handler = text_column(row, 4);
-	workflow->source = text_column(row, 5);
-	workflow->type = text_column(row, 6);
+	workflow->handler = intake_rows_text(row, 4);
+	workflow->source = intake_rows_text(row, 5);
+	workflow->type = intake_rows_text(row, 6);
 	workflow->filter = no_filter ? NULL : DatumGetJsonPathPCopy(filter);
-	workflow->max_attempts = number_column(row, 8, 1);
-	workflow->backoff = number_column(row, 9, 0);
-	workflow->backoff_max = number_column(row, 10, 0);
-	workflow->timeout = number_column(row, 11, 1);
-	workflow->replay_safe = bool_column(row, 12);
-	workflow->active = bool_column(row, 13) && identity &&
+	workflow->max_attempts = intake_rows_number(row, 8, 1);
+	workflow->backoff = intake_rows_number(row, 9, 0);
+	workflow->backoff_max = intake_rows_number(row, 10, 0);
+	workflow->timeout = intake_rows_number(row, 11, 1);
+	workflow->replay_safe = intake_rows_bool(row, 12);
+	workflow->active = intake_rows_bool(row, 13) && identity &&
 					   strcmp(identity, intake_registry_database_identity()) == 0;
 	return workflow;
 }
@@ -524,10 +141,24 @@ read_workflow(int row)
 static void
 read_workflows(MemoryContext context)
 {
-	uint64 rows = query_rows(workflow_query, context);
+	uint64 rows = intake_rows_query(workflow_query, context);
 
 	for (uint64 row = 0; row < rows; row++)
 		workflows.list = lappend(workflows.list, read_workflow(row));
+}
+
+/* ---- sources ---- */
+
+/* Reads the sources; where one lacks its key file, it is tried again a second later. */
+static void
+read_sources(MemoryContext context)
+{
+	ListCell *cell;
+
+	intake_source_read_all(&sources.list, context);
+	foreach (cell, sources.list)
+		if (((IntakeSource *) lfirst(cell))->our_fault)
+			retry_at = GetCurrentTimestamp() + USECS_PER_SEC;
 }
 
 /* ---- looking up ---- */

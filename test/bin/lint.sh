@@ -26,6 +26,9 @@ grep -oE '"pg_intake\.[a-z_]+"' extension/config.c | tr -d '"' | while read -r s
 	grep -q "\`$setting\`" README.md || echo "$setting"
 done | grep . && complain "settings that the README does not name" || true
 
+# The table of providers is made from the presets.
+perl test/bin/providers.pl --check || complain "the table of providers is old: perl test/bin/providers.pl"
+
 # Sizes: files have at most 400 lines, but for those that tell one story.
 wc -l extension/*.c extension/*.h shim/*.c shim/*.h | awk '$1 > 620 && $2 != "total" {print}' | grep . &&
 	complain "files that are too long" || true

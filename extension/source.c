@@ -1,0 +1,316 @@
+/*
+ * source.c
+ *		Reading the sources: each with its scheme compiled, its secrets prepared.
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "rows.h"
+#include "source.h"
+#include "vault.h"
+
+/* A scheme, or one of its variants, as a row of columns that read_scheme knows. */
+#define SCHEME_COLUMNS                                                                                                \
+	"r.kind, r.algorithm, r.key,"                                                                                     \
+	" CASE WHEN s.signature_from IS NULL THEN r.signature_from ELSE ARRAY[s.signature_from] END, r.prefix, r.format," \
+	" r.item_sep, r.kv_sep, r.tag, r.group_sep, r.encoding, r.message, r.timestamp_from,"                             \
+	" r.timestamp_unit,"                                                                                              \
+	" (extract(epoch FROM coalesce(s.tolerance, r.tolerance)) * 1000000)::bigint,"                                    \
+	" r.require, r.each, r.url_variants, r.verified"
+
+/* The pairs of a JSON array of arrays, flat. */
+#define PAIRS(json)                                                                                \
+	"ARRAY(SELECT t.v FROM jsonb_array_elements(" json ") WITH ORDINALITY p(pair, n),"             \
+	"  jsonb_array_elements_text(p.pair) WITH ORDINALITY t(v, m) ORDER BY p.n, t.m)"
+
+static const char source_query[] =
+	"SELECT s.id, s.name, " SCHEME_COLUMNS ", coalesce(s.key_from, r.key_from),"
+	"  coalesce(s.type_from, r.type_from), s.public_url, s.on_dead_duplicate = 'replay',"
+	"  r.reject_status, r.success_body, coalesce(s.missing_key, r.missing_key) = 'digest',"
+	"  s.replay_guard, s.allowed_peers::text[]"
+	" FROM intake.source s JOIN intake.scheme r ON r.name = s.scheme"
+	" WHERE s.dropped_at IS NULL AND r.kind <> 'internal'";
+
+static const char variant_query[] = "SELECT s.id, " PAIRS(
+	"v.variant -> 'when'") ", " SCHEME_COLUMNS
+						   " FROM intake.source s JOIN intake.scheme c ON c.name = s.scheme,"
+						   "  jsonb_array_elements(c.variants) WITH ORDINALITY v(variant, n),"
+						   "  jsonb_populate_record(c, v.variant - 'when') r"
+						   " WHERE s.dropped_at IS NULL ORDER BY s.id, v.n DESC";
+
+static const char secret_query[] =
+	"SELECT source_id, purpose = 'handshake', secret, id, valid_from, expires_at"
+	" FROM intake.source_secret ORDER BY id DESC";
+
+static const char handshake_query[] = "SELECT s.id, h.method, " PAIRS(
+	"h.require") ","
+				 "  coalesce(h.signed, false), coalesce(h.status, 200), h.content_type, h.headers, h.body,"
+				 "  " PAIRS(
+					 "h.json") ", h.learn"
+							   " FROM intake.source s JOIN intake.scheme c ON c.name = s.scheme,"
+							   "  ROWS FROM (jsonb_to_recordset(c.handshake) AS (method text, require jsonb,"
+							   "   signed boolean, status int, content_type text, headers text, body text, json jsonb,"
+							   "   learn text)) WITH ORDINALITY"
+							   "   h(method, require, signed, status, content_type, headers, body, json, learn, n)"
+							   " WHERE s.dropped_at IS NULL ORDER BY s.id, h.n";
+
+static void
+note_problem(IntakeSource *source, const char *problem)
+{
+	if (source->problem == NULL)
+		source->problem = problem ? problem : "unusable";
+}
+
+static IntakeLocation *
+read_location(IntakeSource *source, int row, int column)
+{
+	const char *text = intake_rows_text(row, column);
+	const char *error = NULL;
+	IntakeLocation *location;
+
+	if (text == NULL)
+		return NULL;
+	location = palloc0(sizeof(IntakeLocation));
+	if (!intake_location_parse(text, location, &error))
+		note_problem(source, psprintf("location \"%s\": %s", text, error));
+	return location;
+}
+
+/* Reads SCHEME_COLUMNS, from a column on. */
+static IntakeScheme *
+read_scheme(IntakeSource *source, int row, int first, const IntakePair *when, int n_when)
+{
+	IntakeSchemeRow scheme = {0};
+	IntakeScheme *compiled;
+	char *error = NULL;
+
+	scheme.kind = intake_rows_text(row, first);
+	scheme.algorithm = intake_rows_text(row, first + 1);
+	scheme.key = intake_rows_text(row, first + 2);
+	scheme.signature_from = intake_rows_texts(row, first + 3, &scheme.n_signature_from);
+	scheme.prefix = intake_rows_text(row, first + 4);
+	scheme.format = intake_rows_text(row, first + 5);
+	scheme.item_sep = intake_rows_text(row, first + 6);
+	scheme.kv_sep = intake_rows_text(row, first + 7);
+	scheme.tag = intake_rows_text(row, first + 8);
+	scheme.group_sep = intake_rows_text(row, first + 9);
+	scheme.encoding = intake_rows_text(row, first + 10);
+	scheme.message = intake_rows_text(row, first + 11);
+	scheme.timestamp_from = intake_rows_text(row, first + 12);
+	scheme.timestamp_unit = intake_rows_text(row, first + 13);
+	scheme.tolerance = intake_rows_number(row, first + 14, -1);
+	scheme.require = intake_rows_pairs(row, first + 15, &scheme.n_require);
+	scheme.each = intake_rows_text(row, first + 16);
+	scheme.url_variants = intake_rows_texts(row, first + 17, &scheme.n_url_variants);
+	scheme.verified = intake_rows_text(row, first + 18);
+	scheme.when = when;
+	scheme.n_when = n_when;
+	compiled = intake_scheme_compile(&scheme, &error);
+	if (compiled == NULL)
+		note_problem(source, error);
+	return compiled;
+}
+
+#define N_SCHEME_COLUMNS 19
+
+static void
+read_allowed(IntakeSource *source, int row, int column)
+{
+	const char **texts = intake_rows_texts(row, column, &source->n_allowed);
+
+	source->allowed = palloc0((source->n_allowed + 1) * sizeof(IntakeRange));
+	for (int i = 0; i < source->n_allowed; i++)
+		if (!intake_range_parse(intake_slice_cstr(texts[i]), &source->allowed[i]))
+			note_problem(source, "allowed_peers has something that is no range of addresses");
+}
+
+static IntakeSource *
+read_source(int row)
+{
+	IntakeSource *source = palloc0(sizeof(IntakeSource));
+	const int rest = 3 + N_SCHEME_COLUMNS;
+	char *url;
+
+	source->id = intake_rows_number(row, 1, 0);
+	source->name = intake_rows_text(row, 2);
+	source->scheme = read_scheme(source, row, 3, NULL, 0);
+	source->key = read_location(source, row, rest);
+	source->type = read_location(source, row, rest + 1);
+	url = intake_rows_text(row, rest + 2);
+	if (url != NULL)
+		source->public_url = intake_slice_cstr(url);
+	source->replay_dead = intake_rows_bool(row, rest + 3);
+	source->reject_status = intake_rows_number(row, rest + 4, 403);
+	source->success_body = intake_rows_text(row, rest + 5);
+	source->digest_key = intake_rows_bool(row, rest + 6);
+	source->guarded = intake_rows_bool(row, rest + 7);
+	read_allowed(source, row, rest + 8);
+	return source;
+}
+
+/* Puts a variant before what there is of its source's scheme. */
+static void
+read_variant(IntakeSource *source, int row)
+{
+	int count;
+	IntakePair *when = intake_rows_pairs(row, 2, &count);
+	IntakeScheme *variant = read_scheme(source, row, 3, when, count);
+
+	if (variant == NULL)
+		return;
+	variant->next = source->scheme;
+	source->scheme = variant;
+}
+
+static IntakeSource *
+source_by_id(List *sources, int32 id)
+{
+	ListCell *cell;
+
+	foreach (cell, sources)
+		if (((IntakeSource *) lfirst(cell))->id == id)
+			return lfirst(cell);
+	return NULL;
+}
+
+/* Room for one more entry of SIZE bytes at the end of an array of COUNT. */
+static void *
+grow(void *array, int count, size_t size)
+{
+	return array == NULL ? palloc0(size) : repalloc(array, (count + 1) * size);
+}
+
+static void
+read_secret(IntakeSource *source, int row)
+{
+	bool null;
+	Datum sealed = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 3, &null);
+	IntakeSecret secret = {0};
+	char *problem = NULL;
+	const char *why = NULL;
+	IntakeSlice text = intake_slice_cstr(intake_vault_unseal(DatumGetByteaPP(sealed), &problem));
+
+	if (text.data == NULL)
+	{
+		note_problem(source, problem);
+		source->our_fault = true;
+		return;
+	}
+	if (intake_rows_bool(row, 2))
+	{
+		source->token = text;
+		return;
+	}
+	if (source->scheme == NULL)
+		return;
+	if (!intake_key_prepare(source->scheme, text, &secret.key, &why))
+	{
+		note_problem(source, psprintf("a secret is unusable: %s", why));
+		return;
+	}
+	secret.id = intake_rows_number(row, 4, 0);
+	secret.from = intake_rows_time(row, 5, DT_NOBEGIN);
+	secret.until = intake_rows_time(row, 6, DT_NOEND);
+	source->secrets = grow(source->secrets, source->n_secrets, sizeof(IntakeSecret));
+	source->secrets[source->n_secrets++] = secret;
+}
+
+static void
+read_handshake(IntakeSource *source, int row)
+{
+	IntakeHandshakeRow rule = {0};
+	IntakeHandshake *compiled;
+	char *error = NULL;
+
+	rule.method = intake_rows_text(row, 2);
+	rule.require = intake_rows_pairs(row, 3, &rule.n_require);
+	rule.after_verification = intake_rows_bool(row, 4);
+	rule.status = intake_rows_number(row, 5, 200);
+	rule.content_type = intake_rows_text(row, 6);
+	rule.headers = intake_rows_text(row, 7);
+	rule.body = intake_rows_text(row, 8);
+	rule.json = intake_rows_pairs(row, 9, &rule.n_json);
+	rule.learn = intake_rows_text(row, 10);
+	compiled = intake_handshake_compile(&rule, &error);
+	if (compiled == NULL)
+	{
+		note_problem(source, error);
+		return;
+	}
+	source->handshakes = grow(source->handshakes, source->n_handshakes, sizeof(IntakeHandshake));
+	source->handshakes[source->n_handshakes++] = *compiled;
+}
+
+/* Whether content must be remembered because nothing else stops who sends it again. */
+static bool
+needs_guard(const IntakeSource *source)
+{
+	for (const IntakeScheme *scheme = source->scheme; scheme != NULL; scheme = scheme->next)
+		if (scheme->message != NULL && !intake_scheme_has_window(scheme) && source->key != NULL &&
+			!intake_scheme_covers(scheme, source->key))
+			return true;
+	return false;
+}
+
+static void
+read_rows(List *sources, const char *query, MemoryContext context,
+		  void (*reader)(IntakeSource *, int))
+{
+	IntakeSource *source;
+	uint64 rows = intake_rows_query(query, context);
+
+	for (uint64 row = 0; row < rows; row++)
+		if ((source = source_by_id(sources, intake_rows_number(row, 1, 0))) != NULL)
+			reader(source, row);
+}
+
+/* Gives back what a list of sources holds outside of its memory context. */
+static void
+release_sources(void *list)
+{
+	ListCell *cell;
+
+	foreach (cell, *(List **) list)
+	{
+		IntakeSource *source = lfirst(cell);
+
+		for (IntakeScheme *scheme = source->scheme; scheme != NULL; scheme = scheme->next)
+			intake_scheme_release(scheme);
+		for (int i = 0; i < source->n_secrets; i++)
+			intake_key_release(&source->secrets[i].key);
+		for (int i = 0; i < source->n_handshakes; i++)
+			intake_handshake_release(&source->handshakes[i]);
+	}
+	*(List **) list = NIL;
+}
+
+/*
+ * Reads all sources into CONTEXT. The list must stay where it is until the context is reset,
+ * which releases what the sources hold. The caller is connected to SPI.
+ */
+void
+intake_source_read_all(List **list, MemoryContext context)
+{
+	MemoryContextCallback *callback = MemoryContextAllocZero(context, sizeof(*callback));
+	uint64 rows = intake_rows_query(source_query, context);
+	ListCell *cell;
+
+	callback->func = release_sources;
+	callback->arg = list;
+	MemoryContextRegisterResetCallback(context, callback);
+	for (uint64 row = 0; row < rows; row++)
+		*list = lappend(*list, read_source(row));
+	read_rows(*list, variant_query, context, read_variant);
+	read_rows(*list, secret_query, context, read_secret);
+	read_rows(*list, handshake_query, context, read_handshake);
+	foreach (cell, *list)
+	{
+		IntakeSource *source = lfirst(cell);
+
+		source->guarded = source->guarded && needs_guard(source);
+	}
+}
