@@ -113,18 +113,31 @@ skip_space(IntakeSlice *text)
 		*text = intake_slice_after(*text, 1);
 }
 
+/* Whether the quote at PLACE is escaped: an odd number of backslashes stands before it. */
+static bool
+is_escaped(const char *start, const char *place)
+{
+	const char *slash = place;
+
+	while (slash > start && slash[-1] == '\\')
+		slash--;
+	return (place - slash) % 2 != 0;
+}
+
 /* Takes a string off the text, quotes and all. */
 static IntakeSlice
 take_string(IntakeSlice *text)
 {
 	const char *start = text->data;
-	size_t n = 1;
+	const char *end = start + text->len;
+	const char *place = start + 1;
 
-	while (n < text->len && text->data[n] != '"')
-		n += text->data[n] == '\\' && n + 1 < text->len ? 2 : 1;
-	n = n < text->len ? n + 1 : text->len;
-	*text = intake_slice_after(*text, n);
-	return (IntakeSlice){start, n};
+	while ((place = (const char *) memchr(place, '"', end - place)) != NULL &&
+		   is_escaped(start + 1, place))
+		place++;
+	place = place != NULL ? place + 1 : end;
+	*text = (IntakeSlice){place, end - place};
+	return (IntakeSlice){start, place - start};
 }
 
 static bool

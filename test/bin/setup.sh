@@ -5,6 +5,10 @@ set -euo pipefail
 
 packages=(gcc libc6-dev make pkg-config libmicrohttpd-dev libpq-dev libssl-dev libkrb5-dev curl openssl)
 [ "${1:-}" != test ] || packages+=(perl libipc-run-perl)
+# Node.js of the caller's own is as good as Debian's.
+if [ "${1:-}" = test ] && ! { command -v node && command -v npm; } >/dev/null; then
+	packages+=(nodejs npm)
+fi
 
 # With PG_CONFIG the server and its headers are the caller's business.
 debian_pg_config=/usr/lib/postgresql/15/bin/pg_config

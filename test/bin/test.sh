@@ -10,6 +10,25 @@ cd "$(dirname "$0")/../.."
 . test/bin/cluster.sh
 export LC_ALL=C.UTF-8
 
+# --- the SDKs that are clients of a suite ---
+
+# Sets clients to a folder with test/clients and its packages, or leaves it empty and says why.
+install_clients() {
+	local folder=$work/clients
+	clients=
+	if [ "$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)" -lt 20 ]; then
+		echo "test: the SDKs need Node.js 20 or newer; their suite is skipped"
+		return
+	fi
+	cp -r test/clients "$folder"
+	rm -rf "$folder/node_modules"
+	if (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund >"$work/logs/npm" 2>&1); then
+		clients=$folder
+	else
+		echo "test: npm could not install the SDKs; their suite is skipped: $(grep -m 1 'npm error' "$work/logs/npm" || echo "see npm's own log")"
+	fi
+}
+
 # --- what runs the suites: as the caller, but never as root ---
 
 copy_tree() {
@@ -33,7 +52,7 @@ end_servers() {
 clean_up() {
 	end_servers
 	if [ "$status" -eq 1 ]; then
-		rm -rf "$work/tree" "$work/tmp"
+		rm -rf "$work/tree" "$work/tmp" "$work/clients"
 	else
 		rm -rf "$work"
 	fi
@@ -53,8 +72,9 @@ run_apart() {
 	work=$(mktemp -d "${TMPDIR:-/tmp}/pg_intake-test.XXXXXX")
 	trap clean_up EXIT
 	mkdir "$work/tmp" "$work/logs"
+	install_clients
 	[ "$(id -u)" -ne 0 ] || copy_tree
-	TMPDIR=$work/tmp HOME=$work/tmp LOGS=$work/logs setsid "${become[@]}" \
+	TMPDIR=$work/tmp HOME=$work/tmp LOGS=$work/logs INTAKE_CLIENTS=$clients setsid "${become[@]}" \
 		env --default-signal=INT,QUIT "$tree/test/bin/test.sh" suites </dev/null &
 	suites=$!
 	trap end_suites INT TERM
