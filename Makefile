@@ -3,6 +3,7 @@
 #   make run          everything a newcomer needs: install, build, start, one webhook
 #   make test         every test
 #   make bench        figures
+#   make fuzz         the parsers under libFuzzer
 #   make, make install   for those who have a server: PG_CONFIG, PREFIX, DESTDIR are honoured
 
 INTAKE_VERSION = 0.1.0
@@ -28,7 +29,7 @@ EXTRA_CLEAN = sql/pg_intake--*.sql results output_iso regression.diffs regressio
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 
-.PHONY: run test bench lint shim install-shim clean-shim
+.PHONY: run test bench fuzz lint shim install-shim clean-shim
 .DEFAULT_GOAL := all
 
 run:
@@ -39,6 +40,9 @@ test:
 
 bench:
 	@test/bin/bench.sh
+
+fuzz:
+	@test/bin/fuzz.sh
 
 lint:
 	@test/bin/lint.sh

@@ -47,7 +47,8 @@ join(const IntakeSlice *parts, int count)
 	length = 0;
 	for (int i = 0; i < count; i++)
 	{
-		memcpy(out + length, parts[i].data, parts[i].len);
+		if (parts[i].len > 0)
+			memcpy(out + length, parts[i].data, parts[i].len);
 		length += parts[i].len;
 	}
 	out[length] = '\0';

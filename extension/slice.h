@@ -71,8 +71,8 @@ static inline IntakeSlice
 intake_slice_cut(IntakeSlice text, const char *separator, IntakeSlice *rest)
 {
 	size_t n = strlen(separator);
-	const char *end = text.data + text.len;
 	const char *place = text.data;
+	const char *end = text.data ? text.data + text.len : NULL;
 
 	while (place != NULL && (size_t) (end - place) >= n &&
 		   (place = (const char *) memchr(place, separator[0], end - place)) != NULL)

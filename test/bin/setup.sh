@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# setup.sh [test]: installs from apt what the build and make run need, and with "test" what the
-# tests need too. Does nothing, fast, when all of it is there.
+# setup.sh [test | fuzz]: installs from apt what the build and make run need, with "test" what the
+# tests need too; with "fuzz" what the fuzzers need. Does nothing, fast, when all of it is there.
 set -euo pipefail
 
 packages=(gcc libc6-dev make pkg-config libmicrohttpd-dev libpq-dev libssl-dev libkrb5-dev curl openssl)
 [ "${1:-}" != test ] || packages+=(perl libipc-run-perl)
+[ "${1:-}" != fuzz ] || packages=(make perl libssl-dev clang libclang-rt-14-dev)
 # Node.js of the caller's own is as good as Debian's.
 if [ "${1:-}" = test ] && ! { command -v node && command -v npm; } >/dev/null; then
 	packages+=(nodejs npm)
