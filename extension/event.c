@@ -351,20 +351,32 @@ intake_event_emit(const char *type, Jsonb *payload, IntakeSlice key, TimestampTz
 	return event.id;
 }
 
-/* The name of a source, dropped ones too. */
-static char *
+/*
+ * The name of a source, dropped ones too. It never changes while the source is there, and the
+ * last one asked for is kept; a number is not given twice.
+ */
+static const char *
 source_name(int32 id)
 {
+	static int32 last = -1;
+	static char name[NAMEDATALEN * 2];
 	IntakeScan scan;
 	ScanKeyData key;
-	char *name = NULL;
 
+	if (id == last)
+		return name;
+	last = -1;
+	name[0] = '\0';
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(id));
 	intake_table_scan_begin(&scan, intake_table_oid("source"), NULL, &key, 1);
 	if (intake_table_scan_next(&scan))
-		name = TextDatumGetCString(INTAKE_COLUMN(scan.slot->tts_values, source_name));
+	{
+		strlcpy(name, TextDatumGetCString(INTAKE_COLUMN(scan.slot->tts_values, source_name)),
+				sizeof(name));
+		last = id;
+	}
 	intake_table_scan_end(&scan);
-	return name ? name : pstrdup("");
+	return name;
 }
 
 /*

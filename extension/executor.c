@@ -38,6 +38,7 @@
 #include "config.h"
 #include "failure.h"
 #include "intake.h"
+#include "handler.h"
 #include "job.h"
 #include "lane.h"
 #include "owner.h"
@@ -151,7 +152,7 @@ refresh_lanes(void)
 		return;
 	known = intake_registry_version();
 	workflows = intake_registry_workflows();
-	intake_job_forget_plans();
+	intake_handler_forget();
 	if (served != NULL)
 		pfree(served);
 	served = MemoryContextAlloc(TopMemoryContext, (list_length(workflows) + 1) * sizeof(Served));

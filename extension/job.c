@@ -32,6 +32,7 @@
 
 #include "event.h"
 #include "failure.h"
+#include "handler.h"
 #include "intake.h"
 #include "job.h"
 #include "owner.h"
@@ -57,15 +58,6 @@ enum
 	job_columns
 };
 
-/* The prepared call of a workflow's handler. */
-typedef struct HandlerPlan
-{
-	int32 workflow_id;
-	char *handler; /* as it was prepared */
-	SPIPlanPtr plan;
-} HandlerPlan;
-
-static List *plans = NIL; /* in TopMemoryContext */
 static TimeoutId grace_timeout = MAX_TIMEOUTS;
 
 /* The type intake.job. */
@@ -82,9 +74,10 @@ job_type_oid(void)
 
 /* What the handler gets: a row of type intake.job. */
 static Datum
-make_argument(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
+make_argument(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease, Oid type)
 {
-	TupleDesc descriptor = lookup_rowtype_tupdesc_copy(job_type_oid(), -1);
+	TupleDesc descriptor = lookup_rowtype_tupdesc(type, -1);
+	HeapTuple row;
 	IntakeStoredEvent event;
 	Datum values[job_columns];
 	bool nulls[job_columns] = {0};
@@ -111,64 +104,9 @@ make_argument(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
 	values[job_attempt] = Int32GetDatum(job->attempts + 1);
 	values[job_max_attempts] = Int32GetDatum(workflow->max_attempts);
 	values[job_lease] = Int64GetDatum(lease);
-	return HeapTupleGetDatum(heap_form_tuple(descriptor, values, nulls));
-}
-
-/* SELECT schema.handler($1), with names that no search_path changes. */
-static char *
-handler_query(const char *handler)
-{
-	Oid function = DatumGetObjectId(DirectFunctionCall1(regprocedurein, CStringGetDatum(handler)));
-
-	return psprintf("SELECT %s($1)",
-					quote_qualified_identifier(get_namespace_name(get_func_namespace(function)),
-											   get_func_name(function)));
-}
-
-static SPIPlanPtr
-prepare_handler(const IntakeWorkflow *workflow)
-{
-	ListCell *cell;
-	HandlerPlan *entry;
-	MemoryContext old;
-	Oid argument = job_type_oid();
-	SPIPlanPtr plan;
-
-	foreach (cell, plans)
-	{
-		entry = lfirst(cell);
-		if (entry->workflow_id == workflow->id && strcmp(entry->handler, workflow->handler) == 0)
-			return entry->plan;
-	}
-	plan =
-		SPI_prepare_cursor(handler_query(workflow->handler), 1, &argument, CURSOR_OPT_GENERIC_PLAN);
-	if (plan == NULL || SPI_keepplan(plan) != 0)
-		elog(ERROR, "could not prepare the handler of workflow \"%s\"", workflow->name);
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	entry = palloc(sizeof(HandlerPlan));
-	entry->workflow_id = workflow->id;
-	entry->handler = pstrdup(workflow->handler);
-	entry->plan = plan;
-	plans = lappend(plans, entry);
-	MemoryContextSwitchTo(old);
-	return plan;
-}
-
-/* Forgets every prepared handler: a workflow changed. Outside of transactions too. */
-void
-intake_job_forget_plans(void)
-{
-	ListCell *cell;
-
-	foreach (cell, plans)
-	{
-		HandlerPlan *entry = lfirst(cell);
-
-		SPI_freeplan(entry->plan);
-		pfree(entry->handler);
-	}
-	list_free_deep(plans);
-	plans = NIL;
+	row = heap_form_tuple(descriptor, values, nulls);
+	ReleaseTupleDesc(descriptor);
+	return HeapTupleGetDatum(row);
 }
 
 /* The handler went on after its cancel: end the process, which no handler can catch. */
@@ -200,16 +138,14 @@ stop_timeouts(void)
 static void
 call_handler(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
 {
-	Datum argument = make_argument(job, workflow, lease);
+	Oid type = job_type_oid();
+	Datum argument = make_argument(job, workflow, lease, type);
 	int nest = NewGUCNestLevel();
-	int result;
 
 	SPI_connect();
 	start_timeouts(workflow->timeout);
-	result = SPI_execute_plan(prepare_handler(workflow), &argument, NULL, false, 0);
+	intake_handler_call(workflow, type, argument);
 	stop_timeouts();
-	if (result < 0)
-		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
 	SPI_finish();
 	AtEOXact_GUC(false, nest);
 }

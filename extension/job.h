@@ -11,6 +11,5 @@
 #include "room.h"
 
 extern bool intake_job_run(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease);
-extern void intake_job_forget_plans(void);
 
 #endif

@@ -13,6 +13,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_extension.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
@@ -29,16 +30,30 @@
  * The OID of the extension in this database, or InvalidOid where it is not installed. With a
  * LOCK, that lock on the extension is held until the transaction ends: DROP EXTENSION waits
  * for it, and the answer stays true.
+ *
+ * Looking into pg_extension takes a scan. The schema of the extension, which comes and goes
+ * with it, is in a cache: while that is the same, the extension is.
  */
 Oid
 intake_owner_extension(LOCKMODE lock)
 {
-	Oid oid = get_extension_oid(INTAKE_EXTENSION, true);
+	static Oid known = InvalidOid;
+	static Oid known_schema = InvalidOid;
+	Oid schema = get_namespace_oid(INTAKE_SCHEMA, true);
 
-	if (!OidIsValid(oid) || lock == NoLock)
-		return oid;
-	LockDatabaseObject(ExtensionRelationId, oid, 0, lock);
-	return get_extension_oid(INTAKE_EXTENSION, true) == oid ? oid : InvalidOid;
+	if (!OidIsValid(schema) || schema != known_schema)
+	{
+		known = get_extension_oid(INTAKE_EXTENSION, true);
+		known_schema = schema;
+	}
+	if (!OidIsValid(known) || lock == NoLock)
+		return known;
+	/* This also reads what others have announced, so that the caches are true afterwards. */
+	LockDatabaseObject(ExtensionRelationId, known, 0, lock);
+	if (get_namespace_oid(INTAKE_SCHEMA, true) == schema)
+		return known;
+	known_schema = InvalidOid;
+	return InvalidOid;
 }
 
 /* The role that owns the extension. Raises an error where it is not installed. */

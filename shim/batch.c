@@ -18,6 +18,7 @@
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t filled;
+static pthread_cond_t stopped; /* its own: who waits for it must not take what is for others */
 static ShimRequest *first;
 static ShimRequest **last = &first;
 static size_t count;
@@ -41,6 +42,7 @@ shim_batch_init(size_t max_requests, size_t max_queue)
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&filled, &attributes);
+	pthread_cond_init(&stopped, &attributes);
 	max_count = max_requests;
 	max_bytes = max_queue;
 }
@@ -147,6 +149,7 @@ shim_batch_stop(void)
 	pthread_mutex_lock(&mutex);
 	stopping = true;
 	pthread_cond_broadcast(&filled);
+	pthread_cond_broadcast(&stopped);
 	pthread_mutex_unlock(&mutex);
 }
 
@@ -170,7 +173,7 @@ shim_batch_pause(double seconds)
 	bool go_on;
 
 	pthread_mutex_lock(&mutex);
-	while (!stopping && pthread_cond_timedwait(&filled, &mutex, &until) != ETIMEDOUT)
+	while (!stopping && pthread_cond_timedwait(&stopped, &mutex, &until) != ETIMEDOUT)
 		;
 	go_on = !stopping;
 	pthread_mutex_unlock(&mutex);

@@ -136,4 +136,14 @@ unlike(slurp_file($node->logfile) . slurp_file($node->basedir . '/shim1.log'), q
 
 stop_shim($other);
 $node->stop;
+# One of the shim's two connections cannot be made: the other one serves, and nobody waits for both.
+{
+	my $narrow = new_server('narrow');
+	$narrow->safe_psql('postgres', 'ALTER ROLE gateway CONNECTION LIMIT 1');
+	my $limited = start_shim($narrow);
+	my @statuses = map { post("$limited/webhooks/src", body_of("n$_"))->{status} } 1 .. 20;
+	is("@statuses", join(' ', (200) x 20), 'every request is answered while a connection is missing');
+	stop_shim($limited);
+}
+
 done_testing();
