@@ -4,11 +4,20 @@
 set -euo pipefail
 
 packages=(gcc libc6-dev make pkg-config libmicrohttpd-dev libpq-dev libssl-dev libkrb5-dev curl openssl)
-[ "${1:-}" != test ] || packages+=(perl libipc-run-perl)
-[ "${1:-}" != fuzz ] || packages=(make perl libssl-dev clang libclang-rt-14-dev)
-# Node.js of the caller's own is as good as Debian's.
-if [ "${1:-}" = test ] && ! { command -v node && command -v npm; } >/dev/null; then
-	packages+=(nodejs npm)
+
+# Whether there is a Node that runs test/clients.
+has_node() {
+	local version
+	version=$(node --version 2>/dev/null) && command -v npm >/dev/null || return
+	version=${version#v}
+	[ "${version%%.*}" -ge 18 ]
+}
+
+if [ "${1:-}" = test ]; then
+	packages+=(perl libipc-run-perl)
+	has_node || packages+=(nodejs npm)
+elif [ "${1:-}" = fuzz ]; then
+	packages=(make perl libssl-dev clang libclang-rt-14-dev)
 fi
 
 # With PG_CONFIG the server and its headers are the caller's business.

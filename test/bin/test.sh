@@ -10,26 +10,42 @@ cd "$(dirname "$0")/../.."
 . test/bin/cluster.sh
 export LC_ALL=C.UTF-8
 
-# --- the SDKs that are clients of a suite ---
+# --- what runs the suites: as the caller, but never as root ---
 
-# Sets clients to a folder with test/clients and its packages, or leaves it empty and says why.
-install_clients() {
-	local folder=$work/clients
-	clients=
-	if [ "$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)" -lt 20 ]; then
-		echo "test: the SDKs need Node.js 20 or newer; their suite is skipped"
-		return
-	fi
-	cp -r test/clients "$folder"
-	rm -rf "$folder/node_modules"
-	if (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund >"$work/logs/npm" 2>&1); then
-		clients=$folder
-	else
-		echo "test: npm could not install the SDKs; their suite is skipped: $(grep -m 1 'npm error' "$work/logs/npm" || echo "see npm's own log")"
-	fi
+# apart COMMAND...: runs a command in a process group of its own, so that a signal ends every part
+# of it; returns its status.
+apart() {
+	setsid "$@" </dev/null &
+	group=$!
+	trap end_apart INT TERM
+	wait "$group"
 }
 
-# --- what runs the suites: as the caller, but never as root ---
+end_apart() {
+	trap '' INT TERM
+	kill -TERM -- "-$group" 2>/dev/null || true
+	wait "$group" || true
+	status=130
+	exit "$status"
+}
+
+# Installs the SDKs that test/clients asks for. Without a registry, its tests are skipped; where npm
+# fails for another reason, they fail.
+install_clients() {
+	local log=$work/logs/npm code=0
+	mkdir "$work/clients"
+	tar cf - -C test/clients --exclude=./node_modules . | tar xf - -C "$work/clients"
+	echo "test: installing SDKs from npm"
+	apart timeout 600 npm ci --prefix "$work/clients" --ignore-scripts --no-audit --no-fund \
+		--prefer-offline --fetch-timeout=30000 --fetch-retries=1 >"$log" 2>&1 || code=$?
+	if [ "$code" -eq 124 ] ||
+		grep -qE '^npm (ERR!|error) (network|code E(403|50[0-9]|CONN|HOST|NET|.*TIMEOUT))' "$log"; then
+		echo "test: npm cannot reach its registry: the tests with SDKs are skipped"
+		return
+	fi
+	export INTAKE_CLIENTS=$work/clients
+	[ "$code" -eq 0 ] || { echo "test: npm ci failed"; tail -n 20 "$log" | sed 's/^/    /'; }
+}
 
 copy_tree() {
 	tree=$work/tree
@@ -58,15 +74,6 @@ clean_up() {
 	fi
 }
 
-end_suites() {
-	trap '' INT TERM
-	kill -TERM -- "-$suites" 2>/dev/null || true
-	wait "$suites" || true
-	status=130
-	exit "$status"
-}
-
-# The suites are a process group of their own, so that a signal ends every part of them.
 run_apart() {
 	tree=$PWD become=() status=1
 	work=$(mktemp -d "${TMPDIR:-/tmp}/pg_intake-test.XXXXXX")
@@ -74,12 +81,9 @@ run_apart() {
 	mkdir "$work/tmp" "$work/logs"
 	install_clients
 	[ "$(id -u)" -ne 0 ] || copy_tree
-	TMPDIR=$work/tmp HOME=$work/tmp LOGS=$work/logs INTAKE_CLIENTS=$clients setsid "${become[@]}" \
-		env --default-signal=INT,QUIT "$tree/test/bin/test.sh" suites </dev/null &
-	suites=$!
-	trap end_suites INT TERM
 	status=0
-	wait "$suites" || status=$?
+	TMPDIR=$work/tmp HOME=$work/tmp LOGS=$work/logs apart "${become[@]}" \
+		env --default-signal=INT,QUIT "$tree/test/bin/test.sh" suites || status=$?
 	exit "$status"
 }
 
