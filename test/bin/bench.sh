@@ -51,7 +51,7 @@ PGOPTIONS='-c client_min_messages=warning' query >/dev/null <<-'SQL'
 SQL
 # The row that the shim's requests store, one transaction each.
 cat >"$dir/insert.sql" <<-'SQL'
-	INSERT INTO plain_event VALUES (nextval('plain_event_id'), now(), 1, gen_random_uuid()::text, 'bench.event', '{"host": "bench", "user-agent": "load", "content-type": "application/json", "content-length": "1024"}', convert_to('{"event":"bench.event","data":{"id":"' || :client_id || '","pad":"' || repeat('x', 960) || '"}}', 'UTF8'));
+	INSERT INTO plain_event (id, received_at, source_id, secret_id, verified, key, type, headers, body) VALUES (nextval('plain_event_id'), now(), 1, 1, 's', gen_random_uuid()::text, 'bench.event', '{"host": "bench", "user-agent": "load", "content-type": "application/json", "content-length": "1024"}', convert_to('{"event":"bench.event","data":{"id":"' || :client_id || '","pad":"' || repeat('x', 960) || '"}}', 'UTF8'));
 SQL
 
 shim/intake-shim --listen "127.0.0.1:$http" --dsn "host=$socket port=$port user=postgres dbname=postgres" 2>"$dir/shim.log" &
