@@ -129,6 +129,15 @@ take_guards(IntakeTable *keys, IntakeEvent **events, int count)
 			!take_key(keys, -guarded[i]->source_id, guarded[i]->guard, &guarded[i]->id);
 }
 
+/* Two deliveries of one event at a time are not a replay. */
+static void
+forgive(IntakeTable *keys, IntakeEvent **events, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (events[i]->replayed && find_key(keys, events[i]->source_id, events[i]->key) != 0)
+			events[i]->replayed = false;
+}
+
 /* Gives the events their ids: new ones, or those of the events which have their keys already. */
 static void
 take_keys(IntakeEvent **events, int count)
@@ -150,15 +159,61 @@ take_keys(IntakeEvent **events, int count)
 		events[i]->fresh = !events[i]->replayed &&
 						   take_key(&keys, events[i]->source_id, events[i]->key, &events[i]->id);
 	}
-	/* Two deliveries of one event at a time are not a replay. */
-	for (int i = 0; i < count; i++)
-		if (events[i]->replayed && find_key(&keys, events[i]->source_id, events[i]->key) != 0)
-			events[i]->replayed = false;
+	forgive(&keys, events, count);
 	intake_table_close(&keys);
 }
 
 static void
-insert_event(IntakeTable *table, const IntakeEvent *event)
+add_key(IntakeTable *keys, int32 source_id, IntakeSlice key, int64 event_id)
+{
+	Datum values[Natts_event_key];
+	bool nulls[Natts_event_key] = {0};
+
+	INTAKE_COLUMN(values, event_key_event_id) = Int64GetDatum(event_id);
+	INTAKE_COLUMN(values, event_key_source_id) = Int32GetDatum(source_id);
+	INTAKE_COLUMN(values, event_key_key) = text_datum(key);
+	intake_table_add(keys, values, nulls);
+}
+
+/*
+ * The same as take_keys, faster, for events that have keys: looks for each, and then inserts
+ * all that were free at once. Returns false when one of them was taken meanwhile, or is there
+ * twice: the caller undoes this, and calls take_keys.
+ */
+static bool
+take_free_keys(IntakeEvent **events, int count)
+{
+	IntakeTable keys;
+	bool free;
+
+	intake_table_open(&keys, intake_table_oid("event_key"));
+	for (int i = 0; i < count; i++)
+	{
+		events[i]->id = find_key(&keys, events[i]->source_id, events[i]->key);
+		events[i]->fresh = events[i]->id == 0;
+		if (!events[i]->fresh || events[i]->guard.data == NULL)
+			continue;
+		events[i]->id = find_key(&keys, -events[i]->source_id, events[i]->guard);
+		events[i]->fresh = events[i]->id == 0;
+		events[i]->replayed = !events[i]->fresh;
+	}
+	forgive(&keys, events, count);
+	for (int i = 0; i < count; i++)
+	{
+		if (!events[i]->fresh)
+			continue;
+		events[i]->id = intake_room_next("event_id_seq");
+		add_key(&keys, events[i]->source_id, events[i]->key, events[i]->id);
+		if (events[i]->guard.data != NULL)
+			add_key(&keys, -events[i]->source_id, events[i]->guard, events[i]->id);
+	}
+	free = intake_table_flush(&keys);
+	intake_table_close(&keys);
+	return free;
+}
+
+static void
+add_event(IntakeTable *table, const IntakeEvent *event)
 {
 	Datum values[Natts_event];
 	bool nulls[Natts_event] = {0};
@@ -175,7 +230,7 @@ insert_event(IntakeTable *table, const IntakeEvent *event)
 	INTAKE_COLUMN(values, event_type) = event->type.data ? text_datum(event->type) : (Datum) 0;
 	INTAKE_COLUMN(values, event_headers) = JsonbPGetDatum(event->headers);
 	INTAKE_COLUMN(values, event_body) = text_datum(event->body);
-	intake_table_insert(table, values, nulls);
+	intake_table_add(table, values, nulls);
 }
 
 static void
@@ -197,7 +252,7 @@ insert_events(IntakeEvent **events, int count)
 			intake_table_open(&table, intake_table_partition("event", id));
 			low = id - id % INTAKE_PARTITION_ROWS;
 		}
-		insert_event(&table, events[i]);
+		add_event(&table, events[i]);
 	}
 	if (low >= 0)
 		intake_table_close(&table);
@@ -291,23 +346,28 @@ rearm(IntakeTable *queue, int64 event_id)
 
 /*
  * Stores COUNT events in the current transaction, and sorts EVENTS. Sets id, fresh and replayed
- * of each.
- * The registry of workflows is fresh, and a snapshot is active.
+ * of each. The registry of workflows is fresh, and a snapshot is active.
+ *
+ * HASTY stores faster, needs events with keys, and may return false: then another transaction
+ * was taking one of the keys too, and the caller undoes everything and calls again, not hasty.
  */
-void
-intake_event_store(IntakeEvent **events, int count)
+bool
+intake_event_store(IntakeEvent **events, int count, bool hasty)
 {
 	IntakeTable queue;
 
 	if (count == 0)
-		return;
+		return true;
 	for (int i = 0; i < count; i++)
 	{
 		events[i]->id = 0;
 		events[i]->replayed = false;
 	}
 	qsort(events, count, sizeof(IntakeEvent *), compare_events);
-	take_keys(events, count);
+	if (!hasty)
+		take_keys(events, count);
+	else if (!take_free_keys(events, count))
+		return false;
 	insert_events(events, count);
 
 	intake_table_open(&queue, intake_table_oid("queue"));
@@ -320,6 +380,7 @@ intake_event_store(IntakeEvent **events, int count)
 	}
 	intake_table_close(&queue);
 	CommandCounterIncrement();
+	return true;
 }
 
 /*
@@ -347,7 +408,7 @@ intake_event_emit(const char *type, Jsonb *payload, IntakeSlice key, TimestampTz
 	event.body.len = body.len;
 	event.run_at = run_at;
 	intake_registry_refresh_workflows();
-	intake_event_store(&events, 1);
+	(void) intake_event_store(&events, 1, false);
 	return event.id;
 }
 

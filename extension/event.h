@@ -45,7 +45,7 @@ typedef struct IntakeStoredEvent
 } IntakeStoredEvent;
 
 extern bool intake_event_read(int64 id, IntakeStoredEvent *event);
-extern void intake_event_store(IntakeEvent **events, int count);
+extern bool intake_event_store(IntakeEvent **events, int count, bool hasty);
 extern int64 intake_event_emit(const char *type, Jsonb *payload, IntakeSlice key,
 							   TimestampTz run_at);
 

@@ -69,11 +69,11 @@ concerns_all(int sqlerrcode)
 }
 
 /*
- * Stores events in a subtransaction. On an error that concerns one of them only, undoes it and
- * returns false; any other error is raised.
+ * Stores events in a subtransaction. On an error that concerns one of them only, or when HASTY
+ * has failed, undoes it and returns false; any other error is raised.
  */
 static bool
-store_in_subtransaction(IntakeEvent **events, int count)
+store_in_subtransaction(IntakeEvent **events, int count, bool hasty)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -83,9 +83,11 @@ store_in_subtransaction(IntakeEvent **events, int count)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		intake_event_store(events, count);
-		ReleaseCurrentSubTransaction();
-		stored = true;
+		stored = intake_event_store(events, count, hasty);
+		if (stored)
+			ReleaseCurrentSubTransaction();
+		else
+			RollbackAndReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{
@@ -120,14 +122,15 @@ store(IntakeDelivery *deliveries, int count)
 	if (accepted == 0)
 		return;
 
-	stored = store_in_subtransaction(events, accepted);
+	stored = store_in_subtransaction(events, accepted, true) ||
+			 store_in_subtransaction(events, accepted, false);
 	for (int i = 0; i < count; i++)
 	{
 		IntakeEvent *event = &deliveries[i].event;
 
 		if (!deliveries[i].accepted)
 			continue;
-		if (stored || (accepted > 1 && store_in_subtransaction(&event, 1)))
+		if (stored || (accepted > 1 && store_in_subtransaction(&event, 1, false)))
 			answer_event(&deliveries[i]);
 		else
 		{

@@ -39,8 +39,8 @@ insert_row(const char *table_name, const Datum *values, const bool *nulls)
 }
 
 /*
- * Puts a job at the end of its lane in QUEUE, the open table, and tells the lane when the
- * transaction commits. JOB_ID 0 makes a new job: its id is its position. Returns the id.
+ * Puts a job at the end of its lane in QUEUE, the open table (the row is inserted when that is
+ * closed), and tells the lane when the transaction commits. JOB_ID 0 makes a new job: its id is its position. Returns the id.
  */
 int64
 intake_room_enqueue(IntakeTable *queue, int32 workflow_id, int64 job_id, int64 event_id,
@@ -57,7 +57,7 @@ intake_room_enqueue(IntakeTable *queue, int32 workflow_id, int64 job_id, int64 e
 	INTAKE_COLUMN(values, queue_event_id) = Int64GetDatum(event_id);
 	INTAKE_COLUMN(values, queue_workflow_id) = Int32GetDatum(workflow_id);
 	INTAKE_COLUMN(values, queue_attempts) = Int32GetDatum(attempts);
-	intake_table_insert(queue, values, nulls);
+	intake_table_add(queue, values, nulls);
 	intake_lane_announce(workflow_id, position);
 	return job_id;
 }
@@ -148,10 +148,12 @@ intake_room_claim(IntakeLane *lane, int32 workflow_id, int64 lease, int most, In
 			TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 		INTAKE_COLUMN(values, running_workflow_id) = Int32GetDatum(job.workflow_id);
 		INTAKE_COLUMN(values, running_attempts) = Int32GetDatum(job.attempts);
-		intake_table_insert(&running, values, nulls);
-		job.tid = running.slot->tts_tid;
+		intake_table_add(&running, values, nulls);
 		jobs[claimed++] = job;
 	}
+	intake_table_flush(&running);
+	for (int i = 0; i < claimed; i++)
+		jobs[i].tid = running.rows[i]->tts_tid;
 	intake_table_close(&running);
 	intake_table_close(&queue);
 	PopActiveSnapshot();

@@ -23,6 +23,7 @@
 
 #include "intake.h"
 #include "owner.h"
+#include "space.h"
 #include "table.h"
 
 /* The OID of table NAME of the extension. Raises an error when there is none. */
@@ -90,17 +91,19 @@ intake_table_open(IntakeTable *table, Oid relation)
 	InitResultRelInfo(table->info, table->relation, 0, NULL, 0);
 	ExecOpenIndices(table->info, true);
 	table->slot = table_slot_create(table->relation, NULL);
+	table->rows = NULL;
+	table->n_rows = table->n_slots = 0;
 }
 
 static void
-store_values(IntakeTable *table, const Datum *values, const bool *nulls)
+store_values(TupleTableSlot *slot, const Datum *values, const bool *nulls)
 {
-	int columns = RelationGetDescr(table->relation)->natts;
+	int columns = slot->tts_tupleDescriptor->natts;
 
-	ExecClearTuple(table->slot);
-	memcpy(table->slot->tts_values, values, columns * sizeof(Datum));
-	memcpy(table->slot->tts_isnull, nulls, columns * sizeof(bool));
-	ExecStoreVirtualTuple(table->slot);
+	ExecClearTuple(slot);
+	memcpy(slot->tts_values, values, columns * sizeof(Datum));
+	memcpy(slot->tts_isnull, nulls, columns * sizeof(bool));
+	ExecStoreVirtualTuple(slot);
 }
 
 /*
@@ -110,10 +113,56 @@ store_values(IntakeTable *table, const Datum *values, const bool *nulls)
 void
 intake_table_insert(IntakeTable *table, const Datum *values, const bool *nulls)
 {
-	store_values(table, values, nulls);
+	store_values(table->slot, values, nulls);
 	table_tuple_insert(table->relation, table->slot, GetCurrentCommandId(true), 0, NULL);
 	ExecInsertIndexTuples(table->info, table->slot, table->estate, false, false, NULL, NIL);
 	ResetPerTupleExprContext(table->estate);
+}
+
+static void
+make_slots(IntakeTable *table)
+{
+	MemoryContext old = MemoryContextSwitchTo(table->estate->es_query_cxt);
+	int n = table->n_slots ? 2 * table->n_slots : 16;
+
+	table->rows = table->rows ? repalloc(table->rows, n * sizeof(TupleTableSlot *))
+							  : palloc(n * sizeof(TupleTableSlot *));
+	while (table->n_slots < n)
+		table->rows[table->n_slots++] = table_slot_create(table->relation, NULL);
+	MemoryContextSwitchTo(old);
+}
+
+/* Adds a row to those that intake_table_flush inserts. What VALUES point to stays until then. */
+void
+intake_table_add(IntakeTable *table, const Datum *values, const bool *nulls)
+{
+	if (table->n_rows == table->n_slots)
+		make_slots(table);
+	store_values(table->rows[table->n_rows++], values, nulls);
+}
+
+/*
+ * Inserts the rows that were added, page by page instead of one by one, and leaves their
+ * places in table->rows[]->tts_tid. Waits for nobody. Returns false when the key of a row was
+ * taken, maybe by a transaction in progress: the caller has to undo this.
+ */
+bool
+intake_table_flush(IntakeTable *table)
+{
+	bool taken = false;
+
+	if (table->n_rows == 0)
+		return true;
+	table_multi_insert(table->relation, table->rows, table->n_rows, GetCurrentCommandId(true), 0,
+					   NULL);
+	for (int i = 0; i < table->n_rows && !taken; i++)
+	{
+		ExecInsertIndexTuples(table->info, table->rows[i], table->estate, false, true, &taken, NIL);
+		ResetPerTupleExprContext(table->estate);
+	}
+	table->n_rows = 0;
+	intake_space_reserve(table->relation);
+	return !taken;
 }
 
 /*
@@ -125,7 +174,7 @@ bool
 intake_table_conflicts(IntakeTable *table, const Datum *values, const bool *nulls,
 					   ItemPointer conflict)
 {
-	store_values(table, values, nulls);
+	store_values(table->slot, values, nulls);
 	return !ExecCheckIndexConstraints(table->info, table->slot, table->estate, conflict, NIL);
 }
 
@@ -140,7 +189,7 @@ intake_table_insert_unique(IntakeTable *table, const Datum *values, const bool *
 	uint32 token = SpeculativeInsertionLockAcquire(xid);
 	bool lost = false;
 
-	store_values(table, values, nulls);
+	store_values(table->slot, values, nulls);
 	table_tuple_insert_speculative(table->relation, table->slot, GetCurrentCommandId(true), 0, NULL,
 								   token);
 	ExecInsertIndexTuples(table->info, table->slot, table->estate, false, true, &lost, NIL);
@@ -173,9 +222,16 @@ intake_table_fetch(IntakeTable *table, ItemPointer tid)
 	return true;
 }
 
+/* Closes a table; rows that were added and not inserted yet are, and a taken key is an error. */
 void
 intake_table_close(IntakeTable *table)
 {
+	if (!intake_table_flush(table))
+		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
+						errmsg("a row with this key is in table \"%s\" already",
+							   RelationGetRelationName(table->relation))));
+	for (int i = 0; i < table->n_slots; i++)
+		ExecDropSingleTupleTableSlot(table->rows[i]);
 	ExecDropSingleTupleTableSlot(table->slot);
 	ExecCloseIndices(table->info);
 	FreeExecutorState(table->estate);

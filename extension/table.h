@@ -21,6 +21,9 @@ typedef struct IntakeTable
 	EState *estate;
 	ResultRelInfo *info; /* its indexes are open */
 	TupleTableSlot *slot;
+	TupleTableSlot **rows; /* added, and then inserted by intake_table_flush */
+	int n_rows;
+	int n_slots; /* that rows has */
 } IntakeTable;
 
 typedef struct IntakeScan
@@ -36,6 +39,8 @@ extern Oid intake_table_partition(const char *parent, int64 id);
 
 extern void intake_table_open(IntakeTable *table, Oid relation);
 extern void intake_table_insert(IntakeTable *table, const Datum *values, const bool *nulls);
+extern void intake_table_add(IntakeTable *table, const Datum *values, const bool *nulls);
+extern bool intake_table_flush(IntakeTable *table);
 extern bool intake_table_conflicts(IntakeTable *table, const Datum *values, const bool *nulls,
 								   ItemPointer conflict);
 extern bool intake_table_insert_unique(IntakeTable *table, const Datum *values, const bool *nulls);

@@ -2,9 +2,11 @@
  * batch.c
  *		The queue between HTTP and the database.
  *
- * Natural batching: while every connection is busy, requests gather here; a connection that
- * comes free takes all of them, up to a bound. There is no timer, so a lone request goes at
- * once. While no connection is up nothing waits here: requests are refused, and the sender
+ * Natural batching: while a call is under way, requests gather here, and the next one takes all
+ * of them, up to a bound. When there are as many here as under way, a second call runs beside
+ * the first, so that one is worked on while the other is written to disk; smaller batches
+ * would cost more than they gain. A lone request goes at once, and none waits for a call that
+ * is slow. While no connection is up nothing waits here: requests are refused, and the sender
  * tries again.
  */
 #include <errno.h>
@@ -15,6 +17,7 @@
 #include "metrics.h"
 
 #define MAX_BATCH_BYTES (8u << 20)
+#define PATIENCE 0.002 /* seconds that a request waits for others while a call is under way */
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t filled;
@@ -23,6 +26,7 @@ static ShimRequest *first;
 static ShimRequest **last = &first;
 static size_t count;
 static size_t bytes;
+static size_t under_way; /* requests that were taken and are not answered */
 static size_t max_count;
 static size_t max_bytes;
 static int connections; /* that are up */
@@ -66,10 +70,39 @@ shim_batch_submit(ShimRequest *request)
 		count++;
 		bytes += weight(request);
 		taken = true;
-		pthread_cond_signal(&filled);
+		/* The first one starts somebody's patience, and enough of them end it. */
+		if (count == 1 || count == under_way)
+			pthread_cond_signal(&filled);
 	}
 	pthread_mutex_unlock(&mutex);
 	return taken;
+}
+
+static struct timespec
+time_of(double seconds)
+{
+	return (struct timespec){(time_t) seconds,
+							 (long) ((seconds - (double) (time_t) seconds) * 1e9)};
+}
+
+/* Waits until a batch is to be taken, or the daemon stops. Under the mutex. */
+static void
+wait_for_batch(void)
+{
+	while (!stopping && (first == NULL || (count < under_way && count < max_count)))
+	{
+		struct timespec until;
+
+		if (first == NULL)
+		{
+			pthread_cond_wait(&filled, &mutex);
+			continue;
+		}
+		until = time_of(first->submitted_at + PATIENCE);
+		if (pthread_cond_timedwait(&filled, &mutex, &until) == ETIMEDOUT && first != NULL &&
+			shim_metrics_clock() >= first->submitted_at + PATIENCE)
+			break;
+	}
 }
 
 /* Waits for requests and takes all there are, bounded; NULL when the daemon stops. */
@@ -82,8 +115,7 @@ shim_batch_take(void)
 	size_t taken_bytes = 0;
 
 	pthread_mutex_lock(&mutex);
-	while (first == NULL && !stopping)
-		pthread_cond_wait(&filled, &mutex);
+	wait_for_batch();
 	batch = first;
 	for (request = first; request != NULL; request = request->next)
 	{
@@ -103,23 +135,35 @@ shim_batch_take(void)
 			pthread_cond_signal(&filled);
 		count -= taken;
 		bytes -= taken_bytes;
+		under_way += taken;
 	}
 	pthread_mutex_unlock(&mutex);
 	return batch;
 }
 
-/* Answers every request of a batch with a status. */
+/* Hands back a batch that has its answers. */
 void
-shim_batch_answer(ShimRequest *batch, int status)
+shim_batch_finish(ShimRequest *batch)
 {
-	while (batch != NULL)
-	{
-		ShimRequest *next = batch->next;
+	size_t finished = 0;
 
-		batch->status = status;
-		batch->done(batch);
-		batch = next;
-	}
+	for (ShimRequest *request = batch; request != NULL; request = request->next)
+		finished++;
+	batch->done(batch);
+	pthread_mutex_lock(&mutex);
+	under_way -= finished;
+	if (first != NULL)
+		pthread_cond_signal(&filled);
+	pthread_mutex_unlock(&mutex);
+}
+
+/* The same with an answer of 503 to all. */
+void
+shim_batch_refuse(ShimRequest *batch)
+{
+	for (ShimRequest *request = batch; request != NULL; request = request->next)
+		request->status = 503;
+	shim_batch_finish(batch);
 }
 
 /* A connection came up, or went down; with the last one the queue is answered 503. */
@@ -136,10 +180,12 @@ shim_batch_connected(bool connected)
 		refused = first;
 		first = NULL;
 		last = &first;
+		under_way += count;
 		count = bytes = 0;
 	}
 	pthread_mutex_unlock(&mutex);
-	shim_batch_answer(refused, 503);
+	if (refused != NULL)
+		shim_batch_refuse(refused);
 }
 
 /* Makes shim_batch_take return what is left, and then NULL. */
@@ -169,7 +215,7 @@ bool
 shim_batch_pause(double seconds)
 {
 	double end = shim_metrics_clock() + seconds;
-	struct timespec until = {(time_t) end, (long) ((end - (double) (time_t) end) * 1e9)};
+	struct timespec until = time_of(end);
 	bool go_on;
 
 	pthread_mutex_lock(&mutex);

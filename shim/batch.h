@@ -10,7 +10,8 @@
 extern void shim_batch_init(size_t max_requests, size_t max_queue);
 extern bool shim_batch_submit(ShimRequest *request);
 extern ShimRequest *shim_batch_take(void);
-extern void shim_batch_answer(ShimRequest *batch, int status);
+extern void shim_batch_finish(ShimRequest *batch);
+extern void shim_batch_refuse(ShimRequest *batch);
 extern void shim_batch_connected(bool connected);
 extern void shim_batch_stop(void);
 extern bool shim_batch_stopping(void);

@@ -3,18 +3,17 @@
  *		The clients' TCP connections, and an end for those that take too long.
  *
  * The HTTP library closes a connection that is silent for long, without a word, and never one
- * that sends a byte from time to time; and it cannot answer while a body is coming in. So a
- * thread looks at every connection now and then. One that has begun to send a request, which
+ * that sends a byte from time to time; and it cannot answer while a body is coming in. So the
+ * server looks at every connection now and then. One that has begun to send a request, which
  * the kernel's count of received bytes tells, must complete it within the timeout, or it is
- * answered 408 on the bare socket and shut down. One that has sent nothing since its last
- * answer is idle, and may stay so for a while.
+ * answered 408 on the bare socket and shut down. One that has sent nothing since the first
+ * look after its last answer is idle, and may stay so for a while.
  *
- * The library tells of a connection's end before it closes the socket, so under the mutex a
- * socket in the list is open.
+ * The library tells of a connection's end before it closes the socket, so that a socket in
+ * the list is open. All of this belongs to the server's thread.
  */
 #include <linux/tcp.h>
 #include <netinet/in.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,18 +30,15 @@ struct ShimConnection
 	ShimConnection *next;
 	ShimConnection *previous;
 	int socket;
-	bool busy; /* a request is complete and not answered yet */
+	bool busy;     /* a request is complete and not answered yet */
+	bool answered; /* since the last look */
 	double idle_since;
-	double begun_at;          /* when a request began to come in, or 0 */
-	unsigned long long bytes; /* received, up to the last answer */
+	double begun_at;          /* when a request was seen to come in, or 0 */
+	unsigned long long bytes; /* received when it was idle */
 };
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t wake;
 static ShimConnection *list;
-static pthread_t thread;
 static double timeout;
-static bool stopping;
 
 static unsigned long long
 bytes_received(int socket)
@@ -66,12 +62,10 @@ shim_connection_open(int socket)
 		return NULL;
 	connection->socket = socket;
 	connection->idle_since = shim_metrics_clock();
-	pthread_mutex_lock(&mutex);
 	connection->next = list;
 	if (list != NULL)
 		list->previous = connection;
 	list = connection;
-	pthread_mutex_unlock(&mutex);
 	return connection;
 }
 
@@ -81,14 +75,12 @@ shim_connection_close(ShimConnection *connection)
 {
 	if (connection == NULL)
 		return;
-	pthread_mutex_lock(&mutex);
 	if (connection->previous != NULL)
 		connection->previous->next = connection->next;
 	else
 		list = connection->next;
 	if (connection->next != NULL)
 		connection->next->previous = connection->previous;
-	pthread_mutex_unlock(&mutex);
 	free(connection);
 }
 
@@ -98,9 +90,7 @@ shim_connection_busy(ShimConnection *connection)
 {
 	if (connection == NULL)
 		return;
-	pthread_mutex_lock(&mutex);
 	connection->busy = true;
-	pthread_mutex_unlock(&mutex);
 }
 
 /* A request is answered. */
@@ -109,12 +99,8 @@ shim_connection_idle(ShimConnection *connection)
 {
 	if (connection == NULL)
 		return;
-	pthread_mutex_lock(&mutex);
 	connection->busy = false;
-	connection->begun_at = 0;
-	connection->idle_since = shim_metrics_clock();
-	connection->bytes = bytes_received(connection->socket);
-	pthread_mutex_unlock(&mutex);
+	connection->answered = true;
 }
 
 static void
@@ -136,9 +122,7 @@ shim_connection_refuse(ShimConnection *connection, const char *status_line)
 {
 	if (connection == NULL)
 		return;
-	pthread_mutex_lock(&mutex);
 	refuse(connection, status_line);
-	pthread_mutex_unlock(&mutex);
 }
 
 static void
@@ -146,6 +130,13 @@ look(ShimConnection *connection, double now)
 {
 	if (connection->busy)
 		return;
+	if (connection->answered)
+	{
+		connection->answered = false;
+		connection->begun_at = 0;
+		connection->idle_since = now;
+		connection->bytes = bytes_received(connection->socket);
+	}
 	if (connection->begun_at == 0 && bytes_received(connection->socket) != connection->bytes)
 		connection->begun_at = now;
 	if (connection->begun_at != 0 && now - connection->begun_at > timeout)
@@ -157,43 +148,24 @@ look(ShimConnection *connection, double now)
 	}
 }
 
-static void *
-run(void *argument)
+/* Looks at every connection, if it is time for that. Returns the seconds until the next look. */
+double
+shim_connection_look(void)
 {
-	pthread_mutex_lock(&mutex);
-	while (!stopping)
-	{
-		double end = shim_metrics_clock() + INTERVAL;
-		struct timespec until = {(time_t) end, (long) ((end - (double) (time_t) end) * 1e9)};
+	static double next_look = 0;
+	double now = shim_metrics_clock();
 
-		pthread_cond_timedwait(&wake, &mutex, &until);
-		for (ShimConnection *connection = list; connection != NULL; connection = connection->next)
-			look(connection, end);
-	}
-	pthread_mutex_unlock(&mutex);
-	return argument;
+	if (now < next_look)
+		return next_look - now;
+	next_look = now + INTERVAL;
+	for (ShimConnection *connection = list; connection != NULL; connection = connection->next)
+		look(connection, now);
+	return INTERVAL;
 }
 
-/* Starts the thread that looks. REQUEST_TIMEOUT is in seconds. */
+/* REQUEST_TIMEOUT is in seconds. */
 void
-shim_connection_start(double request_timeout)
+shim_connection_init(double request_timeout)
 {
-	pthread_condattr_t attributes;
-
 	timeout = request_timeout;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&wake, &attributes);
-	if (pthread_create(&thread, NULL, run, NULL) != 0)
-		abort();
-}
-
-void
-shim_connection_stop(void)
-{
-	pthread_mutex_lock(&mutex);
-	stopping = true;
-	pthread_cond_signal(&wake);
-	pthread_mutex_unlock(&mutex);
-	pthread_join(thread, NULL);
 }

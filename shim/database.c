@@ -200,25 +200,23 @@ answer_all(ShimRequest *batch, const PGresult *result)
 {
 	int row = 0;
 
-	while (batch != NULL)
+	for (ShimRequest *request = batch; request != NULL; request = request->next)
 	{
-		ShimRequest *next = batch->next;
 		uint32_t status;
 
-		if (batch->probe)
-			batch->status = 200;
-		else
+		if (request->probe)
 		{
-			memcpy(&status, PQgetvalue(result, row, 0), 4);
-			batch->status = (int) ntohl(status);
-			batch->content_type = copy_field(result, row, 1, NULL);
-			batch->answer_headers = copy_field(result, row, 2, NULL);
-			batch->answer = copy_field(result, row, 3, &batch->answer_length);
-			row++;
+			request->status = 200;
+			continue;
 		}
-		batch->done(batch);
-		batch = next;
+		memcpy(&status, PQgetvalue(result, row, 0), 4);
+		request->status = (int) ntohl(status);
+		request->content_type = copy_field(result, row, 1, NULL);
+		request->answer_headers = copy_field(result, row, 2, NULL);
+		request->answer = copy_field(result, row, 3, &request->answer_length);
+		row++;
 	}
+	shim_batch_finish(batch);
 }
 
 static bool
@@ -261,7 +259,7 @@ call(PGconn *connection, ShimRequest *batch, ShimBuffer *arrays)
 	{
 		shim_log(SHIM_WARNING, "a call of intake.receive failed: %s",
 				 result ? PQresultErrorMessage(result) : PQerrorMessage(connection));
-		shim_batch_answer(batch, 503);
+		shim_batch_refuse(batch);
 	}
 	PQclear(result);
 	shim_metrics_batch((size_t) count, shim_metrics_clock() - start);
@@ -361,7 +359,7 @@ serve(PGconn **connection, ShimBuffer *arrays)
 		if (good)
 			good = call(*connection, batch, arrays);
 		else
-			shim_batch_answer(batch, 503);
+			shim_batch_refuse(batch);
 	}
 	shim_batch_connected(false);
 	return good;

@@ -4,7 +4,7 @@
  *
  *		server		makes it, fills it in, and submits it to the batch queue
  *		batch		holds it while every database connection is busy
- *		database	sets the answer and calls done, and never touches it again
+ *		database	sets the answers of a batch and calls done, and never touches it again
  *		server		sends the answer and frees it
  */
 #ifndef SHIM_REQUEST_H
@@ -35,7 +35,7 @@ typedef struct ShimRequest
 	char *answer;         /* or NULL */
 	size_t answer_length;
 
-	void (*done)(struct ShimRequest *request);
+	void (*done)(struct ShimRequest *batch); /* gets a list of answered requests */
 	void *server; /* the server's own */
 } ShimRequest;
 

@@ -4,16 +4,23 @@
  *
  * The library calls handle() for a request first when its headers are there, then for each
  * piece of its body, and once more when it is complete. A complete request for a source is
- * submitted and its connection suspended; done() resumes it, and the library calls handle()
- * again, which sends the answer.
+ * submitted and its connection suspended; when its answer is there it is resumed, and the
+ * library calls handle() again, which sends the answer.
+ *
+ * All of the library runs in one thread, in a loop of ours: the library's own would be woken
+ * by each answer, and looks at every connection each time (or, with epoll, hangs when 128
+ * sockets are ready at once). Here a whole batch of answers is one wake-up.
  */
 #include <arpa/inet.h>
 #include <microhttpd.h>
 #include <netdb.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -26,7 +33,7 @@
 #include "server.h"
 
 #define WEBHOOKS "/webhooks/"
-#define HEADER_MEMORY (32 * 1024)
+#define HEADER_MEMORY (16 * 1024) /* bytes, for headers; zeroed for each request */
 #define RETRY_AFTER "5"
 
 typedef enum
@@ -50,8 +57,12 @@ typedef struct Exchange
 static struct MHD_Daemon *daemon_handle;
 static size_t max_body;
 static const ShimTrust *trusted_proxies;
-static atomic_int exchanges; /* requests that have begun and are not over */
+static pthread_t thread;
+static int wake_fd;
+static _Atomic(ShimRequest *) answered; /* lists of requests, the newest first */
+static atomic_int exchanges;            /* requests that have begun and are not over */
 static atomic_bool draining;
+static atomic_bool stopping;
 
 /* ---- answers ---- */
 
@@ -128,11 +139,41 @@ answer_request(Exchange *exchange)
 
 /* ---- requests ---- */
 
-/* From a database thread: the answer is there. */
 static void
-done(ShimRequest *request)
+wake(void)
 {
-	MHD_resume_connection(((Exchange *) request)->connection);
+	(void) eventfd_write(wake_fd, 1);
+}
+
+/* From a database thread: the answers are there. */
+static void
+done(ShimRequest *batch)
+{
+	ShimRequest *last = batch;
+	ShimRequest *others = atomic_load(&answered);
+
+	while (last->next != NULL)
+		last = last->next;
+	do
+		last->next = others;
+	while (!atomic_compare_exchange_weak(&answered, &others, batch));
+	if (others == NULL)
+		wake();
+}
+
+/* Lets the library go on with the requests that are answered. */
+static void
+resume_answered(void)
+{
+	ShimRequest *request = atomic_exchange(&answered, NULL);
+
+	while (request != NULL)
+	{
+		ShimRequest *next = request->next;
+
+		MHD_resume_connection(((Exchange *) request)->connection);
+		request = next;
+	}
 }
 
 static enum MHD_Result
@@ -381,6 +422,57 @@ notify_connection(void *closure, struct MHD_Connection *connection, void **conte
 	*context = info ? shim_connection_open(info->connect_fd) : NULL;
 }
 
+/* ---- the loop ---- */
+
+/* Waits until a socket is ready, an answer is there, or the library has something to do. */
+static void
+wait_for_work(int library_fd, double seconds)
+{
+	struct pollfd pollers[] = {{library_fd, POLLIN, 0}, {wake_fd, POLLIN, 0}};
+	MHD_UNSIGNED_LONG_LONG milliseconds;
+	int timeout = (int) (seconds * 1000) + 1;
+	eventfd_t count;
+
+	if (MHD_get_timeout(daemon_handle, &milliseconds) == MHD_YES &&
+		milliseconds < (MHD_UNSIGNED_LONG_LONG) timeout)
+		timeout = (int) milliseconds;
+	(void) poll(pollers, 2, timeout);
+	if (pollers[1].revents != 0)
+		(void) eventfd_read(wake_fd, &count);
+}
+
+/* Stops to accept connections. */
+static void
+close_listener(void)
+{
+	MHD_socket fd = MHD_quiesce_daemon(daemon_handle);
+
+	if (fd != MHD_INVALID_SOCKET)
+		close(fd);
+}
+
+static void *
+run(void *argument)
+{
+	int library_fd = MHD_get_daemon_info(daemon_handle, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+	bool listening = true;
+
+	while (!atomic_load(&stopping))
+	{
+		wait_for_work(library_fd, shim_connection_look());
+		if (listening && atomic_load(&draining))
+		{
+			close_listener();
+			listening = false;
+		}
+		resume_answered();
+		(void) MHD_run(daemon_handle);
+	}
+	resume_answered();
+	(void) MHD_run(daemon_handle);
+	return argument;
+}
+
 /* ---- start and stop ---- */
 
 /* Opens the listening socket of address:port, or says why not and returns -1. */
@@ -454,15 +546,16 @@ shim_server_start(const ShimOptions *options)
 		return false;
 	max_body = options->max_body;
 	trusted_proxies = &options->trusted_proxies;
-	shim_connection_start(options->request_timeout);
-	daemon_handle = MHD_start_daemon(
-		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
-		handle, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned) options->max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t) HEADER_MEMORY, MHD_OPTION_URI_LOG_CALLBACK, begin, NULL,
-		MHD_OPTION_NOTIFY_COMPLETED, finish, NULL, MHD_OPTION_NOTIFY_CONNECTION, notify_connection,
-		NULL, MHD_OPTION_END);
-	if (daemon_handle == NULL)
+	shim_connection_init(options->request_timeout);
+	wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	daemon_handle =
+		MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle, NULL,
+						 MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+						 (unsigned) options->max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+						 (size_t) HEADER_MEMORY, MHD_OPTION_URI_LOG_CALLBACK, begin, NULL,
+						 MHD_OPTION_NOTIFY_COMPLETED, finish, NULL, MHD_OPTION_NOTIFY_CONNECTION,
+						 notify_connection, NULL, MHD_OPTION_END);
+	if (daemon_handle == NULL || wake_fd < 0 || pthread_create(&thread, NULL, run, NULL) != 0)
 	{
 		shim_log(SHIM_ERROR, "the HTTP server did not start");
 		return false;
@@ -476,11 +569,9 @@ void
 shim_server_drain(double seconds)
 {
 	double end = shim_metrics_clock() + seconds;
-	MHD_socket fd = MHD_quiesce_daemon(daemon_handle);
 
 	atomic_store(&draining, true);
-	if (fd != MHD_INVALID_SOCKET)
-		close(fd);
+	wake();
 	while (atomic_load(&exchanges) > 0 && shim_metrics_clock() < end)
 		usleep(5000);
 }
@@ -489,6 +580,8 @@ shim_server_drain(double seconds)
 void
 shim_server_stop(void)
 {
+	atomic_store(&stopping, true);
+	wake();
+	pthread_join(thread, NULL);
 	MHD_stop_daemon(daemon_handle);
-	shim_connection_stop();
 }

@@ -1,0 +1,14 @@
+/*
+ * space.h
+ *		Room at the end of a table that only grows.
+ */
+#ifndef INTAKE_SPACE_H
+#define INTAKE_SPACE_H
+
+#include "postgres.h"
+
+#include "utils/relcache.h"
+
+extern void intake_space_reserve(Relation relation);
+
+#endif
