@@ -2,7 +2,7 @@
 #
 #   make run          everything a newcomer needs: install, build, start, one webhook
 #   make test         every test
-#   make bench        figures
+#   make bench        figures; bench-peers: beside what others build; bench-scale: when the work grows
 #   make fuzz         the parsers under libFuzzer
 #   make, make install   for those who have a server: PG_CONFIG, PREFIX, DESTDIR are honoured
 
@@ -29,7 +29,7 @@ EXTRA_CLEAN = sql/pg_intake--*.sql results output_iso regression.diffs regressio
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 
-.PHONY: run test bench fuzz lint shim install-shim clean-shim
+.PHONY: run test bench bench-peers bench-scale fuzz lint shim install-shim clean-shim
 .DEFAULT_GOAL := all
 
 run:
@@ -40,6 +40,12 @@ test:
 
 bench:
 	@test/bin/bench.sh
+
+bench-peers:
+	@test/bin/bench-peers.sh
+
+bench-scale:
+	@test/bin/bench-scale.sh
 
 fuzz:
 	@test/bin/fuzz.sh

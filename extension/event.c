@@ -23,7 +23,10 @@
 #include "registry.h"
 #include "room.h"
 #include "scheme.h"
+#include "space.h"
 #include "table.h"
+
+#define WARY_CALLS 100
 
 PG_FUNCTION_INFO_V1(intake_sql_emit);
 
@@ -175,31 +178,43 @@ add_key(IntakeTable *keys, int32 source_id, IntakeSlice key, int64 event_id)
 	intake_table_add(keys, values, nulls);
 }
 
+/* Sets fresh of the events that are not there yet, and id and replayed of the others. */
+static void
+find_events(IntakeTable *keys, IntakeEvent **events, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		events[i]->id = find_key(keys, events[i]->source_id, events[i]->key);
+		events[i]->fresh = events[i]->id == 0;
+		if (!events[i]->fresh || events[i]->guard.data == NULL)
+			continue;
+		events[i]->id = find_key(keys, -events[i]->source_id, events[i]->guard);
+		events[i]->fresh = events[i]->id == 0;
+		events[i]->replayed = !events[i]->fresh;
+	}
+	forgive(keys, events, count);
+}
+
 /*
- * The same as take_keys, faster, for events that have keys: looks for each, and then inserts
- * all that were free at once. Returns false when one of them was taken meanwhile, or is there
- * twice: the caller undoes this, and calls take_keys.
+ * The same as take_keys, faster, for events that have keys: inserts all keys at once. Returns
+ * false when one of them was taken, or is there twice: the caller undoes this, and calls
+ * take_keys. Where that happened not long ago, what is there already is looked for first.
  */
 static bool
 take_free_keys(IntakeEvent **events, int count)
 {
+	static int wary = 0; /* calls that look first */
 	IntakeTable keys;
+	bool known = false;
 	bool free;
 
 	intake_table_open(&keys, intake_table_oid("event_key"));
+	if (wary > 0)
+		find_events(&keys, events, count);
 	for (int i = 0; i < count; i++)
 	{
-		events[i]->id = find_key(&keys, events[i]->source_id, events[i]->key);
-		events[i]->fresh = events[i]->id == 0;
-		if (!events[i]->fresh || events[i]->guard.data == NULL)
-			continue;
-		events[i]->id = find_key(&keys, -events[i]->source_id, events[i]->guard);
-		events[i]->fresh = events[i]->id == 0;
-		events[i]->replayed = !events[i]->fresh;
-	}
-	forgive(&keys, events, count);
-	for (int i = 0; i < count; i++)
-	{
+		events[i]->fresh |= wary == 0;
+		known |= !events[i]->fresh;
 		if (!events[i]->fresh)
 			continue;
 		events[i]->id = intake_room_next("event_id_seq");
@@ -209,6 +224,7 @@ take_free_keys(IntakeEvent **events, int count)
 	}
 	free = intake_table_flush(&keys);
 	intake_table_close(&keys);
+	wary = free && !known ? Max(wary - 1, 0) : WARY_CALLS;
 	return free;
 }
 
@@ -250,6 +266,7 @@ insert_events(IntakeEvent **events, int count)
 			if (low >= 0)
 				intake_table_close(&table);
 			intake_table_open(&table, intake_table_partition("event", id));
+			intake_space_reserve(table.relation);
 			low = id - id % INTAKE_PARTITION_ROWS;
 		}
 		add_event(&table, events[i]);
@@ -361,7 +378,7 @@ intake_event_store(IntakeEvent **events, int count, bool hasty)
 	for (int i = 0; i < count; i++)
 	{
 		events[i]->id = 0;
-		events[i]->replayed = false;
+		events[i]->fresh = events[i]->replayed = false;
 	}
 	qsort(events, count, sizeof(IntakeEvent *), compare_events);
 	if (!hasty)

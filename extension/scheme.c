@@ -400,7 +400,7 @@ contains(IntakeSlice text, const char *word)
 	size_t n = strlen(word);
 
 	for (size_t i = 0; i + n <= text.len; i++)
-		if (strncasecmp(text.data + i, word, n) == 0)
+		if ((text.data[i] | 0x20) == word[0] && strncasecmp(text.data + i, word, n) == 0)
 			return true;
 	return false;
 }

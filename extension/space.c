@@ -23,7 +23,7 @@
 
 #if PG_VERSION_NUM < 160000
 
-#define MOST_PAGES 128
+#define MOST_PAGES 64 /* a process may hold 200 locks of that kind */
 
 /* Reserves COUNT blocks from START on in the file; false when the file system cannot. */
 static bool
@@ -45,29 +45,20 @@ reserve(Relation relation, BlockNumber start, int count)
 	return failed == 0;
 }
 
-/* Makes an empty page of a block that the file has room for. */
-static void
-make_page(Relation relation, BlockNumber block)
-{
-	Buffer buffer = ReadBufferExtended(relation, MAIN_FORKNUM, block, RBM_ZERO_AND_LOCK, NULL);
-	Size space;
-
-	PageInit(BufferGetPage(buffer), BufferGetPageSize(buffer), 0);
-	space = PageGetHeapFreeSpace(BufferGetPage(buffer));
-	MarkBufferDirty(buffer);
-	UnlockReleaseBuffer(buffer);
-	RecordPageWithFreeSpace(relation, block, space);
-}
-
 /*
  * Makes a table longer where this process has come to its last page. When that is not
  * possible, nothing happens: the next row makes it longer, or says why not.
+ *
+ * The new pages are locked before others can see that the table is longer: whoever tries the
+ * last page of it, as PostgreSQL does, waits until that is made.
  */
 void
 intake_space_reserve(Relation relation)
 {
 	BlockNumber target = RelationGetTargetBlock(relation);
+	Buffer buffers[MOST_PAGES];
 	BlockNumber start;
+	bool reserved;
 	int count;
 
 	if (target == InvalidBlockNumber || target + 1 < RelationGetNumberOfBlocks(relation) ||
@@ -76,12 +67,22 @@ intake_space_reserve(Relation relation)
 	start = RelationGetNumberOfBlocks(relation);
 	/* The first page of a segment is left to PostgreSQL, which makes the file. */
 	count = start % RELSEG_SIZE == 0 ? 0 : Min(MOST_PAGES, RELSEG_SIZE - start % RELSEG_SIZE);
-	if (count > 0 && reserve(relation, start, count))
+	for (int i = 0; i < count; i++)
+		buffers[i] = ReadBufferExtended(relation, MAIN_FORKNUM, start + i, RBM_ZERO_AND_LOCK, NULL);
+	reserved = count > 0 && reserve(relation, start, count);
+	for (int i = 0; i < count; i++)
 	{
-		for (int i = 0; i < count; i++)
-			make_page(relation, start + i);
-		FreeSpaceMapVacuumRange(relation, start, start + count);
+		if (reserved)
+		{
+			PageInit(BufferGetPage(buffers[i]), BufferGetPageSize(buffers[i]), 0);
+			MarkBufferDirty(buffers[i]);
+		}
+		UnlockReleaseBuffer(buffers[i]);
 	}
+	for (int i = 0; reserved && i < count; i++)
+		RecordPageWithFreeSpace(relation, start + i, BLCKSZ - SizeOfPageHeaderData);
+	if (reserved)
+		FreeSpaceMapVacuumRange(relation, start, start + count);
 	UnlockRelationForExtension(relation, ExclusiveLock);
 }
 

@@ -23,7 +23,6 @@
 
 #include "intake.h"
 #include "owner.h"
-#include "space.h"
 #include "table.h"
 
 /* The OID of table NAME of the extension. Raises an error when there is none. */
@@ -161,7 +160,6 @@ intake_table_flush(IntakeTable *table)
 		ResetPerTupleExprContext(table->estate);
 	}
 	table->n_rows = 0;
-	intake_space_reserve(table->relation);
 	return !taken;
 }
 

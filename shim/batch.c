@@ -17,7 +17,7 @@
 #include "metrics.h"
 
 #define MAX_BATCH_BYTES (8u << 20)
-#define PATIENCE 0.002 /* seconds that a request waits for others while a call is under way */
+#define PATIENCE 0.004 /* seconds that a request waits for others while a call is under way */
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t filled;

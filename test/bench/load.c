@@ -3,13 +3,14 @@
  *		A load generator: sends distinct, signed requests over many connections, and says how
  *		fast they were answered.
  *
- *		load PORT PATH SECRET CONNECTIONS SECONDS PREFIX [BODY_BYTES]
+ *		load PORT PATH SECRET CONNECTIONS SECONDS PREFIX [BODY_BYTES [DISTINCT]]
  *
  * The requests are signed before the clock starts. Each connection has one request under way.
- * Prints one line: answers/s, the number of answers
- * with status 200, of others, and the 50th and 99th percentile and the maximum of the times to
- * an answer, in milliseconds.
+ * With DISTINCT, that many requests are sent over and over. Prints one line: answers/s, the
+ * number of answers with status 200, of others, and the 50th and 99th percentile and the
+ * maximum of the times to an answer, in milliseconds.
  */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/evp.h>
@@ -38,6 +39,7 @@ static const char *path;
 static const char *secret;
 static const char *prefix;
 static size_t body_bytes = 1024;
+static unsigned long distinct = 0; /* 0: all of them */
 static unsigned long serial;
 static unsigned long good;
 static unsigned long bad;
@@ -110,6 +112,8 @@ next_request(void)
 	static char late[REQUEST_ROOM];
 	static unsigned long sent = 0;
 
+	if (distinct > 0)
+		return requests + sent++ % distinct * request_length;
 	if (sent < n_requests)
 		return requests + sent++ * request_length;
 	make_request(late);
@@ -141,7 +145,7 @@ is_whole(Client *client)
 	end = strstr(client->answer, "\r\n\r\n");
 	if (end == NULL)
 		return 0;
-	length = strstr(client->answer, "Content-Length: ");
+	length = strcasestr(client->answer, "Content-Length: ");
 	return (size_t) (end + 4 - client->answer) + (length ? strtoul(length + 16, NULL, 10) : 0) <=
 		   client->received;
 }
@@ -191,7 +195,9 @@ main(int argc, char **argv)
 
 	if (argc < 7)
 	{
-		fprintf(stderr, "usage: load PORT PATH SECRET CONNECTIONS SECONDS PREFIX [BODY_BYTES]\n");
+		fprintf(
+			stderr,
+			"usage: load PORT PATH SECRET CONNECTIONS SECONDS PREFIX [BODY_BYTES [DISTINCT]]\n");
 		return 2;
 	}
 	address.sin_port = htons((unsigned short) atoi(argv[1]));
@@ -203,8 +209,10 @@ main(int argc, char **argv)
 	prefix = argv[6];
 	if (argc > 7)
 		body_bytes = (size_t) atol(argv[7]);
+	if (argc > 8)
+		distinct = strtoul(argv[8], NULL, 10);
 	times = malloc(MOST_TIMES * sizeof(float));
-	make_requests((unsigned long) (seconds * MOST_PER_SECOND));
+	make_requests(distinct ? distinct : (unsigned long) (seconds * MOST_PER_SECOND));
 	clients = calloc((size_t) connections, sizeof(Client));
 	for (int i = 0; i < connections; i++)
 	{

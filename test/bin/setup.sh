@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# setup.sh [test | fuzz]: installs from apt what the build and make run need, with "test" what the
-# tests need too; with "fuzz" what the fuzzers need. Does nothing, fast, when all of it is there.
+# setup.sh [test | bench-peers | fuzz]: installs from apt what the build and make run need, with
+# "test" what the tests need too, with "bench-peers" what the peers do; with "fuzz" what the
+# fuzzers need. Does nothing, fast, when all of it is there.
 set -euo pipefail
 
 packages=(gcc libc6-dev make pkg-config libmicrohttpd-dev libpq-dev libssl-dev libkrb5-dev curl openssl)
@@ -15,6 +16,9 @@ has_node() {
 
 if [ "${1:-}" = test ]; then
 	packages+=(perl libipc-run-perl)
+	has_node || packages+=(nodejs npm)
+elif [ "${1:-}" = bench-peers ]; then
+	packages+=(redis-server python3-fastapi python3-uvicorn python3-celery python3-redis python3-psycopg2)
 	has_node || packages+=(nodejs npm)
 elif [ "${1:-}" = fuzz ]; then
 	packages=(make perl libssl-dev clang libclang-rt-14-dev)

@@ -1,0 +1,85 @@
+# shellcheck shell=bash
+# What the benchmarks share; to be sourced at the top of the tree, after cluster.sh. Builds,
+# installs, and starts a throwaway cluster with fsync on and the extension in it, and a shim. The
+# caller may append to bench_stop_hooks functions that end what it has started.
+
+SECONDS_EACH=${SECONDS_EACH:-5}
+CONNECTIONS=${CONNECTIONS:-64}
+ROUNDS=${ROUNDS:-3}
+JOBS=${JOBS:-100000}
+
+build_and_install
+cc -O2 -o test/bench/load test/bench/load.c -lcrypto
+
+dir=$(mktemp -d "${BENCH_DIR:-/var/tmp}/pg_intake-bench.XXXXXX")
+chmod 755 "$dir"
+[ "$(id -u)" -ne 0 ] || chown postgres: "$dir"
+port=$(free_port)
+http=$(free_port)
+shim_pid=
+bench_stop_hooks=()
+end_process() {
+	[ -z "$1" ] || { kill "$1" 2>/dev/null && wait "$1" 2>/dev/null || true; }
+}
+stop() {
+	local hook
+	for hook in "${bench_stop_hooks[@]}"; do "$hook"; done
+	end_process "$shim_pid"
+	cluster_stop "$dir"
+	rm -rf "$dir"
+}
+trap stop EXIT
+
+cluster_init "$dir"
+cluster_start "$dir" "$port" "-h '' -c max_wal_size=4GB -c shared_buffers=512MB -c pg_intake.executors=1"
+socket=$(cluster_socket "$dir")
+query() { PGOPTIONS='-c client_min_messages=warning' psql -h "$socket" -p "$port" -U postgres -d postgres -X -q -A -t -v ON_ERROR_STOP=1 "$@"; }
+median() { sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN {printf "%.2f", a / b}'; }
+
+[ "$(query -c 'SHOW fsync')" = on ] || fail "fsync is off"
+query >/dev/null <<-'SQL'
+	CREATE EXTENSION pg_intake CASCADE;
+	SELECT intake.create_source('bench', 'hmac', secret => 'bench');
+	CREATE TABLE effect (job_id bigint);
+	CREATE FUNCTION write_one(job intake.job) RETURNS void LANGUAGE sql AS 'INSERT INTO public.effect VALUES (job.id)';
+	CREATE FUNCTION write_one_plpgsql(job intake.job) RETURNS void LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.effect VALUES (job.id); END';
+	SELECT intake.create_workflow('accepted', 'write_one(intake.job)', source => 'bench');
+	SELECT intake.pause_workflow('accepted');
+SQL
+
+shim/intake-shim --listen "127.0.0.1:$http" --dsn "host=$socket port=$port user=postgres dbname=postgres" 2>"$dir/shim.log" &
+shim_pid=$!
+wait_until 20 curl -fsS "http://127.0.0.1:$http/readyz" || fail "the shim did not start"
+
+# load_once CONNECTIONS PREFIX [HTTP_PORT [DISTINCT]]: one line of load.c; a PREFIX is used once.
+load_once() {
+	test/bench/load "${3:-$http}" /webhooks/bench bench "$1" "$SECONDS_EACH" "$2" 1024 "${4:-0}"
+}
+
+# fill_lane WORKFLOW COUNT: jobs that wait in the lane of a paused workflow with that handler.
+fill_lane() {
+	query <<-SQL >/dev/null
+		SELECT intake.create_workflow('$1', '$1(intake.job)', type => 'job.$1', timeout => '1 hour')
+			WHERE NOT EXISTS (SELECT FROM intake.workflows WHERE name = '$1');
+		SELECT intake.pause_workflow('$1');
+		SELECT count(intake.emit('job.$1', '{"n": 1}')) FROM generate_series(1, $2);
+		TRUNCATE effect;
+		CHECKPOINT;
+	SQL
+}
+
+effects_are() {
+	[ "$(query -c 'SELECT count(*) FROM effect')" -ge "$1" ]
+}
+
+# drain_lane WORKFLOW COUNT: runs them, and prints jobs per second.
+drain_lane() {
+	local start end
+	start=$(date +%s.%N)
+	query -c "SELECT intake.resume_workflow('$1')" >/dev/null
+	wait_until 300 effects_are "$2" || fail "the jobs do not end"
+	end=$(date +%s.%N)
+	effects_are "$(($2 + 1))" && fail "there are more effects than jobs"
+	awk -v n="$2" -v s="$start" -v e="$end" 'BEGIN {printf "%.0f\n", n / (e - s)}'
+}
