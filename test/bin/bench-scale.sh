@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# make bench-scale: does it stay fast when the work grows? About twenty minutes and 20 GB in
+# BENCH_DIR; SCALE=0.1 takes a tenth of the rows.
+#
+# Rows that only have to be there are written by SQL, as the tables' owner: they are the same rows,
+# sooner.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+test/bin/setup.sh
+# shellcheck source=test/bin/cluster.sh
+. test/bin/cluster.sh
+# shellcheck source=test/bin/bench-cluster.sh
+. test/bin/bench-cluster.sh
+SCALE=${SCALE:-1}
+scaled() { awk -v n="$1" -v s="$SCALE" 'BEGIN {printf "%.0f", n * s}'; }
+
+pin_pid=
+unpin() {
+	end_process "$pin_pid"
+	pin_pid=
+}
+bench_stop_hooks+=(unpin)
+# A session with an old snapshot: no row that is deleted from now on can be removed.
+pin() {
+	(
+		echo "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT pg_current_snapshot();"
+		exec sleep 3600
+	) | psql -h "$socket" -p "$port" -U postgres -d postgres -X -q -A -t >"$dir/pin" &
+	pin_pid=$!
+	wait_until 20 test -s "$dir/pin" || fail "no session that pins"
+}
+
+query <<-'SQL' >/dev/null
+	SELECT intake.create_workflow('lane', 'write_one(intake.job)', type => 'job.lane', timeout => '1 hour');
+	SELECT intake.create_workflow('other', 'write_one(intake.job)', type => 'job.other', timeout => '1 hour');
+	SELECT intake.pause_workflow('lane'), intake.pause_workflow('other');
+	SELECT intake.emit('template', '{"n": 1}', 'template');
+SQL
+
+# add_jobs WORKFLOW COUNT: that wait in its lane.
+add_jobs() {
+	query >/dev/null <<-SQL
+		INSERT INTO intake.queue (position, job_id, event_id, workflow_id, attempts)
+			SELECT p, p, (SELECT id FROM intake.events WHERE key = 'template'), (SELECT id FROM intake.workflow WHERE name = '$1'), 0
+			FROM (SELECT nextval('intake.job_id_seq') AS p FROM generate_series(1, $2)) AS new;
+	SQL
+}
+
+# rate COUNT: jobs per second of the lane until that many more effects are there.
+rate() {
+	local before start end
+	before=$(query -c 'SELECT count(*) FROM effect')
+	query -c CHECKPOINT
+	start=$(date +%s.%N)
+	query -c "SELECT intake.resume_workflow('lane')" >/dev/null
+	wait_until 1200 effects_are $((before + $1)) || fail "the jobs do not run"
+	end=$(date +%s.%N)
+	# What ran meanwhile counts: looking takes time.
+	query -c "SELECT intake.pause_workflow('lane')" >/dev/null
+	awk -v n="$(($(cat "$dir/effects") - before))" -v s="$start" -v e="$end" 'BEGIN {printf "%.0f", n / (e - s)}'
+}
+effects_are() {
+	query -c 'SELECT count(*) FROM effect' >"$dir/effects"
+	[ "$(cat "$dir/effects")" -ge "$1" ]
+}
+
+# compare NAME COUNT: the rate, beside that of the start.
+base=
+compare() {
+	local now
+	now=$(rate "$2")
+	[ -n "$base" ] || base=$now
+	printf '  %-66s %7s/s  ratio %s\n' "$1" "$now" "$(ratio "$now" "$base")"
+	query -c 'TRUNCATE effect'
+}
+
+echo "Jobs/s of one executor, one row written each"
+add_jobs lane "$JOBS"
+rate "$JOBS" >/dev/null # the executor's first jobs
+add_jobs lane "$JOBS"
+query -c 'TRUNCATE effect'
+compare "nothing else there" "$JOBS"
+
+count=$(scaled 1000000)
+add_jobs other "$count"
+add_jobs lane "$JOBS"
+compare "$count jobs of a paused workflow" "$JOBS"
+
+query >/dev/null <<-SQL
+	INSERT INTO intake.delayed (run_at, job_id, event_id, workflow_id, attempts)
+		SELECT now() + interval '1 day' + n * interval '1 ms', nextval('intake.job_id_seq'),
+			(SELECT id FROM intake.events WHERE key = 'template'), (SELECT id FROM intake.workflow WHERE name = 'lane'), 0
+		FROM generate_series(1, $count) AS n;
+SQL
+add_jobs lane "$JOBS"
+compare "and $count delayed jobs" "$JOBS"
+
+count=$(scaled 10000000)
+add_jobs lane "$count"
+compare "and a backlog of $count ready jobs" "$JOBS"
+
+pin
+count=$(scaled 2500000)
+rate "$count" >/dev/null
+query -c 'TRUNCATE effect' 
+compare "and $((2 * count)) dead rows that an old snapshot holds" "$JOBS"
+query -c "SELECT format('  dead rows then: queue %s, running %s', (SELECT n_dead_tup FROM pg_stat_user_tables WHERE relid = 'intake.queue'::regclass),
+	(SELECT n_dead_tup FROM pg_stat_user_tables WHERE relid = 'intake.running'::regclass))"
+unpin
+
+echo "Accepts/s, $CONNECTIONS connections"
+accepted() { load_once "$CONNECTIONS" "$1" | awk '{print $1}'; }
+accepted warm >/dev/null
+base=$(accepted before)
+echo "  at the start: $base/s"
+count=$(scaled 20000000)
+query >/dev/null <<-SQL
+	SET synchronous_commit = off;
+	DO \$\$
+	DECLARE
+		first bigint := nextval('intake.event_id_seq');
+		low bigint := first;
+	BEGIN
+		WHILE low < first + $count LOOP
+			IF to_regclass('intake.event_' || (low / 1000000) * 1000000) IS NULL THEN
+				EXECUTE format('CREATE TABLE intake.event_%1\$s (LIKE intake.event INCLUDING ALL, PRIMARY KEY (id))', (low / 1000000) * 1000000);
+				EXECUTE format('ALTER TABLE intake.event ATTACH PARTITION intake.event_%1\$s FOR VALUES FROM (%1\$s) TO (%2\$s)',
+					(low / 1000000) * 1000000, (low / 1000000 + 1) * 1000000);
+			END IF;
+			INSERT INTO intake.event (id, received_at, source_id, verified, key, type, headers, body)
+				SELECT n, now(), 1, 's', md5(n::text), 'filled', '{}', convert_to(repeat('x', 300), 'UTF8')
+				FROM generate_series(low, least((low / 1000000 + 1) * 1000000, first + $count) - 1) AS n;
+			INSERT INTO intake.event_key (event_id, source_id, key)
+				SELECT n, 1, md5(n::text) FROM generate_series(low, least((low / 1000000 + 1) * 1000000, first + $count) - 1) AS n;
+			low := (low / 1000000 + 1) * 1000000;
+		END LOOP;
+		PERFORM setval('intake.event_id_seq', first + $count);
+	END \$\$;
+	CHECKPOINT;
+SQL
+accepted again >/dev/null
+now=$(accepted after)
+echo "  with a log of $count events: $now/s, ratio $(ratio "$now" "$base")"
