@@ -49,9 +49,9 @@
 #include "table.h"
 #include "worker.h"
 
-#define MOST_JOBS 256         /* in a batch */
-#define BATCH_TIME 50000      /* microseconds of work that a batch should be */
-#define LIFETIME_JOBS 1000000 /* after which the process makes room for a new one */
+#define MOST_JOBS 256          /* in a batch */
+#define BATCH_TIME 50000       /* microseconds of work that a batch should be */
+#define LIFETIME_JOBS 10000000 /* after which the process makes room for a new one */
 
 /* A lane that this process serves. */
 typedef struct Served

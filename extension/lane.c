@@ -26,10 +26,13 @@
 #include "storage/shmem.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "config.h"
 #include "lane.h"
 #include "shmem.h"
+
+#define HEAD_SHARE 50 /* one part in this many of the time goes into looking from the head */
 
 /* What this transaction will tell when it commits. */
 typedef struct Announcement
@@ -86,6 +89,8 @@ init_lane(IntakeLane *lane)
 	lane->cursor = 0;
 	lane->more = false;
 	lane->rewind = 0;
+	lane->head_time = 0;
+	lane->sent_at = 0;
 }
 
 /* A lane that only this process knows; no commit announces its jobs. */
@@ -179,19 +184,46 @@ intake_lane_claim_end(IntakeLane *lane, int64 cursor, bool more)
 	LWLockRelease(&lane->claim_lock);
 }
 
-/* Sends every lane of this database back to its head: what nobody announced is found. */
+/* Notes how long a claim took that read from the head of the lane. */
 void
-intake_lane_rewind_all(void)
+intake_lane_claim_was_head(IntakeLane *lane, int64 microseconds)
+{
+	SpinLockAcquire(&lane->mutex);
+	lane->head_time = microseconds;
+	SpinLockRelease(&lane->mutex);
+}
+
+/* Whether a look at a lane from its head would take more than its share of the time. */
+static bool
+is_too_soon(IntakeLane *lane, TimestampTz now)
+{
+	int64 head_time;
+
+	SpinLockAcquire(&lane->mutex);
+	head_time = lane->head_time;
+	SpinLockRelease(&lane->mutex);
+	return now - lane->sent_at < head_time * HEAD_SHARE;
+}
+
+/*
+ * Sends every lane of this database back to its head: what nobody announced is found. If
+ * PATIENT, not those where that was done not long ago, by the time that it took: an old
+ * snapshot keeps dead rows at the head, and reading over millions of them takes seconds.
+ */
+void
+intake_lane_rewind_all(bool patient)
 {
 	HASH_SEQ_STATUS status;
 	IntakeLane *lane;
+	TimestampTz now = GetCurrentTimestamp();
 
 	LWLockAcquire(intake_shmem->lane_lock, LW_SHARED);
 	hash_seq_init(&status, lanes);
 	while ((lane = hash_seq_search(&status)) != NULL)
 	{
-		if (lane->tag.database != MyDatabaseId)
+		if (lane->tag.database != MyDatabaseId || (patient && is_too_soon(lane, now)))
 			continue;
+		lane->sent_at = now;
 		intake_lane_rewind(lane, 0);
 		intake_shmem_wake(INTAKE_EXECUTOR, MyDatabaseId, lane->owner);
 	}

@@ -8,6 +8,7 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
 #include "storage/lwlock.h"
 #include "storage/spin.h"
 
@@ -21,12 +22,14 @@ typedef struct IntakeLaneTag
 typedef struct IntakeLane
 {
 	IntakeLaneTag tag;
-	Oid owner;         /* the role whose executors serve it */
-	LWLock claim_lock; /* held by the executor that reads the lane */
-	int64 cursor;      /* first position not read yet; under claim_lock */
-	bool more;         /* the last claim left some; under claim_lock */
-	slock_t mutex;     /* guards rewind */
-	int64 rewind;      /* lowest position that arrived since, or PG_INT64_MAX */
+	Oid owner;           /* the role whose executors serve it */
+	LWLock claim_lock;   /* held by the executor that reads the lane */
+	int64 cursor;        /* first position not read yet; under claim_lock */
+	bool more;           /* the last claim left some; under claim_lock */
+	slock_t mutex;       /* guards rewind */
+	int64 rewind;        /* lowest position that arrived since, or PG_INT64_MAX */
+	int64 head_time;     /* microseconds that the last claim from the head took; as rewind */
+	TimestampTz sent_at; /* when the clock sent it back to its head; the supervisor's own */
 } IntakeLane;
 
 extern Size intake_lane_shmem_size(void);
@@ -37,7 +40,8 @@ extern bool intake_lane_ready(IntakeLane *lane);
 extern void intake_lane_rewind(IntakeLane *lane, int64 position);
 extern int64 intake_lane_claim_begin(IntakeLane *lane);
 extern void intake_lane_claim_end(IntakeLane *lane, int64 cursor, bool more);
-extern void intake_lane_rewind_all(void);
+extern void intake_lane_claim_was_head(IntakeLane *lane, int64 microseconds);
+extern void intake_lane_rewind_all(bool patient);
 extern void intake_lane_poll(void);
 
 extern void intake_lane_announce(int32 workflow_id, int64 position);

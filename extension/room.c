@@ -87,6 +87,7 @@ static int
 read_lane(IntakeLane *lane, int32 workflow_id, int most, IntakeJob *jobs)
 {
 	int64 cursor = intake_lane_claim_begin(lane);
+	TimestampTz from_head = cursor == 0 ? GetCurrentTimestamp() : 0; /* when that began */
 	IntakeScan scan;
 	ScanKeyData keys[2];
 	int count = 0;
@@ -110,6 +111,8 @@ read_lane(IntakeLane *lane, int32 workflow_id, int most, IntakeJob *jobs)
 	}
 	intake_table_scan_end(&scan);
 	PopActiveSnapshot();
+	if (from_head != 0)
+		intake_lane_claim_was_head(lane, GetCurrentTimestamp() - from_head);
 	intake_lane_claim_end(lane, cursor, count == most);
 	return count;
 }

@@ -257,7 +257,7 @@ recover(void)
 	begin();
 	intake_suspect_recover();
 	end();
-	intake_lane_rewind_all();
+	intake_lane_rewind_all(false);
 }
 
 /* One round. Returns how long to wait, in milliseconds. */
@@ -310,7 +310,7 @@ intake_supervisor_main(Datum arg)
 									   intake_config_poll_interval))
 		{
 			polled_at = GetCurrentTimestamp();
-			intake_lane_rewind_all();
+			intake_lane_rewind_all(true);
 		}
 		pgstat_report_activity(STATE_IDLE, NULL);
 		if (news == intake_shmem_news())

@@ -33,7 +33,7 @@
 #include "server.h"
 
 #define WEBHOOKS "/webhooks/"
-#define HEADER_MEMORY (16 * 1024) /* bytes, for headers; zeroed for each request */
+#define HEADER_MEMORY (32 * 1024)
 #define RETRY_AFTER "5"
 
 typedef enum
