@@ -26,7 +26,7 @@
 #include "space.h"
 #include "table.h"
 
-#define WARY_CALLS 100
+#define WARY_CALLS 100 /* that look for keys first, after the last duplicate */
 
 PG_FUNCTION_INFO_V1(intake_sql_emit);
 
@@ -62,6 +62,15 @@ compare_guards(const void *a, const void *b)
 	return memcmp(left->guard.data, right->guard.data, Min(left->guard.len, right->guard.len));
 }
 
+/* The columns of a row of event_key. */
+static void
+fill_key(Datum *values, int32 source_id, IntakeSlice key, int64 event_id)
+{
+	INTAKE_COLUMN(values, event_key_event_id) = Int64GetDatum(event_id);
+	INTAKE_COLUMN(values, event_key_source_id) = Int32GetDatum(source_id);
+	INTAKE_COLUMN(values, event_key_key) = text_datum(key);
+}
+
 /* The event that has a key; 0 where there is none. Waits for who is just taking it. */
 static int64
 find_key(IntakeTable *keys, int32 source_id, IntakeSlice key)
@@ -70,9 +79,7 @@ find_key(IntakeTable *keys, int32 source_id, IntakeSlice key)
 	bool nulls[Natts_event_key] = {0};
 	ItemPointerData conflict;
 
-	INTAKE_COLUMN(values, event_key_event_id) = Int64GetDatum(0);
-	INTAKE_COLUMN(values, event_key_source_id) = Int32GetDatum(source_id);
-	INTAKE_COLUMN(values, event_key_key) = text_datum(key);
+	fill_key(values, source_id, key, 0);
 	while (intake_table_conflicts(keys, values, nulls, &conflict))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -104,9 +111,7 @@ take_key(IntakeTable *keys, int32 source_id, IntakeSlice key, int64 *id)
 		}
 		if (*id == 0)
 			*id = intake_room_next("event_id_seq");
-		INTAKE_COLUMN(values, event_key_event_id) = Int64GetDatum(*id);
-		INTAKE_COLUMN(values, event_key_source_id) = Int32GetDatum(source_id);
-		INTAKE_COLUMN(values, event_key_key) = text_datum(key);
+		fill_key(values, source_id, key, *id);
 		if (intake_table_insert_unique(keys, values, nulls))
 			return true;
 	}
@@ -172,9 +177,7 @@ add_key(IntakeTable *keys, int32 source_id, IntakeSlice key, int64 event_id)
 	Datum values[Natts_event_key];
 	bool nulls[Natts_event_key] = {0};
 
-	INTAKE_COLUMN(values, event_key_event_id) = Int64GetDatum(event_id);
-	INTAKE_COLUMN(values, event_key_source_id) = Int32GetDatum(source_id);
-	INTAKE_COLUMN(values, event_key_key) = text_datum(key);
+	fill_key(values, source_id, key, event_id);
 	intake_table_add(keys, values, nulls);
 }
 
@@ -203,7 +206,7 @@ find_events(IntakeTable *keys, IntakeEvent **events, int count)
 static bool
 take_free_keys(IntakeEvent **events, int count)
 {
-	static int wary = 0; /* calls that look first */
+	static int wary = 0; /* so many calls look first */
 	IntakeTable keys;
 	bool known = false;
 	bool free;
@@ -365,8 +368,8 @@ rearm(IntakeTable *queue, int64 event_id)
  * Stores COUNT events in the current transaction, and sorts EVENTS. Sets id, fresh and replayed
  * of each. The registry of workflows is fresh, and a snapshot is active.
  *
- * HASTY stores faster, needs events with keys, and may return false: then another transaction
- * was taking one of the keys too, and the caller undoes everything and calls again, not hasty.
+ * HASTY stores faster, needs events with keys, and may return false: then one of the keys is
+ * taken, and the caller undoes everything and calls again, not hasty.
  */
 bool
 intake_event_store(IntakeEvent **events, int count, bool hasty)

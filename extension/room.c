@@ -154,7 +154,9 @@ intake_room_claim(IntakeLane *lane, int32 workflow_id, int64 lease, int most, In
 		intake_table_add(&running, values, nulls);
 		jobs[claimed++] = job;
 	}
-	intake_table_flush(&running);
+	if (!intake_table_flush(&running))
+		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
+						errmsg("a job of the queue is in table \"running\" already")));
 	for (int i = 0; i < claimed; i++)
 		jobs[i].tid = running.rows[i]->tts_tid;
 	intake_table_close(&running);

@@ -63,7 +63,6 @@ for round in $(seq "$ROUNDS"); do
 	for peer in "${peers[@]}"; do
 		start_peer "$peer"
 		load_once "$CONNECTIONS" "$peer$round" "$peer_port" >>"$dir/$peer"
-		[ -z "${VERBOSE:-}" ] || { tail -n 1 "$dir/$peer"; tail -n 20 "$dir/peer.log"; } >&2
 		stop_peer
 	done
 done

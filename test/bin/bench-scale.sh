@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# make bench-scale: does it stay fast when the work grows? About twenty minutes and 20 GB in
-# BENCH_DIR; SCALE=0.1 takes a tenth of the rows.
+# make bench-scale: does it stay fast when the work grows? Needs tens of GB in BENCH_DIR and its
+# time; SCALE=0.1 takes a tenth of the rows.
 #
 # Rows that only have to be there are written by SQL, as the tables' owner: they are the same rows,
 # sooner.
@@ -22,10 +22,8 @@ unpin() {
 bench_stop_hooks+=(unpin)
 # A session with an old snapshot: no row that is deleted from now on can be removed.
 pin() {
-	(
-		echo "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT pg_current_snapshot();"
-		exec sleep 3600
-	) | psql -h "$socket" -p "$port" -U postgres -d postgres -X -q -A -t >"$dir/pin" &
+	PGOPTIONS='-c client_connection_check_interval=1s' psql -h "$socket" -p "$port" -U postgres -d postgres -X -q -A -t \
+		-c 'BEGIN ISOLATION LEVEL REPEATABLE READ' -c 'SELECT pg_current_snapshot()' -c 'SELECT pg_sleep(3600)' >"$dir/pin" &
 	pin_pid=$!
 	wait_until 20 test -s "$dir/pin" || fail "no session that pins"
 }

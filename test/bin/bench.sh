@@ -94,7 +94,7 @@ drain_counted() {
 }
 
 jobs() {
-	local handler
+	local handler rss
 	echo "Jobs, one executor, a transaction each, one row written by the handler, $JOBS jobs, the other workflow's jobs waiting"
 	for handler in write_one_plpgsql write_one; do
 		fill_lane "$handler" "$JOBS"
