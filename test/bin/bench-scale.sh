@@ -35,23 +35,27 @@ query <<-'SQL' >/dev/null
 	SELECT intake.emit('template', '{"n": 1}', 'template');
 SQL
 
-# add_jobs WORKFLOW COUNT: that wait in its lane.
+# add_jobs WORKFLOW COUNT: that wait in its lane. Only the last one, an event's, tells the lane so.
 add_jobs() {
 	query >/dev/null <<-SQL
 		INSERT INTO intake.queue (position, job_id, event_id, workflow_id, attempts)
 			SELECT p, p, (SELECT id FROM intake.events WHERE key = 'template'), (SELECT id FROM intake.workflow WHERE name = '$1'), 0
-			FROM (SELECT nextval('intake.job_id_seq') AS p FROM generate_series(1, $2)) AS new;
+			FROM (SELECT nextval('intake.job_id_seq') AS p FROM generate_series(2, $2)) AS new;
+		SELECT intake.emit('job.$1', '{"n": 1}');
 	SQL
 }
 
 # rate COUNT: jobs per second of the lane until that many more effects are there.
 rate() {
-	local before start end
+	local first before start end
 	before=$(query -c 'SELECT count(*) FROM effect')
+	first=$before
 	query -c CHECKPOINT
-	start=$(date +%s.%N)
 	query -c "SELECT intake.resume_workflow('lane')" >/dev/null
-	wait_until 1200 effects_are $((before + $1)) || fail "the jobs do not run"
+	wait_until 120 effects_are $((before + 1)) || fail "no job runs"
+	before=$(cat "$dir/effects")
+	start=$(date +%s.%N)
+	wait_until 1200 effects_are $((first + $1)) || fail "the jobs do not run"
 	end=$(date +%s.%N)
 	# What ran meanwhile counts: looking takes time.
 	query -c "SELECT intake.pause_workflow('lane')" >/dev/null
