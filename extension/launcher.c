@@ -92,11 +92,7 @@ keep_supervisors(HTAB *databases)
 		if (!database->seen)
 			hash_search(databases, &database->oid, HASH_REMOVE, NULL);
 		else if (!intake_shmem_database_wanted(database->oid))
-		{
-			/* It ended because there is nothing to do, which is no failure. */
-			database->supervisor.backoff = 0;
-			database->supervisor.next_start = 0;
-		}
+			intake_worker_spare(&database->supervisor);
 		else if (intake_shmem_count(INTAKE_SUPERVISOR, database->oid, InvalidOid) == 0)
 			waiting |= !intake_worker_keep(&database->supervisor, INTAKE_SUPERVISOR, database->oid,
 										   InvalidOid);

@@ -112,6 +112,8 @@ keep_executors(HTAB *roles)
 	hash_seq_init(&status, roles);
 	while ((role = hash_seq_search(&status)) != NULL)
 	{
+		for (int i = 0; !role->wanted && i < role->n_executors; i++)
+			intake_worker_spare(&role->executors[i]);
 		if (!role->wanted)
 			continue;
 		resize(role, intake_config_executors);

@@ -108,6 +108,21 @@ intake_worker_keep(IntakeChild *child, IntakeWorkerKind kind, Oid database, Oid 
 	return true;
 }
 
+/* CHILD has nothing to do now: when it ends, that is no failure, and it may start again at once. */
+void
+intake_worker_spare(IntakeChild *child)
+{
+	pid_t pid;
+
+	if (child->handle != NULL && GetBackgroundWorkerPid(child->handle, &pid) == BGWH_STOPPED)
+	{
+		pfree(child->handle);
+		child->handle = NULL;
+	}
+	child->backoff = 0;
+	child->next_start = 0;
+}
+
 /* Sets up the signals of a worker; to be called first. */
 void
 intake_worker_begin(void)

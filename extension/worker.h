@@ -22,6 +22,7 @@ typedef struct IntakeChild
 
 extern void intake_worker_register_launcher(void);
 extern bool intake_worker_keep(IntakeChild *child, IntakeWorkerKind kind, Oid database, Oid owner);
+extern void intake_worker_spare(IntakeChild *child);
 extern void intake_worker_begin(void);
 extern bool intake_worker_wait(long milliseconds);
 extern bool intake_worker_server_stopping(void);
