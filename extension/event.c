@@ -212,6 +212,7 @@ take_free_keys(IntakeEvent **events, int count)
 	bool free;
 
 	intake_table_open(&keys, intake_table_oid("event_key"));
+	intake_space_reserve(keys.relation);
 	if (wary > 0)
 		find_events(&keys, events, count);
 	for (int i = 0; i < count; i++)
@@ -391,6 +392,7 @@ intake_event_store(IntakeEvent **events, int count, bool hasty)
 	insert_events(events, count);
 
 	intake_table_open(&queue, intake_table_oid("queue"));
+	intake_space_reserve(queue.relation);
 	for (int i = 0; i < count; i++)
 	{
 		if (events[i]->fresh)

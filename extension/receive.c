@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include <malloc.h>
+
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
@@ -32,7 +34,8 @@
 #include "secret.h"
 
 #define JSON_TYPE "application/json"
-#define MAX_REQUEST_ID 200 /* bytes */
+#define MAX_REQUEST_ID 200             /* bytes */
+#define KEPT_MEMORY (32 * 1024 * 1024) /* bytes */
 
 PG_FUNCTION_INFO_V1(intake_sql_receive);
 
@@ -274,6 +277,19 @@ intake_receive_answer(const IntakeDelivery *delivery, Datum *values, bool *nulls
 	}
 }
 
+/*
+ * Keeps the memory of a batch in the process for the next one. The C library would give it back
+ * each time, and the kernel clear every page of it anew: a tenth of the time of large batches.
+ */
+static void
+keep_memory(void)
+{
+	static bool kept = false;
+
+	if (!kept)
+		kept = mallopt(M_MMAP_THRESHOLD, KEPT_MEMORY) && mallopt(M_TRIM_THRESHOLD, KEPT_MEMORY);
+}
+
 /* SQL: intake.receive(methods, sources, queries, headers, bodies, peers). */
 Datum
 intake_sql_receive(PG_FUNCTION_ARGS)
@@ -283,6 +299,7 @@ intake_sql_receive(PG_FUNCTION_ARGS)
 	Datum *columns[6];
 	IntakeDelivery *deliveries;
 
+	keep_memory();
 	for (int i = 0; i < 6; i++)
 		columns[i] = array_argument(fcinfo, i, i < 5 ? BYTEAOID : TEXTOID, &count);
 	deliveries = palloc0((count + 1) * sizeof(IntakeDelivery));

@@ -7,15 +7,13 @@
 
 #include "request.h"
 
-extern void shim_batch_init(size_t max_requests, size_t max_queue);
+extern void shim_batch_init(size_t max_requests, size_t max_queue, void (*ready)(void));
 extern bool shim_batch_submit(ShimRequest *request);
+extern double shim_batch_wait(void);
 extern ShimRequest *shim_batch_take(void);
 extern void shim_batch_finish(ShimRequest *batch);
 extern void shim_batch_refuse(ShimRequest *batch);
 extern void shim_batch_connected(bool connected);
-extern void shim_batch_stop(void);
-extern bool shim_batch_stopping(void);
-extern bool shim_batch_pause(double seconds);
 extern void shim_batch_size(size_t *requests, size_t *bytes);
 
 #endif

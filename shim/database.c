@@ -2,18 +2,27 @@
  * database.c
  *		The connections to PostgreSQL. Knows nothing of HTTP.
  *
- * Each connection has a thread, which takes a batch, makes one call of intake.receive of it,
- * and answers when the server has said that the transaction is over and committed. Whatever
- * fails is answered 503: the sender tries again, and the event's key makes that safe.
+ * A connection that is up belongs to the program's loop, which never waits for one of them. It
+ * takes a batch, makes one call of intake.receive of it, and answers when the server has said
+ * that the transaction is over and committed. Whatever fails is answered 503, and the
+ * connection is given up: the sender tries again, and the event's key makes that safe.
+ *
+ *		DOWN	a thread cancels what is late, closes, and connects anew, however long it takes
+ *		IDLE	the loop watches whether the server closes it
+ *		BUSY	a batch is under way
+ *
+ * The thread leaves what it has made in made, wakes the loop, and ends.
  */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <libpq-fe.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
 
 #include "batch.h"
 #include "database.h"
@@ -23,7 +32,7 @@
 #define STATEMENT "receive"
 #define COLUMNS 6
 #define FIRST_PAUSE 0.05 /* seconds before a second try to connect */
-#define LAST_PAUSE 2.0
+#define LAST_PAUSE 1.0
 
 #define BYTEA_OID 17
 #define TEXT_OID 25
@@ -36,10 +45,41 @@ static const char query[] =
 static const Oid parameter_types[COLUMNS] = {BYTEA_ARRAY_OID, BYTEA_ARRAY_OID, BYTEA_ARRAY_OID,
 											 BYTEA_ARRAY_OID, BYTEA_ARRAY_OID, TEXT_ARRAY_OID};
 
+typedef enum
+{
+	DOWN,
+	IDLE,
+	BUSY
+} LinkState;
+
+/* How a call came to its end. */
+typedef enum
+{
+	ENDED, /* the server is ready for the next one */
+	LOST,
+	LATE
+} Outcome;
+
+typedef struct Link
+{
+	LinkState state;
+	PGconn *connection;     /* DOWN: the thread's, to be closed */
+	bool late;              /* DOWN: what it does is to be cancelled first */
+	pthread_t thread;       /* DOWN */
+	_Atomic(PGconn *) made; /* by the thread, for the loop */
+	ShimRequest *batch;     /* BUSY: under way */
+	int rows;               /* that its answer has */
+	PGresult *answer;       /* BUSY: what has come of it */
+	bool unsent;            /* BUSY: a part of the call */
+	double sent_at;
+} Link;
+
 static const char *conninfo;
 static double timeout;
-static pthread_t *threads;
-static int n_threads;
+static Link links[SHIM_MAX_CONNECTIONS];
+static int n_links;
+static ShimBuffer arrays[COLUMNS]; /* of the call that is being made */
+static int wake_fd;                /* a thread has made a connection */
 
 /* ---- the wire format of arrays ---- */
 
@@ -64,7 +104,7 @@ append_element(ShimBuffer *array, const char *data, size_t length)
 }
 
 static void
-append_request(ShimBuffer *arrays, const ShimRequest *request)
+append_request(const ShimRequest *request)
 {
 	append_element(&arrays[0], request->method, strlen(request->method));
 	append_element(&arrays[1], request->source, request->source_length);
@@ -76,7 +116,7 @@ append_request(ShimBuffer *arrays, const ShimRequest *request)
 
 /* Makes the parameters of a call; returns how many requests it has. */
 static int
-make_parameters(const ShimRequest *batch, ShimBuffer *arrays)
+make_parameters(const ShimRequest *batch)
 {
 	int count = 0;
 
@@ -86,96 +126,11 @@ make_parameters(const ShimRequest *batch, ShimBuffer *arrays)
 		begin_array(&arrays[i], i < COLUMNS - 1 ? BYTEA_OID : TEXT_OID, count);
 	for (const ShimRequest *request = batch; request != NULL; request = request->next)
 		if (!request->probe)
-			append_request(arrays, request);
+			append_request(request);
 	return count;
 }
 
-/* ---- waiting for the server ---- */
-
-/* Waits until the socket is ready, or the deadline: then false. */
-static bool
-wait_for(PGconn *connection, short events, double deadline)
-{
-	for (;;)
-	{
-		struct pollfd poller = {PQsocket(connection), events, 0};
-		double left = deadline - shim_metrics_clock();
-		int ready;
-
-		if (left <= 0 || poller.fd < 0)
-			return false;
-		ready = poll(&poller, 1, (int) (left * 1000) + 1);
-		if (ready > 0)
-			return true;
-		if (ready < 0 && errno != EINTR)
-			return false;
-	}
-}
-
-static bool
-flush(PGconn *connection, double deadline)
-{
-	int more;
-
-	while ((more = PQflush(connection)) == 1)
-	{
-		/* The server may have to be read from before it reads on. */
-		if (!wait_for(connection, POLLIN | POLLOUT, deadline) || !PQconsumeInput(connection))
-			return false;
-	}
-	return more == 0;
-}
-
-/* The next result; *LATE is set when the deadline passed. NULL: no more, or late. */
-static PGresult *
-next_result(PGconn *connection, double deadline, bool *late)
-{
-	while (PQisBusy(connection))
-	{
-		if (!wait_for(connection, POLLIN, deadline))
-		{
-			*late = true;
-			return NULL;
-		}
-		if (!PQconsumeInput(connection))
-			break;
-	}
-	return PQgetResult(connection);
-}
-
-/*
- * Reads a whole answer, up to where the server is ready for the next query, which it is only
- * when the transaction has ended. Returns the result, or NULL and leaves the connection to be
- * closed or not, as PQstatus says.
- */
-static PGresult *
-read_answer(PGconn *connection, double deadline)
-{
-	PGresult *answer = NULL;
-	PGresult *result;
-	bool late = false;
-
-	while ((result = next_result(connection, deadline, &late)) != NULL)
-	{
-		PQclear(answer);
-		answer = result;
-	}
-	if (late)
-	{
-		PGcancel *cancel = PQgetCancel(connection);
-		char message[256];
-
-		shim_log(SHIM_WARNING, "the database did not answer within %.1f s", timeout);
-		if (cancel != NULL)
-			(void) PQcancel(cancel, message, sizeof(message));
-		PQfreeCancel(cancel);
-		PQclear(answer);
-		return NULL;
-	}
-	return answer;
-}
-
-/* ---- one call ---- */
+/* ---- answers ---- */
 
 static char *
 copy_field(const PGresult *result, int row, int column, size_t *length)
@@ -231,177 +186,335 @@ usable(const PGresult *result, int count)
 	return true;
 }
 
-/* Sends a batch and answers it. Returns whether the connection is still good. */
-static bool
-call(PGconn *connection, ShimRequest *batch, ShimBuffer *arrays)
-{
-	double start = shim_metrics_clock();
-	const char *values[COLUMNS];
-	int lengths[COLUMNS];
-	int formats[COLUMNS];
-	int count = make_parameters(batch, arrays);
-	PGresult *result = NULL;
-	bool answered;
-
-	for (int i = 0; i < COLUMNS; i++)
-	{
-		values[i] = arrays[i].data;
-		lengths[i] = (int) arrays[i].length;
-		formats[i] = 1;
-	}
-	if (PQsendQueryPrepared(connection, STATEMENT, COLUMNS, values, lengths, formats, 1) &&
-		flush(connection, start + timeout))
-		result = read_answer(connection, start + timeout);
-	answered = result != NULL && usable(result, count);
-	if (answered)
-		answer_all(batch, result);
-	else
-	{
-		shim_log(SHIM_WARNING, "a call of intake.receive failed: %s",
-				 result ? PQresultErrorMessage(result) : PQerrorMessage(connection));
-		shim_batch_refuse(batch);
-	}
-	PQclear(result);
-	shim_metrics_batch((size_t) count, shim_metrics_clock() - start);
-	return answered;
-}
-
-/* ---- connections ---- */
+/* ---- connecting, in threads ---- */
 
 static PGconn *
 open_connection(void)
 {
 	const char *const keywords[] = {"dbname", "fallback_application_name", "connect_timeout", NULL};
 	const char *const values[] = {conninfo, "intake-shim", "5", NULL};
-	PGconn *connection = PQconnectdbParams(keywords, values, 1);
-	PGresult *result;
 
-	if (PQstatus(connection) == CONNECTION_OK)
-	{
-		/* Without detail, which may hold what a sender sent. */
-		PQsetErrorVerbosity(connection, PQERRORS_TERSE);
-		result = PQprepare(connection, STATEMENT, query, COLUMNS, parameter_types);
-		if (PQresultStatus(result) == PGRES_COMMAND_OK && PQsetnonblocking(connection, 1) == 0)
-		{
-			PQclear(result);
-			return connection;
-		}
-		PQclear(result);
-	}
-	return connection;
+	return PQconnectdbParams(keywords, values, 1);
 }
 
+/* What the server says besides, such as that it is shutting down. */
+static void
+note(void *closure, const char *message)
+{
+	(void) closure;
+	shim_log(SHIM_WARNING, "the database says: %s", message);
+}
+
+/* Makes a new connection ready for calls. Returns false when it is none, or cannot be. */
 static bool
-is_ready(const PGconn *connection)
+make_ready(PGconn *connection)
 {
-	return PQstatus(connection) == CONNECTION_OK && PQisnonblocking(connection);
+	PGresult *prepared;
+	bool ready;
+
+	if (PQstatus(connection) != CONNECTION_OK)
+		return false;
+	/* Without detail, which may hold what a sender sent. */
+	PQsetErrorVerbosity(connection, PQERRORS_TERSE);
+	PQsetNoticeProcessor(connection, note, NULL);
+	prepared = PQprepare(connection, STATEMENT, query, COLUMNS, parameter_types);
+	ready = PQresultStatus(prepared) == PGRES_COMMAND_OK && PQsetnonblocking(connection, 1) == 0;
+	PQclear(prepared);
+	return ready;
 }
 
-/* Connects, however long it takes, unless the daemon stops: then NULL. */
-static PGconn *
-keep_connecting(void)
+static void
+rest(double seconds)
 {
+	struct timespec pause = {(time_t) seconds,
+							 (long) ((seconds - (double) (time_t) seconds) * 1e9)};
+
+	(void) nanosleep(&pause, NULL);
+}
+
+static void
+close_old(Link *link)
+{
+	PGcancel *cancel = link->late ? PQgetCancel(link->connection) : NULL;
+	char message[256];
+
+	if (cancel != NULL)
+		(void) PQcancel(cancel, message, sizeof(message));
+	PQfreeCancel(cancel);
+	PQfinish(link->connection);
+	link->connection = NULL;
+}
+
+/* The thread of a link that is down: connects, however long it takes. */
+static void *
+connect_link(void *argument)
+{
+	Link *link = argument;
 	double pause = FIRST_PAUSE;
 	bool reported = false;
 
+	if (link->connection != NULL)
+		close_old(link);
 	for (;;)
 	{
 		PGconn *connection = open_connection();
 
-		if (is_ready(connection))
+		if (make_ready(connection))
 		{
 			if (reported)
 				shim_log(SHIM_INFO, "connected to the database again");
-			return connection;
+			atomic_store(&link->made, connection);
+			(void) eventfd_write(wake_fd, 1);
+			return NULL;
 		}
 		if (!reported)
 			shim_log(SHIM_ERROR, "no connection to the database: %s", PQerrorMessage(connection));
 		reported = true;
 		PQfinish(connection);
-		if (!shim_batch_pause(pause * (0.5 + 0.5 * drand48())))
-			return NULL;
+		rest(pause * (0.5 + 0.5 * drand48()));
 		pause = pause * 2 < LAST_PAUSE ? pause * 2 : LAST_PAUSE;
 	}
 }
 
-/* Whether the server has closed the connection while nothing was going on. */
-static bool
-is_closed(PGconn *connection)
+static void
+start_connecting(Link *link)
 {
-	struct pollfd poller = {PQsocket(connection), POLLIN, 0};
+	link->state = DOWN;
+	if (pthread_create(&link->thread, NULL, connect_link, link) != 0)
+		abort();
+}
 
-	/* A server that goes says so first; the end of the stream comes behind that. */
-	for (int i = 0; i < 3 && poll(&poller, 1, 0) > 0; i++)
-		if (!PQconsumeInput(connection))
-			return true;
-	return PQstatus(connection) != CONNECTION_OK;
+/* ---- the state of a link, in the loop ---- */
+
+/* Takes over what the thread of a link has made, if it has. */
+static void
+take_over(Link *link)
+{
+	PGconn *made = atomic_load(&link->made);
+
+	if (made == NULL)
+		return;
+	pthread_join(link->thread, NULL);
+	atomic_store(&link->made, NULL);
+	link->connection = made;
+	link->state = IDLE;
+	shim_batch_connected(true);
+}
+
+/* Gives up the connection of a link; LATE: the server may still work on its call. */
+static void
+give_up(Link *link, bool late)
+{
+	link->late = late;
+	start_connecting(link);
+	shim_batch_connected(false);
+}
+
+/* Says why a call has no answer. */
+static void
+explain(const Link *link, const PGresult *answer, Outcome outcome)
+{
+	const char *message = answer ? PQresultErrorMessage(answer) : PQerrorMessage(link->connection);
+
+	if (outcome == LATE)
+		shim_log(SHIM_WARNING, "the database did not answer within %.1f s", timeout);
+	else
+		shim_log(SHIM_WARNING, "a call of intake.receive failed: %s",
+				 message[0] ? message : "the connection was lost");
+}
+
+/* Ends the call of a link: with its answer, or, where that is of no use, with 503. */
+static void
+end_call(Link *link, Outcome outcome)
+{
+	ShimRequest *batch = link->batch;
+	PGresult *answer = link->answer;
+	bool answered = outcome == ENDED && usable(answer, link->rows);
+
+	shim_metrics_batch((size_t) link->rows, shim_metrics_clock() - link->sent_at);
+	link->batch = NULL;
+	link->answer = NULL;
+	link->state = IDLE;
+	if (answered)
+		answer_all(batch, answer);
+	else
+	{
+		explain(link, answer, outcome);
+		shim_batch_refuse(batch);
+		give_up(link, outcome == LATE);
+	}
+	PQclear(answer);
+}
+
+/* Sends what the socket takes. Returns false when the connection is lost. */
+static bool
+flush(Link *link)
+{
+	int more = PQflush(link->connection);
+
+	link->unsent = more > 0;
+	return more >= 0;
 }
 
 /*
- * Serves *CONNECTION for as long as it is good. One that the server closed meanwhile, as a
- * restart does, is opened again before a batch is sent. Returns true when the daemon stops.
+ * Reads what has come, up to where the server is ready for the next call, which it is only when
+ * the transaction has ended.
  */
-static bool
-serve(PGconn **connection, ShimBuffer *arrays)
+static void
+read_answer(Link *link)
 {
-	ShimRequest *batch;
-	bool good = true;
-
-	shim_batch_connected(true);
-	while (good && (batch = shim_batch_take()) != NULL)
+	if (!PQconsumeInput(link->connection))
 	{
-		if (is_closed(*connection))
+		end_call(link, LOST);
+		return;
+	}
+	while (!PQisBusy(link->connection))
+	{
+		PGresult *result = PQgetResult(link->connection);
+
+		if (result == NULL)
 		{
-			PQfinish(*connection);
-			*connection = open_connection();
+			end_call(link, ENDED);
+			return;
 		}
-		good = is_ready(*connection);
-		if (good)
-			good = call(*connection, batch, arrays);
-		else
-			shim_batch_refuse(batch);
+		PQclear(link->answer);
+		link->answer = result;
 	}
-	shim_batch_connected(false);
-	return good;
 }
 
-static void *
-run(void *argument)
+static void
+send_call(Link *link, ShimRequest *batch)
 {
-	ShimBuffer arrays[COLUMNS] = {0};
-	PGconn *connection;
-	bool stopped = false;
+	const char *values[COLUMNS];
+	int lengths[COLUMNS];
+	int formats[COLUMNS];
 
-	while (!stopped && (connection = keep_connecting()) != NULL)
-	{
-		stopped = serve(&connection, arrays);
-		PQfinish(connection);
-	}
+	link->state = BUSY;
+	link->batch = batch;
+	link->sent_at = shim_metrics_clock();
+	link->rows = make_parameters(batch);
 	for (int i = 0; i < COLUMNS; i++)
-		shim_buffer_free(&arrays[i]);
-	return argument;
+	{
+		values[i] = arrays[i].data;
+		lengths[i] = (int) arrays[i].length;
+		formats[i] = 1;
+	}
+	if (!PQsendQueryPrepared(link->connection, STATEMENT, COLUMNS, values, lengths, formats, 1) ||
+		!flush(link))
+		end_call(link, LOST);
 }
 
-/* Starts the threads. TIMEOUT, in seconds, bounds each call. */
+/* Whether the server has closed the connection while nothing was going on. */
+static bool
+is_closed(Link *link)
+{
+	struct pollfd poller = {PQsocket(link->connection), POLLIN, 0};
+
+	/* A server that goes says so first; the end of the stream comes behind that. */
+	for (int i = 0; i < 3 && poll(&poller, 1, 0) > 0; i++)
+		if (!PQconsumeInput(link->connection))
+			return true;
+	return PQstatus(link->connection) != CONNECTION_OK;
+}
+
+/* ---- what the loop calls ---- */
+
+/* Begins to connect. CALL_TIMEOUT, in seconds, bounds each call. */
 void
 shim_database_start(const char *dsn, int connections, double call_timeout)
 {
 	conninfo = dsn;
 	timeout = call_timeout;
-	n_threads = connections;
-	threads = calloc((size_t) connections, sizeof(pthread_t));
-	if (threads == NULL)
-		abort();
-	for (int i = 0; i < connections; i++)
-		if (pthread_create(&threads[i], NULL, run, NULL) != 0)
-			abort();
+	n_links = connections;
+	wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	for (int i = 0; i < n_links; i++)
+		start_connecting(&links[i]);
 }
 
-/* Waits for the threads after shim_batch_stop. */
-void
-shim_database_join(void)
+/* Fills POLLERS, SHIM_MAX_CONNECTIONS + 1 at most, with what to wait for; returns how many. */
+int
+shim_database_poll(struct pollfd *pollers)
 {
-	for (int i = 0; i < n_threads; i++)
-		pthread_join(threads[i], NULL);
-	free(threads);
+	for (int i = 0; i < n_links; i++)
+	{
+		Link *link = &links[i];
+
+		pollers[i].fd = link->state == DOWN ? -1 : PQsocket(link->connection);
+		pollers[i].events = link->state == BUSY && link->unsent ? POLLIN | POLLOUT : POLLIN;
+		pollers[i].revents = 0;
+	}
+	pollers[n_links] = (struct pollfd){wake_fd, POLLIN, 0};
+	return n_links + 1;
+}
+
+/* Seconds until something is to be done even if nothing comes. */
+double
+shim_database_timeout(void)
+{
+	double now = shim_metrics_clock();
+	double least = 1;
+	bool idle = false;
+
+	for (int i = 0; i < n_links; i++)
+	{
+		idle |= links[i].state == IDLE;
+		if (links[i].state == BUSY && links[i].sent_at + timeout - now < least)
+			least = links[i].sent_at + timeout - now;
+	}
+	if (idle && shim_batch_wait() < least)
+		least = shim_batch_wait();
+	return least > 0 ? least : 0;
+}
+
+/* Goes on with what POLLERS say is ready, and with what is late. */
+void
+shim_database_run(const struct pollfd *pollers)
+{
+	double now = shim_metrics_clock();
+	eventfd_t count;
+
+	if (pollers[n_links].revents != 0)
+		(void) eventfd_read(wake_fd, &count);
+	for (int i = 0; i < n_links; i++)
+	{
+		Link *link = &links[i];
+
+		if (link->state == DOWN)
+			take_over(link);
+		else if (link->state == IDLE && pollers[i].revents != 0 && is_closed(link))
+			give_up(link, false);
+		else if (link->state == BUSY && pollers[i].revents != 0)
+		{
+			if (link->unsent && !flush(link))
+				end_call(link, LOST);
+			else
+				read_answer(link);
+		}
+		if (link->state == BUSY && now > link->sent_at + timeout)
+			end_call(link, LATE);
+	}
+}
+
+/* Gives batches to idle connections. One that the server has closed meanwhile gets none. */
+void
+shim_database_send(void)
+{
+	for (int i = 0; i < n_links && shim_batch_wait() <= 0; i++)
+	{
+		if (links[i].state != IDLE)
+			continue;
+		if (is_closed(&links[i]))
+			give_up(&links[i], false);
+		else
+			send_call(&links[i], shim_batch_take());
+	}
+}
+
+/* Takes leave of the server; the program ends. What is under way is not answered any more. */
+void
+shim_database_stop(void)
+{
+	for (int i = 0; i < n_links; i++)
+		if (links[i].state != DOWN)
+			PQfinish(links[i].connection);
 }

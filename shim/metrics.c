@@ -2,17 +2,16 @@
  * metrics.c
  *		Counters, in the text format of Prometheus.
  */
-#include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "metrics.h"
 
-static atomic_ullong answers[600];
-static atomic_ullong batches;
-static atomic_ullong batched_requests;
-static atomic_ullong batch_microseconds;
-static atomic_int database_connections;
+static unsigned long long answers[600];
+static unsigned long long batches;
+static unsigned long long batched_requests;
+static double batch_seconds;
+static int database_connections;
 
 /* Seconds of a clock that never goes back. */
 double
@@ -28,22 +27,22 @@ void
 shim_metrics_answer(int status)
 {
 	if (status > 0 && status < 600)
-		atomic_fetch_add(&answers[status], 1);
+		answers[status]++;
 }
 
 void
 shim_metrics_batch(size_t requests, double seconds)
 {
-	atomic_fetch_add(&batches, 1);
-	atomic_fetch_add(&batched_requests, requests);
-	atomic_fetch_add(&batch_microseconds, (unsigned long long) (seconds * 1e6));
+	batches++;
+	batched_requests += requests;
+	batch_seconds += seconds;
 }
 
 /* Adds to the number of connections that are up. */
 void
 shim_metrics_database(int connections)
 {
-	atomic_fetch_add(&database_connections, connections);
+	database_connections += connections;
 }
 
 static void
@@ -66,7 +65,7 @@ write_answers(ShimBuffer *out)
 	shim_buffer_append(out, head, sizeof(head) - 1);
 	for (int status = 100; status < 600; status++)
 	{
-		unsigned long long count = atomic_load(&answers[status]);
+		unsigned long long count = answers[status];
 		int n = snprintf(text, sizeof(text), "intake_shim_answers_total{status=\"%d\"} %llu\n",
 						 status, count);
 
@@ -80,14 +79,14 @@ shim_metrics_write(ShimBuffer *out, size_t queued, size_t queued_bytes)
 {
 	write_answers(out);
 	write_one(out, "intake_shim_batches_total", "counter", "Calls to the database.",
-			  (double) atomic_load(&batches));
+			  (double) batches);
 	write_one(out, "intake_shim_batched_requests_total", "counter", "Requests in those calls.",
-			  (double) atomic_load(&batched_requests));
+			  (double) batched_requests);
 	write_one(out, "intake_shim_batch_seconds_total", "counter", "Time spent in those calls.",
-			  (double) atomic_load(&batch_microseconds) / 1e6);
+			  batch_seconds);
 	write_one(out, "intake_shim_queued_requests", "gauge", "Requests that wait for the database.",
 			  (double) queued);
 	write_one(out, "intake_shim_queued_bytes", "gauge", "Their bytes.", (double) queued_bytes);
 	write_one(out, "intake_shim_database_connections", "gauge", "Connections that are up.",
-			  (double) atomic_load(&database_connections));
+			  (double) database_connections);
 }

@@ -36,7 +36,6 @@ typedef struct ShimRequest
 	size_t answer_length;
 
 	void (*done)(struct ShimRequest *batch); /* gets a list of answered requests */
-	void *server;                            /* the server's own */
 } ShimRequest;
 
 #endif

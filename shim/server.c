@@ -7,20 +7,16 @@
  * submitted and its connection suspended; when its answer is there it is resumed, and the
  * library calls handle() again, which sends the answer.
  *
- * All of the library runs in one thread, in a loop of ours: the library's own would be woken
- * by each answer, and looks at every connection each time (or, with epoll, hangs when 128
- * sockets are ready at once). Here a whole batch of answers is one wake-up.
+ * The library runs in the program's loop (main.c), not in its own, which would be woken by each
+ * answer and looks at every connection each time (or, with epoll, hangs when 128 sockets are
+ * ready at once).
  */
 #include <arpa/inet.h>
 #include <microhttpd.h>
 #include <netdb.h>
-#include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -57,12 +53,9 @@ typedef struct Exchange
 static struct MHD_Daemon *daemon_handle;
 static size_t max_body;
 static const ShimTrust *trusted_proxies;
-static pthread_t thread;
-static int wake_fd;
-static _Atomic(ShimRequest *) answered; /* lists of requests, the newest first */
-static atomic_int exchanges;            /* requests that have begun and are not over */
-static atomic_bool draining;
-static atomic_bool stopping;
+static int exchanges; /* requests that have begun and are not over */
+static bool resumed;  /* some, which the library does not count as something to do */
+static bool draining;
 
 /* ---- answers ---- */
 
@@ -102,7 +95,7 @@ answer(Exchange *exchange, int status, const char *content_type, char *header_li
 		add_header_lines(response, header_lines);
 	if (status == 503 && MHD_get_response_header(response, "Retry-After") == NULL)
 		MHD_add_response_header(response, "Retry-After", RETRY_AFTER);
-	if (atomic_load(&draining))
+	if (draining)
 		MHD_add_response_header(response, "Connection", "close");
 	exchange->stage = STAGE_ANSWERED;
 	shim_metrics_answer(status);
@@ -140,39 +133,22 @@ answer_request(Exchange *exchange)
 /* ---- requests ---- */
 
 static void
-wake(void)
+resume(Exchange *exchange)
 {
-	(void) eventfd_write(wake_fd, 1);
+	MHD_resume_connection(exchange->connection);
+	resumed = true;
 }
 
-/* From a database thread: the answers are there. */
+/* A batch has its answers: the library goes on with its requests. */
 static void
 done(ShimRequest *batch)
 {
-	ShimRequest *last = batch;
-	ShimRequest *others = atomic_load(&answered);
-
-	while (last->next != NULL)
-		last = last->next;
-	do
-		last->next = others;
-	while (!atomic_compare_exchange_weak(&answered, &others, batch));
-	if (others == NULL)
-		wake();
-}
-
-/* Lets the library go on with the requests that are answered. */
-static void
-resume_answered(void)
-{
-	ShimRequest *request = atomic_exchange(&answered, NULL);
-
-	while (request != NULL)
+	while (batch != NULL)
 	{
-		ShimRequest *next = request->next;
+		ShimRequest *next = batch->next;
 
-		MHD_resume_connection(((Exchange *) request)->connection);
-		request = next;
+		resume((Exchange *) batch);
+		batch = next;
 	}
 }
 
@@ -221,7 +197,7 @@ submit(Exchange *exchange)
 	if (!shim_batch_submit(request))
 	{
 		request->status = 503;
-		MHD_resume_connection(exchange->connection);
+		resume(exchange);
 	}
 	return MHD_YES;
 }
@@ -319,7 +295,7 @@ begin(void *closure, const char *target, struct MHD_Connection *connection)
 	exchange->connection = connection;
 	exchange->client = info ? info->socket_context : NULL;
 	exchange->request.target = strdup(target);
-	atomic_fetch_add(&exchanges, 1);
+	exchanges++;
 	return exchange;
 }
 
@@ -402,7 +378,7 @@ finish(void *closure, struct MHD_Connection *connection, void **request,
 	shim_buffer_free(&exchange->request.body);
 	free(exchange);
 	*request = NULL;
-	atomic_fetch_sub(&exchanges, 1);
+	exchanges--;
 }
 
 static void
@@ -422,55 +398,43 @@ notify_connection(void *closure, struct MHD_Connection *connection, void **conte
 	*context = info ? shim_connection_open(info->connect_fd) : NULL;
 }
 
-/* ---- the loop ---- */
+/* ---- what the loop calls ---- */
 
-/* Waits until a socket is ready, an answer is there, or the library has something to do. */
-static void
-wait_for_work(int library_fd, double seconds)
+/* Becomes readable when a socket is ready. */
+int
+shim_server_fd(void)
 {
-	struct pollfd pollers[] = {{library_fd, POLLIN, 0}, {wake_fd, POLLIN, 0}};
+	return MHD_get_daemon_info(daemon_handle, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+}
+
+/* Looks at the connections, if it is time. Returns the seconds until something is to be done. */
+double
+shim_server_timeout(void)
+{
 	MHD_UNSIGNED_LONG_LONG milliseconds;
-	int timeout = (int) (seconds * 1000) + 1;
-	eventfd_t count;
+	double seconds = shim_connection_look();
 
+	if (resumed)
+		return 0;
 	if (MHD_get_timeout(daemon_handle, &milliseconds) == MHD_YES &&
-		milliseconds < (MHD_UNSIGNED_LONG_LONG) timeout)
-		timeout = (int) milliseconds;
-	(void) poll(pollers, 2, timeout);
-	if (pollers[1].revents != 0)
-		(void) eventfd_read(wake_fd, &count);
+		(double) milliseconds / 1000 < seconds)
+		seconds = (double) milliseconds / 1000;
+	return seconds;
 }
 
-/* Stops to accept connections. */
-static void
-close_listener(void)
+/* Receives and sends what can be. */
+void
+shim_server_run(void)
 {
-	MHD_socket fd = MHD_quiesce_daemon(daemon_handle);
-
-	if (fd != MHD_INVALID_SOCKET)
-		close(fd);
-}
-
-static void *
-run(void *argument)
-{
-	int library_fd = MHD_get_daemon_info(daemon_handle, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
-	bool listening = true;
-
-	while (!atomic_load(&stopping))
-	{
-		wait_for_work(library_fd, shim_connection_look());
-		if (listening && atomic_load(&draining))
-		{
-			close_listener();
-			listening = false;
-		}
-		resume_answered();
-		(void) MHD_run(daemon_handle);
-	}
-	resume_answered();
+	resumed = false;
 	(void) MHD_run(daemon_handle);
-	return argument;
+}
+
+/* Whether a request has begun that is not over. */
+bool
+shim_server_busy(void)
+{
+	return exchanges > 0;
 }
 
 /* ---- start and stop ---- */
@@ -547,7 +511,6 @@ shim_server_start(const ShimOptions *options)
 	max_body = options->max_body;
 	trusted_proxies = &options->trusted_proxies;
 	shim_connection_init(options->request_timeout);
-	wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	daemon_handle =
 		MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle, NULL,
 						 MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
@@ -555,7 +518,7 @@ shim_server_start(const ShimOptions *options)
 						 (size_t) HEADER_MEMORY, MHD_OPTION_URI_LOG_CALLBACK, begin, NULL,
 						 MHD_OPTION_NOTIFY_COMPLETED, finish, NULL, MHD_OPTION_NOTIFY_CONNECTION,
 						 notify_connection, NULL, MHD_OPTION_END);
-	if (daemon_handle == NULL || wake_fd < 0 || pthread_create(&thread, NULL, run, NULL) != 0)
+	if (daemon_handle == NULL)
 	{
 		shim_log(SHIM_ERROR, "the HTTP server did not start");
 		return false;
@@ -564,24 +527,13 @@ shim_server_start(const ShimOptions *options)
 	return true;
 }
 
-/* Stops accepting, and waits until every request that has begun is over, or for SECONDS. */
+/* Accepts no connection any more, and keeps none behind the answer that is on its way. */
 void
-shim_server_drain(double seconds)
+shim_server_drain(void)
 {
-	double end = shim_metrics_clock() + seconds;
+	MHD_socket fd = MHD_quiesce_daemon(daemon_handle);
 
-	atomic_store(&draining, true);
-	wake();
-	while (atomic_load(&exchanges) > 0 && shim_metrics_clock() < end)
-		usleep(5000);
-}
-
-/* Ends every connection. No request waits for the database any more. */
-void
-shim_server_stop(void)
-{
-	atomic_store(&stopping, true);
-	wake();
-	pthread_join(thread, NULL);
-	MHD_stop_daemon(daemon_handle);
+	if (fd != MHD_INVALID_SOCKET)
+		close(fd);
+	draining = true;
 }

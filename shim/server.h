@@ -10,7 +10,10 @@
 #include "options.h"
 
 extern bool shim_server_start(const ShimOptions *options);
-extern void shim_server_drain(double seconds);
-extern void shim_server_stop(void);
+extern int shim_server_fd(void);
+extern double shim_server_timeout(void);
+extern void shim_server_run(void);
+extern bool shim_server_busy(void);
+extern void shim_server_drain(void);
 
 #endif
