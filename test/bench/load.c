@@ -3,18 +3,24 @@
  *		A load generator: sends distinct, signed requests over many connections, and says how
  *		fast they were answered.
  *
- *		load PORT PATH SECRET CONNECTIONS SECONDS PREFIX [BODY_BYTES [DISTINCT]]
+ *		load [-c CONNECTIONS] [-t SECONDS] [-b BODY_BYTES] [-d DISTINCT] [-r RATE] [-i IDLE]
+ *			PORT PATH SECRET PREFIX
  *
- * The requests are signed before the clock starts. Each connection has one request under way.
- * With DISTINCT, that many requests are sent over and over. Prints one line: answers/s, the
- * number of answers with status 200, of others, and the 50th and 99th percentile and the
- * maximum of the times to an answer, in milliseconds.
+ * The requests are signed before the clock starts; their keys begin with PREFIX. Each
+ * connection has one request under way. With -d, that many requests are sent over and over.
+ * With -r, so many are sent per second, and the time to an answer counts from when its request
+ * was due. With -i, so many connections more send one request each before the clock starts, and
+ * then nothing.
+ *
+ * Prints one line: answers/s, the number of answers with status 200, of others, and the 50th and
+ * 99th percentile and the maximum of the times to an answer, in milliseconds.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,27 +30,44 @@
 #include <unistd.h>
 
 #define MOST_TIMES 4000000
-#define MOST_PER_SECOND 40000 /* that are signed beforehand */
-#define REQUEST_ROOM 16384
+#define MOST_PER_SECOND 40000   /* that are signed beforehand */
+#define MOST_MEMORY (1UL << 30) /* of requests signed beforehand */
+#define MOST_BODY (1 << 20)
+#define MOST_HEADERS 4096
 
 typedef struct Client
 {
 	int fd;
 	char answer[4096];
 	size_t received;
-	double sent_at;
+	double due_at;
+	struct Client *next; /* of those that wait for a request, with -r */
 } Client;
 
+static int port;
 static const char *path;
 static const char *secret;
 static const char *prefix;
+static int connections = 64;
+static int idle;
+static double seconds = 5;
+static double rate;
 static size_t body_bytes = 1024;
-static unsigned long distinct = 0; /* 0: all of them */
-static unsigned long serial;
+static unsigned long distinct; /* 0: all of them */
+
+static int poller;
+static Client *waiting;
 static unsigned long good;
 static unsigned long bad;
 static float *times;
 static unsigned long n_times;
+
+static void
+fail(const char *what)
+{
+	fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
 
 static double
 now(void)
@@ -55,36 +78,55 @@ now(void)
 	return (double) t.tv_sec + (double) t.tv_nsec / 1e9;
 }
 
-static void
-sign(const char *body, size_t length, char *hex)
-{
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned int n = 0;
+/* ---- requests, all of one length ---- */
 
-	HMAC(EVP_sha256(), secret, (int) strlen(secret), (const unsigned char *) body, length, digest,
-		 &n);
-	for (unsigned i = 0; i < n; i++)
-		sprintf(hex + 2 * i, "%02x", digest[i]);
-}
-
-/* All of one length. */
 static char *requests;
 static size_t request_length;
 static unsigned long n_requests;
 
+/* Words and numbers, as compressible as what services send. */
+static void
+fill(char *text, size_t length, unsigned long seed)
+{
+	static const char *const words[] = {"amount",   "created",   "customer",    "object",
+										"status",   "succeeded", "currency",    "livemode",
+										"metadata", "payment",   "description", "invoice",
+										"account",  "false",     "null",        "true"};
+	size_t n = 0;
+
+	while (n < length)
+	{
+		char piece[64];
+		size_t size;
+
+		seed = seed * 6364136223846793005UL + 1442695040888963407UL;
+		size = (size_t) snprintf(piece, sizeof(piece), "%s: %08lx, ", words[seed >> 60],
+								 seed >> 28 & 0xFFFFFFFF);
+		size = size < length - n ? size : length - n;
+		memcpy(text + n, piece, size);
+		n += size;
+	}
+}
+
 static void
 make_request(char *request)
 {
-	static char body[12288];
-	char hex[129];
+	static unsigned long serial;
+	static char body[MOST_BODY + 1];
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	char hex[2 * EVP_MAX_MD_SIZE + 1];
+	unsigned int size = 0;
 	int n = snprintf(body, sizeof(body),
 					 "{\"event\":\"bench.event\",\"data\":{\"id\":\"%s-%09lu\",\"pad\":\"", prefix,
-					 serial++);
+					 serial);
 
-	memset(body + n, 'x', body_bytes - (size_t) n - 3);
+	fill(body + n, body_bytes - (size_t) n - 3, serial++);
 	memcpy(body + body_bytes - 3, "\"}}", 3);
-	sign(body, body_bytes, hex);
-	n = snprintf(request, REQUEST_ROOM,
+	HMAC(EVP_sha256(), secret, (int) strlen(secret), (const unsigned char *) body, body_bytes,
+		 digest, &size);
+	for (unsigned i = 0; i < size; i++)
+		sprintf(hex + 2 * i, "%02x", digest[i]);
+	n = snprintf(request, MOST_HEADERS,
 				 "POST %s HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
 				 "User-Agent: load\r\nX-Signature: %s\r\nContent-Length: %zu\r\n\r\n",
 				 path, hex, body_bytes);
@@ -95,12 +137,15 @@ make_request(char *request)
 static void
 make_requests(unsigned long count)
 {
-	static char first[REQUEST_ROOM];
+	static char first[MOST_HEADERS + MOST_BODY];
 
 	make_request(first);
-	requests = malloc(count * request_length + REQUEST_ROOM);
-	if (requests == NULL)
-		abort();
+	if (count > MOST_MEMORY / request_length)
+		count = MOST_MEMORY / request_length;
+	requests = malloc(count * request_length + sizeof(first));
+	times = malloc(MOST_TIMES * sizeof(float));
+	if (requests == NULL || times == NULL)
+		fail("malloc");
 	for (n_requests = 0; n_requests < count; n_requests++)
 		make_request(requests + n_requests * request_length);
 }
@@ -109,8 +154,8 @@ make_requests(unsigned long count)
 static const char *
 next_request(void)
 {
-	static char late[REQUEST_ROOM];
-	static unsigned long sent = 0;
+	static char late[MOST_HEADERS + MOST_BODY];
+	static unsigned long sent;
 
 	if (distinct > 0)
 		return requests + sent++ % distinct * request_length;
@@ -120,18 +165,28 @@ next_request(void)
 	return late;
 }
 
-static void
-send_request(Client *client)
-{
-	const char *request = next_request();
+/* ---- connections ---- */
 
+static int
+connect_to_server(void)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+								  .sin_port = htons((unsigned short) port),
+								  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (fd < 0 || connect(fd, (struct sockaddr *) &address, sizeof(address)) != 0)
+		fail("connect");
+	return fd;
+}
+
+static void
+send_request(Client *client, double due_at)
+{
 	client->received = 0;
-	client->sent_at = now();
-	if (write(client->fd, request, request_length) != (ssize_t) request_length)
-	{
-		perror("write");
-		exit(1);
-	}
+	client->due_at = due_at;
+	if (write(client->fd, next_request(), request_length) != (ssize_t) request_length)
+		fail("write");
 }
 
 /* Whether the answer is whole: its headers, and as many bytes as they announce. */
@@ -150,27 +205,105 @@ is_whole(Client *client)
 		   client->received;
 }
 
-static void
+/* Reads what there is of an answer. Returns whether it is whole, and then counts it. */
+static int
 read_answer(Client *client)
 {
 	ssize_t n = read(client->fd, client->answer + client->received,
 					 sizeof(client->answer) - 1 - client->received);
 
 	if (n <= 0)
-	{
-		fprintf(stderr, "load: the server closed a connection\n");
-		exit(1);
-	}
+		fail("the server closed a connection");
 	client->received += (size_t) n;
 	if (!is_whole(client))
-		return;
+		return 0;
 	if (strncmp(client->answer + 9, "200", 3) == 0)
 		good++;
 	else
 		bad++;
 	if (n_times < MOST_TIMES)
-		times[n_times++] = (float) ((now() - client->sent_at) * 1000);
-	send_request(client);
+		times[n_times++] = (float) ((now() - client->due_at) * 1000);
+	return 1;
+}
+
+static void
+open_idle(void)
+{
+	for (int i = 0; i < idle; i++)
+	{
+		Client client = {.fd = connect_to_server()};
+
+		send_request(&client, now());
+		while (!read_answer(&client))
+			;
+	}
+	n_times = 0;
+}
+
+static Client *
+open_clients(void)
+{
+	Client *clients = calloc((size_t) connections, sizeof(Client));
+
+	poller = epoll_create1(0);
+	if (clients == NULL || poller < 0)
+		fail("epoll_create1");
+	for (int i = 0; i < connections; i++)
+	{
+		struct epoll_event event = {.events = EPOLLIN, .data.ptr = &clients[i]};
+
+		clients[i].fd = connect_to_server();
+		(void) epoll_ctl(poller, EPOLL_CTL_ADD, clients[i].fd, &event);
+		clients[i].next = waiting;
+		waiting = &clients[i];
+	}
+	return clients;
+}
+
+/* ---- the clock ---- */
+
+/* Waits for answers, for so many seconds at most; each starts the next request, or waits for it. */
+static void
+receive(double patience)
+{
+	struct timespec most = {0, patience > 0 ? (long) (patience * 1e9) : 0};
+	struct pollfd ready = {poller, POLLIN, 0};
+	struct epoll_event events[256];
+	int n;
+
+	if (rate > 0 && ppoll(&ready, 1, &most, NULL) == 0)
+		return;
+	n = epoll_wait(poller, events, 256, rate > 0 ? 0 : 100);
+	for (int i = 0; i < n; i++)
+	{
+		Client *client = events[i].data.ptr;
+
+		if (!read_answer(client))
+			continue;
+		if (rate == 0)
+		{
+			send_request(client, now());
+			continue;
+		}
+		client->next = waiting;
+		waiting = client;
+	}
+}
+
+/* Sends the requests that are due, as far as connections are free. Returns the seconds to the next. */
+static double
+send_due(double start)
+{
+	static unsigned long sent;
+
+	while (waiting != NULL && start + (double) sent / rate <= now())
+	{
+		Client *client = waiting;
+
+		waiting = client->next;
+		send_request(client, start + (double) sent++ / rate);
+	}
+	return waiting != NULL ? start + (double) sent / rate - now() : 0.1;
 }
 
 static int
@@ -182,60 +315,63 @@ compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static void
+read_arguments(int argc, char **argv)
+{
+	int option;
+
+	while ((option = getopt(argc, argv, "c:t:b:d:r:i:")) != -1)
+		switch (option)
+		{
+			case 'c':
+				connections = atoi(optarg);
+				break;
+			case 't':
+				seconds = atof(optarg);
+				break;
+			case 'b':
+				body_bytes = strtoul(optarg, NULL, 10);
+				break;
+			case 'd':
+				distinct = strtoul(optarg, NULL, 10);
+				break;
+			case 'r':
+				rate = atof(optarg);
+				break;
+			case 'i':
+				idle = atoi(optarg);
+				break;
+			default:
+				exit(2);
+		}
+	if (argc - optind != 4 || connections < 1 || body_bytes < 128 || body_bytes > MOST_BODY)
+	{
+		fprintf(stderr, "usage: load [-c CONNECTIONS] [-t SECONDS] [-b BODY_BYTES] [-d DISTINCT] "
+						"[-r RATE] [-i IDLE] PORT PATH SECRET PREFIX\n");
+		exit(2);
+	}
+	port = atoi(argv[optind]);
+	path = argv[optind + 1];
+	secret = argv[optind + 2];
+	prefix = argv[optind + 3];
+}
+
 int
 main(int argc, char **argv)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET};
-	struct epoll_event events[256];
-	int poller = epoll_create1(0);
-	int connections;
 	double start;
-	double seconds;
 	Client *clients;
 
-	if (argc < 7)
-	{
-		fprintf(
-			stderr,
-			"usage: load PORT PATH SECRET CONNECTIONS SECONDS PREFIX [BODY_BYTES [DISTINCT]]\n");
-		return 2;
-	}
-	address.sin_port = htons((unsigned short) atoi(argv[1]));
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	path = argv[2];
-	secret = argv[3];
-	connections = atoi(argv[4]);
-	seconds = atof(argv[5]);
-	prefix = argv[6];
-	if (argc > 7)
-		body_bytes = (size_t) atol(argv[7]);
-	if (argc > 8)
-		distinct = strtoul(argv[8], NULL, 10);
-	times = malloc(MOST_TIMES * sizeof(float));
-	make_requests(distinct ? distinct : (unsigned long) (seconds * MOST_PER_SECOND));
-	clients = calloc((size_t) connections, sizeof(Client));
-	for (int i = 0; i < connections; i++)
-	{
-		struct epoll_event event = {.events = EPOLLIN, .data.ptr = &clients[i]};
-
-		clients[i].fd = socket(AF_INET, SOCK_STREAM, 0);
-		if (connect(clients[i].fd, (struct sockaddr *) &address, sizeof(address)) != 0)
-		{
-			perror("connect");
-			return 1;
-		}
-		epoll_ctl(poller, EPOLL_CTL_ADD, clients[i].fd, &event);
-	}
+	read_arguments(argc, argv);
+	make_requests(distinct ? distinct
+						   : (unsigned long) (seconds * (rate > 0 ? rate : MOST_PER_SECOND)));
+	open_idle();
+	clients = open_clients();
 	start = now();
-	for (int i = 0; i < connections; i++)
-		send_request(&clients[i]);
+	for (int i = 0; rate == 0 && i < connections; i++)
+		send_request(&clients[i], now());
 	while (now() - start < seconds)
-	{
-		int n = epoll_wait(poller, events, 256, 100);
-
-		for (int i = 0; i < n; i++)
-			read_answer(events[i].data.ptr);
-	}
+		receive(rate > 0 ? send_due(start) : 0);
 	seconds = now() - start;
 	qsort(times, n_times, sizeof(float), compare);
 	printf("%.0f %lu %lu %.2f %.2f %.2f\n", (double) n_times / seconds, good, bad,

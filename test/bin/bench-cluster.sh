@@ -10,6 +10,7 @@ JOBS=${JOBS:-100000}
 
 build_and_install
 cc -O2 -o test/bench/load test/bench/load.c -lcrypto
+cc -O2 -o test/bench/responder test/bench/responder.c
 
 dir=$(mktemp -d "${BENCH_DIR:-/var/tmp}/pg_intake-bench.XXXXXX")
 chmod 755 "$dir"
@@ -30,31 +31,60 @@ stop() {
 }
 trap stop EXIT
 
-cluster_init "$dir"
-cluster_start "$dir" "$port" "-h '' -c max_wal_size=4GB -c shared_buffers=512MB -c pg_intake.executors=1"
-socket=$(cluster_socket "$dir")
 query() { PGOPTIONS='-c client_min_messages=warning' psql -h "$socket" -p "$port" -U postgres -d postgres -X -q -A -t -v ON_ERROR_STOP=1 "$@"; }
 median() { sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN {printf "%.2f", a / b}'; }
 
-[ "$(query -c 'SHOW fsync')" = on ] || fail "fsync is off"
-query >/dev/null <<-'SQL'
-	CREATE EXTENSION pg_intake CASCADE;
-	SELECT intake.create_source('bench', 'hmac', secret => 'bench');
-	CREATE TABLE effect (job_id bigint);
-	CREATE FUNCTION write_one(job intake.job) RETURNS void LANGUAGE sql AS 'INSERT INTO public.effect VALUES (job.id)';
-	CREATE FUNCTION write_one_plpgsql(job intake.job) RETURNS void LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.effect VALUES (job.id); END';
-	SELECT intake.create_workflow('accepted', 'write_one(intake.job)', source => 'bench');
-	SELECT intake.pause_workflow('accepted');
-SQL
+# bench_cluster DIRECTORY PORT: starts a cluster there; sets socket. Its files of WAL are made, as
+# those of a server that has run for a while are.
+bench_cluster() {
+	cluster_init "$1"
+	cluster_start "$1" "$2" "-h '' -c min_wal_size=2GB -c max_wal_size=4GB -c shared_buffers=2GB -c pg_intake.executors=1"
+	socket=$(cluster_socket "$1")
+	[ "$(query -c 'SHOW fsync')" = on ] || fail "fsync is off"
+	for _ in $(seq 128); do
+		echo "SELECT pg_logical_emit_message(false, 'bench', ''); SELECT pg_switch_wal();"
+	done | query >/dev/null
+	query -c CHECKPOINT
+	query >/dev/null <<-'SQL'
+		CREATE EXTENSION pg_intake CASCADE;
+		SELECT intake.create_source('bench', 'hmac', secret => 'bench');
+		CREATE TABLE effect (job_id bigint);
+		CREATE FUNCTION write_one(job intake.job) RETURNS void LANGUAGE sql AS 'INSERT INTO public.effect VALUES (job.id)';
+		CREATE FUNCTION write_one_plpgsql(job intake.job) RETURNS void LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.effect VALUES (job.id); END';
+		SELECT intake.create_workflow('accepted', 'write_one(intake.job)', source => 'bench');
+		SELECT intake.pause_workflow('accepted');
+	SQL
+}
+bench_cluster "$dir" "$port"
 
 shim/intake-shim --listen "127.0.0.1:$http" --dsn "host=$socket port=$port user=postgres dbname=postgres" 2>"$dir/shim.log" &
 shim_pid=$!
 wait_until 20 curl -fsS "http://127.0.0.1:$http/readyz" || fail "the shim did not start"
 
-# load_once CONNECTIONS PREFIX [HTTP_PORT [DISTINCT]]: one line of load.c; a PREFIX is used once.
+# load_once PREFIX [OPTION...]: one line of load.c; events of another PREFIX are other events.
 load_once() {
-	test/bench/load "${3:-$http}" /webhooks/bench bench "$1" "$SECONDS_EACH" "$2" 1024 "${4:-0}"
+	test/bench/load -t "$SECONDS_EACH" "${@:2}" "$http" /webhooks/bench bench "$1"
+}
+# column N FILE...: the median of a column of such lines.
+column() {
+	awk -v n="$1" '{print $n}' "${@:2}" | median
+}
+
+# pgbench_once CONNECTIONS [OPTION...]: pgbench's transactions per second, each of which stores the row
+# that a request of the shim does.
+query <<-'SQL'
+	CREATE TABLE plain_event (LIKE intake.event);
+	CREATE SEQUENCE plain_event_id;
+	CREATE UNIQUE INDEX ON plain_event (source_id, key);
+SQL
+cat >"$dir/insert.sql" <<-'SQL'
+	INSERT INTO plain_event (id, received_at, source_id, secret_id, verified, key, type, headers, body) VALUES (nextval('plain_event_id'), now(), 1, 1, 's', gen_random_uuid()::text, 'bench.event', '{"host": "bench", "user-agent": "load", "content-type": "application/json", "content-length": "1024"}', convert_to('{"event":"bench.event","data":{"id":"' || :client_id || '","pad":"' || repeat('x', 960) || '"}}', 'UTF8'));
+SQL
+
+pgbench_once() {
+	(cd "$dir" && "$(pg_bin)/pgbench" -h "$socket" -p "$port" -U postgres -n -M prepared -c "$1" -j 2 -T "$SECONDS_EACH" \
+		"${@:2}" -f "$dir/insert.sql" postgres 2>/dev/null) | sed -n "s/^tps = \([0-9.]*\).*/\1/p"
 }
 
 # fill_lane WORKFLOW COUNT: jobs that wait in the lane of a paused workflow with that handler.

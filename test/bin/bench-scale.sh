@@ -14,6 +14,31 @@ test/bin/setup.sh
 SCALE=${SCALE:-1}
 scaled() { awk -v n="$1" -v s="$SCALE" 'BEGIN {printf "%.0f", n * s}'; }
 
+# A second cluster, where nothing grows, takes turns with the first.
+as_postgres mkdir "$dir/base"
+base_port=$(free_port)
+base_socket=
+# on_base COMMAND...: the command, in that cluster.
+on_base() {
+	local dir=$dir/base port=$base_port socket=$base_socket
+	"$@"
+}
+start_base() {
+	bench_cluster "$dir" "$port"
+	make_workflows
+}
+stop_base() { cluster_stop "$dir/base"; }
+bench_stop_hooks+=(stop_base)
+
+make_workflows() {
+	query >/dev/null <<-'SQL'
+		SELECT intake.create_workflow('lane', 'write_one(intake.job)', type => 'job.lane', timeout => '1 hour');
+		SELECT intake.create_workflow('other', 'write_one(intake.job)', type => 'job.other', timeout => '1 hour');
+		SELECT intake.pause_workflow('lane'), intake.pause_workflow('other');
+		SELECT intake.emit('template', '{"n": 1}', 'template');
+	SQL
+}
+
 pin_pid=
 unpin() {
 	end_process "$pin_pid"
@@ -23,17 +48,10 @@ bench_stop_hooks+=(unpin)
 # A session with an old snapshot: no row that is deleted from now on can be removed.
 pin() {
 	PGOPTIONS='-c client_connection_check_interval=1s' psql -h "$socket" -p "$port" -U postgres -d postgres -X -q -A -t \
-		-c 'BEGIN ISOLATION LEVEL REPEATABLE READ' -c 'SELECT pg_current_snapshot()' -c 'SELECT pg_sleep(3600)' >"$dir/pin" &
+		-c 'BEGIN ISOLATION LEVEL REPEATABLE READ' -c 'SELECT pg_current_snapshot()' -c 'SELECT pg_sleep(7200)' >"$dir/pin" &
 	pin_pid=$!
 	wait_until 20 test -s "$dir/pin" || fail "no session that pins"
 }
-
-query <<-'SQL' >/dev/null
-	SELECT intake.create_workflow('lane', 'write_one(intake.job)', type => 'job.lane', timeout => '1 hour');
-	SELECT intake.create_workflow('other', 'write_one(intake.job)', type => 'job.other', timeout => '1 hour');
-	SELECT intake.pause_workflow('lane'), intake.pause_workflow('other');
-	SELECT intake.emit('template', '{"n": 1}', 'template');
-SQL
 
 # add_jobs WORKFLOW COUNT: that wait in its lane. Only the last one, an event's, tells the lane so.
 add_jobs() {
@@ -47,46 +65,52 @@ add_jobs() {
 
 # rate COUNT: jobs per second of the lane until that many more effects are there.
 rate() {
-	local first before start end
-	before=$(query -c 'SELECT count(*) FROM effect')
-	first=$before
-	query -c CHECKPOINT
+	local before start end
+	query -c 'TRUNCATE effect' -c CHECKPOINT
 	query -c "SELECT intake.resume_workflow('lane')" >/dev/null
-	wait_until 120 effects_are $((before + 1)) || fail "no job runs"
+	wait_until 120 effects_are 1 || fail "no job runs"
 	before=$(cat "$dir/effects")
 	start=$(date +%s.%N)
-	wait_until 1200 effects_are $((first + $1)) || fail "the jobs do not run"
+	wait_until 1200 effects_are "$1" || fail "the jobs do not run"
 	end=$(date +%s.%N)
 	# What ran meanwhile counts: looking takes time.
 	query -c "SELECT intake.pause_workflow('lane')" >/dev/null
-	awk -v n="$(($(cat "$dir/effects") - before))" -v s="$start" -v e="$end" 'BEGIN {printf "%.0f", n / (e - s)}'
+	awk -v n="$(($(cat "$dir/effects") - before))" -v s="$start" -v e="$end" 'BEGIN {printf "%.0f\n", n / (e - s)}'
 }
 effects_are() {
 	query -c 'SELECT count(*) FROM effect' >"$dir/effects"
 	[ "$(cat "$dir/effects")" -ge "$1" ]
 }
-
-# compare NAME COUNT: the rate, beside that of the start.
-base=
-compare() {
-	local now
-	now=$(rate "$2")
-	[ -n "$base" ] || base=$now
-	printf '  %-66s %7s/s  ratio %s\n' "$1" "$now" "$(ratio "$now" "$base")"
-	query -c 'TRUNCATE effect'
+lane_rate() {
+	add_jobs lane "$JOBS"
+	rate "$JOBS"
 }
 
-echo "Jobs/s of one executor, one row written each"
-add_jobs lane "$JOBS"
-rate "$JOBS" >/dev/null # the executor's first jobs
-add_jobs lane "$JOBS"
-query -c 'TRUNCATE effect'
-compare "nothing else there" "$JOBS"
+# compare NAME: the rate with what is there, beside that of the other cluster.
+compare() {
+	local round ours theirs
+	for round in $(seq "$ROUNDS"); do
+		on_base lane_rate >>"$dir/base.rate"
+		lane_rate >>"$dir/rate"
+	done
+	ours=$(median <"$dir/rate")
+	theirs=$(median <"$dir/base.rate")
+	rm "$dir/rate" "$dir/base.rate"
+	printf '  %-66s %7s/s over %s/s  ratio %s\n' "$1" "$ours" "$theirs" "$(ratio "$ours" "$theirs")"
+}
+
+on_base start_base
+base_socket=$(cluster_socket "$dir/base")
+make_workflows
+on_base lane_rate >/dev/null # the executors' first jobs
+lane_rate >/dev/null
+
+echo "Jobs/s of one executor, one row written each, over those of a cluster with nothing else there, $ROUNDS rounds of $JOBS in turns"
+compare "nothing else"
 
 count=$(scaled 1000000)
 add_jobs other "$count"
-add_jobs lane "$JOBS"
-compare "$count jobs of a paused workflow" "$JOBS"
+compare "$count jobs of a paused workflow"
 
 query >/dev/null <<-SQL
 	INSERT INTO intake.delayed (run_at, job_id, event_id, workflow_id, attempts)
@@ -94,27 +118,36 @@ query >/dev/null <<-SQL
 			(SELECT id FROM intake.events WHERE key = 'template'), (SELECT id FROM intake.workflow WHERE name = 'lane'), 0
 		FROM generate_series(1, $count) AS n;
 SQL
-add_jobs lane "$JOBS"
-compare "and $count delayed jobs" "$JOBS"
+compare "and $count delayed jobs"
 
 count=$(scaled 10000000)
 add_jobs lane "$count"
-compare "and a backlog of $count ready jobs" "$JOBS"
+compare "and a backlog of $count ready jobs"
 
 pin
 count=$(scaled 2500000)
 rate "$count" >/dev/null
-query -c 'TRUNCATE effect' 
-compare "and $((2 * count)) dead rows that an old snapshot holds" "$JOBS"
+compare "and $((2 * count)) dead rows that an old snapshot holds"
 query -c "SELECT format('  dead rows then: queue %s, running %s', (SELECT n_dead_tup FROM pg_stat_user_tables WHERE relid = 'intake.queue'::regclass),
 	(SELECT n_dead_tup FROM pg_stat_user_tables WHERE relid = 'intake.running'::regclass))"
 unpin
+stop_base
 
-echo "Accepts/s, $CONNECTIONS connections"
-accepted() { load_once "$CONNECTIONS" "$1" | awk '{print $1}'; }
-accepted warm >/dev/null
-base=$(accepted before)
-echo "  at the start: $base/s"
+echo "Accepts/s over pgbench's INSERTs/s, $CONNECTIONS connections, $ROUNDS rounds in turns"
+# accepted NAME: sets accepts and over.
+accepted() {
+	local round
+	load_once "$1-warm" -c "$CONNECTIONS" >/dev/null
+	for round in $(seq "$ROUNDS"); do
+		load_once "$1-$round" -c "$CONNECTIONS" | awk '{print $1}' >>"$dir/ours.$1"
+		pgbench_once "$CONNECTIONS" >>"$dir/theirs.$1"
+	done
+	accepts=$(median <"$dir/ours.$1")
+	over=$(ratio "$accepts" "$(median <"$dir/theirs.$1")")
+}
+accepted before
+base=$over
+echo "  at the start: $accepts/s, $over times pgbench"
 count=$(scaled 20000000)
 query >/dev/null <<-SQL
 	SET synchronous_commit = off;
@@ -140,6 +173,5 @@ query >/dev/null <<-SQL
 	END \$\$;
 	CHECKPOINT;
 SQL
-accepted again >/dev/null
-now=$(accepted after)
-echo "  with a log of $count events: $now/s, ratio $(ratio "$now" "$base")"
+accepted after
+echo "  with a log of $count events: $accepts/s, $over times pgbench, ratio $(ratio "$over" "$base")"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make bench: figures of this machine, ratios first. About four minutes.
+# make bench: figures of this machine, ratios first. About five minutes.
 #
 # A throwaway cluster with fsync on. Ours and pgbench take turns, and medians are compared.
 set -euo pipefail
@@ -12,50 +12,75 @@ test/bin/setup.sh
 # shellcheck source=test/bin/bench-cluster.sh
 . test/bin/bench-cluster.sh
 
-query <<-'SQL'
-	CREATE TABLE plain_event (LIKE intake.event);
-	CREATE SEQUENCE plain_event_id;
-	CREATE UNIQUE INDEX ON plain_event (source_id, key);
-SQL
-# The row that the shim's requests store, one transaction each.
-cat >"$dir/insert.sql" <<-'SQL'
-	INSERT INTO plain_event (id, received_at, source_id, secret_id, verified, key, type, headers, body) VALUES (nextval('plain_event_id'), now(), 1, 1, 's', gen_random_uuid()::text, 'bench.event', '{"host": "bench", "user-agent": "load", "content-type": "application/json", "content-length": "1024"}', convert_to('{"event":"bench.event","data":{"id":"' || :client_id || '","pad":"' || repeat('x', 960) || '"}}', 'UTF8'));
-SQL
-
-pgbench_once() {
-	"$(pg_bin)/pgbench" -h "$socket" -p "$port" -U postgres -n -M prepared -c "$1" -j 2 -T "$SECONDS_EACH" \
-		-f "$dir/insert.sql" postgres 2>/dev/null | sed -n "s/^$2 = \([0-9.]*\).*/\1/p"
-}
-
 # Resident memory of the shim, in MB: the peak.
 shim_memory() {
 	awk '/^VmHWM/ {printf "%.0f", $2 / 1024}' "/proc/$shim_pid/status"
 }
 
+# What the load generator reaches where nobody verifies or stores anything.
+ceiling() {
+	local bare
+	bare=$(free_port)
+	test/bench/responder "$bare" &
+	responder_pid=$!
+	wait_until 5 curl -fsS "http://127.0.0.1:$bare/" || fail "the bare responder did not start"
+	echo "The load generator against a bare responder, 64 connections: $(http=$bare load_once ceiling -c 64 | awk '{print $1}')/s"
+	stop_responder
+}
+responder_pid=
+stop_responder() {
+	end_process "$responder_pid"
+	responder_pid=
+}
+bench_stop_hooks+=(stop_responder)
+
+# show NAME FILE: the medians of a file of load's lines, beside pgbench.
+show() {
+	echo "  $1: ratio $(ratio "$(column 1 "$2")" "$theirs"), $(column 1 "$2")/s, p50 $(column 4 "$2") ms, p99 $(column 5 "$2") ms"
+}
+
 accepts() {
-	local count round ours theirs
+	local count round
 	echo "Durable accepts: 1 KiB bodies signed with HMAC-SHA256, a workflow that matches, $ROUNDS rounds of $SECONDS_EACH s in turns"
+	load_once warm -c 64 >"$dir/ours.warm"
 	for round in $(seq "$ROUNDS"); do
-		pgbench_once 64 tps >>"$dir/theirs"
-		for count in 64 256 1000; do
-			load_once "$count" "n$count-$round" >>"$dir/ours.$count"
+		pgbench_once 64 >>"$dir/theirs"
+		for count in 64 256 1024; do
+			load_once "n$count-$round" -c "$count" >>"$dir/ours.$count"
 		done
-		load_once 64 storm "$http" 1000 >>"$dir/storm"
+		load_once "idle-$round" -c 64 -i 960 >>"$dir/ours.idle"
+		load_once storm -c 64 -d 1000 >>"$dir/storm"
 	done
 	theirs=$(median <"$dir/theirs")
 	echo "  pgbench, 64 connections, one INSERT per transaction: $theirs/s"
-	for count in 64 256 1000; do
-		ours=$(awk '{print $1}' "$dir/ours.$count" | median)
-		echo "  $count connections: ratio $(ratio "$ours" "$theirs"), $ours/s," \
-			"p50 $(awk '{print $4}' "$dir/ours.$count" | median) ms, p99 $(awk '{print $5}' "$dir/ours.$count" | median) ms"
+	for count in 64 256 1024; do
+		show "$count connections" "$dir/ours.$count"
 	done
-	ours=$(awk '{print $1}' "$dir/storm" | median)
-	echo "  the same 1,000 events over and over, 64 connections: ratio $(ratio "$ours" "$theirs"), $ours/s"
+	show "64 connections beside 960 idle ones" "$dir/ours.idle"
+	show "the same 1,000 events over and over, 64 connections" "$dir/storm"
 	echo "  the shim's peak: $(shim_memory) MB"
 }
 
+# A run at half of the maximal rate, where the time to an answer counts from when its request was due;
+# and one through a checkpoint, which is made at once, not spread over minutes.
+latency() {
+	local rate
+	rate=$(awk -v n="$(column 1 "$dir/ours.64")" 'BEGIN {printf "%.0f", n / 2}')
+	load_once half -c 64 -r "$rate" >"$dir/ours.half"
+	echo "At $rate requests/s: p50 $(column 4 "$dir/ours.half") ms, p99 $(column 5 "$dir/ours.half") ms, longest $(column 6 "$dir/ours.half") ms"
+	load_once checkpoint -c 64 -r "$rate" -t $((3 * SECONDS_EACH)) >"$dir/ours.checkpoint" &
+	local load=$!
+	wait_until 20 arrived checkpoint || fail "no request arrives"
+	query -c CHECKPOINT
+	wait "$load"
+	echo "The same through a checkpoint: p99 $(column 5 "$dir/ours.checkpoint") ms, longest $(column 6 "$dir/ours.checkpoint") ms"
+}
+arrived() {
+	[ "$(query -c "SELECT count(*) FROM intake.event_key WHERE source_id = (SELECT id FROM intake.source WHERE name = 'bench') AND key = '$1-000000100'")" -eq 1 ]
+}
+
 # The events in the log are those that were acknowledged, and each has its job. A request that was
-# under way when a round ended is stored and not counted.
+# under way when a run ended is stored and not counted.
 check_truth() {
 	local accepted refused stored jobs
 	accepted=$(cat "$dir"/ours.* | awk '{sum += $2} END {print sum + 1000}')
@@ -64,15 +89,25 @@ check_truth() {
 	jobs=$(query -c "SELECT count(*) FROM intake.queue")
 	echo "  truth: $accepted answers of 200, $refused others, $stored events and $jobs jobs stored"
 	[ "$refused" -eq 0 ] && [ "$stored" -ge "$accepted" ] && [ "$jobs" -eq "$stored" ] &&
-		[ "$stored" -le $((accepted + ROUNDS * (64 + 256 + 1000))) ] ||
+		[ "$stored" -le $((accepted + (ROUNDS + 3) * (64 + 256 + 1024 + 64))) ] ||
 		fail "the events are not those that were acknowledged"
 }
 
+# Percentiles of pgbench's own log, in ms.
+pgbench_latency() {
+	rm -f "$dir"/lone.*
+	pgbench_once 1 -j 1 -l --log-prefix=lone >/dev/null
+	cat "$dir"/lone.* | awk '{print $3 / 1000}' | sort -n | awk '{v[NR] = $1} END {printf "%.2f %.2f\n", v[int(NR / 2)], v[int(NR * 0.99)]}'
+}
 lone_requests() {
-	local ours theirs
-	ours=$(load_once 1 lone)
-	theirs=$(pgbench_once 1 "latency average")
-	echo "One connection: p50 $(awk '{print $4}' <<<"$ours") ms, p99 $(awk '{print $5}' <<<"$ours") ms; pgbench on average $theirs ms"
+	local round
+	for round in $(seq "$ROUNDS"); do
+		load_once "lone-$round" -c 1 >>"$dir/lone-ours"
+		pgbench_latency >>"$dir/lone-theirs"
+	done
+	echo "One connection: ratio $(ratio "$(column 4 "$dir/lone-ours")" "$(column 1 "$dir/lone-theirs")") of the p50s;" \
+		"p50 $(column 4 "$dir/lone-ours") ms, p99 $(column 5 "$dir/lone-ours") ms;" \
+		"pgbench p50 $(column 1 "$dir/lone-theirs") ms, p99 $(column 2 "$dir/lone-theirs") ms"
 }
 
 # wal_of COMMAND...: runs it, and prints the bytes of WAL, by the kind of record, per each of the
@@ -93,15 +128,22 @@ drain_counted() {
 	echo "$(drain_lane "$1" "$2") $2"
 }
 
+executor_memory() {
+	awk '/^RssAnon/ {print $2}' "/proc/$(query -c "SELECT pid FROM intake.workers WHERE kind = 'executor' LIMIT 1")/status"
+}
+
 jobs() {
-	local handler rss
+	local handler first
 	echo "Jobs, one executor, a transaction each, one row written by the handler, $JOBS jobs, the other workflow's jobs waiting"
+	query -c "SELECT intake.create_workflow('stay', 'write_one(intake.job)', type => 'job.stay')" >/dev/null
+	fill_lane write_one 10000
+	drain_lane write_one 10000 >/dev/null
+	first=$(executor_memory)
 	for handler in write_one_plpgsql write_one; do
 		fill_lane "$handler" "$JOBS"
 		echo "  $handler: $(drain_lane "$handler" "$JOBS") jobs/s"
 	done
-	rss=$(awk '/^RssAnon/ {print $2}' "/proc/$(query -c "SELECT pid FROM intake.workers WHERE kind = 'executor' LIMIT 1")/status")
-	echo "  the executor's own memory after that: $rss kB"
+	echo "  the executor's own memory: $first kB after 10,000 jobs, $(executor_memory) kB after $((2 * JOBS)) more"
 }
 
 pickup() {
@@ -135,13 +177,15 @@ picked_all() {
 	[ "$(query -c 'SELECT count(*) FROM picked')" -eq 500 ]
 }
 
+ceiling
 accepts
+latency
 check_truth
 lone_requests
 jobs
 pickup
 echo "WAL per event, after a checkpoint (bytes, by record)"
-wal_of load_once 64 wal
+wal_of load_once wal -c 64
 echo "WAL per job, with the row that its handler writes"
 fill_lane write_one "$JOBS"
 wal_of drain_counted write_one "$JOBS"
