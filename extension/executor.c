@@ -3,8 +3,8 @@
  *		A process that claims and runs the jobs of one role's workflows in one database.
  *
  * It is connected as that role. A round claims a batch from each lane that has work, commits
- * the claim durably, and then runs each job of the batch in a transaction of its own. A job's
- * transaction may commit without waiting for the disk: after a crash its effects and its
+ * the claim durably, and then runs each job of the batch in a transaction of its own, or several
+ * in one where their workflow says so. A job's transaction may commit without waiting for the disk: after a crash its effects and its
  * completion are either both there or both not.
  *
  * What the process holds when it ends, it gives back on its way out: jobs that did not start
@@ -51,6 +51,7 @@
 
 #define MOST_JOBS 256          /* in a batch */
 #define BATCH_TIME 50000       /* microseconds of work that a batch should be */
+#define TOGETHER_TIME 10000    /* microseconds, after which jobs that share a transaction commit */
 #define LIFETIME_JOBS 10000000 /* after which the process makes room for a new one */
 
 /* A lane that this process serves. */
@@ -67,6 +68,7 @@ static struct
 	IntakeJob jobs[MOST_JOBS];
 	int count;
 	int next;             /* the first one not started */
+	int uncommitted;      /* the first one whose end is not committed */
 	bool running;         /* the one before next is running */
 	IntakeLane *claiming; /* a claim is in progress on that lane */
 } batch;
@@ -112,17 +114,20 @@ give_back(int code, Datum arg)
 
 	if (batch.claiming != NULL)
 		intake_lane_rewind(batch.claiming, 0);
-	if (!batch.running && batch.next >= batch.count)
+	if (batch.uncommitted >= batch.count)
 		return;
 	AbortOutOfAnyTransaction();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (batch.running && charged)
-		charge(&batch.jobs[batch.next - 1]);
-	else if (batch.running)
-		requeue(&batch.jobs[batch.next - 1]);
-	for (; batch.next < batch.count; batch.next++)
-		requeue(&batch.jobs[batch.next]);
+	while (batch.uncommitted < batch.count)
+	{
+		int i = batch.uncommitted++;
+
+		if (charged && batch.running && i == batch.next - 1)
+			charge(&batch.jobs[i]);
+		else
+			requeue(&batch.jobs[i]);
+	}
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 }
@@ -198,13 +203,20 @@ begin(void)
 	return false;
 }
 
+/* Empties the batch. */
+static void
+clear_batch(void)
+{
+	batch.next = batch.uncommitted = batch.count = 0;
+}
+
 /* Claims a batch from a lane, durably. Returns whether there is one. */
 static bool
 claim(const Served *entry)
 {
 	int count;
 
-	batch.next = batch.count = 0;
+	clear_batch();
 	batch.claiming = entry->lane;
 	if (!begin())
 		proc_exit(0);
@@ -218,26 +230,91 @@ claim(const Served *entry)
 	return batch.count > 0;
 }
 
-/*
- * Runs the job batch.next. Its workflow is looked up anew, since it may have changed; what is
- * left of a batch whose workflow is gone is given back when the process ends.
- */
-static void
-run_next(void)
+/* The next job of the batch is about to run. */
+static const IntakeJob *
+start_next(void)
 {
-	IntakeJob *job = &batch.jobs[batch.next];
-	IntakeWorkflow *workflow = intake_registry_workflow(job->workflow_id);
+	const IntakeJob *job = &batch.jobs[batch.next++];
+
+	intake_shmem_self->job_id = job->job_id;
+	batch.running = true;
+	return job;
+}
+
+/* What was started is committed. */
+static void
+note_end(void)
+{
+	batch.running = false;
+	intake_shmem_self->jobs += batch.next - batch.uncommitted;
+	batch.uncommitted = batch.next;
+	intake_shmem_self->job_id = 0;
+	MemoryContextReset(round_context);
+}
+
+/*
+ * The workflow of the next job. It is looked up anew, since it may have changed; what is left
+ * of a batch whose workflow is gone is given back when the process ends.
+ */
+static const IntakeWorkflow *
+next_workflow(void)
+{
+	IntakeWorkflow *workflow = intake_registry_workflow(batch.jobs[batch.next].workflow_id);
 
 	if (workflow == NULL)
 		proc_exit(0);
-	intake_shmem_self->job_id = job->job_id;
-	batch.running = true;
-	batch.next++;
-	intake_job_run(job, workflow, intake_shmem_self->lease);
+	return workflow;
+}
+
+static void
+run_next(void)
+{
+	const IntakeWorkflow *workflow = next_workflow();
+
+	intake_job_run(start_next(), workflow, intake_shmem_self->lease);
+	note_end();
+}
+
+/* Jobs that share a transaction: where they end, and when they have to. */
+static int together_end;
+static TimestampTz together_until;
+
+static const IntakeJob *
+next_together(void)
+{
 	batch.running = false;
-	intake_shmem_self->job_id = 0;
-	intake_shmem_self->jobs++;
-	MemoryContextReset(round_context);
+	CHECK_FOR_INTERRUPTS();
+	if (batch.next >= together_end || intake_shmem_self->stop ||
+		GetCurrentTimestamp() >= together_until ||
+		intake_registry_workflow(batch.jobs[batch.next].workflow_id) == NULL)
+		return NULL;
+	return start_next();
+}
+
+/*
+ * Runs as many jobs in one transaction as their workflow says, fewer where they take long. When
+ * that fails as a whole, each runs alone.
+ */
+static void
+run_together(void)
+{
+	const IntakeWorkflow *workflow = next_workflow();
+	int first = batch.next;
+	int last;
+
+	together_end = Min(batch.count, first + workflow->jobs_per_transaction);
+	together_until = GetCurrentTimestamp() + TOGETHER_TIME;
+	if (together_end - first > 1 &&
+		intake_job_run_together(next_together, workflow->name, intake_shmem_self->lease))
+	{
+		note_end();
+		return;
+	}
+	last = Max(batch.next, first + 1);
+	batch.next = first;
+	batch.running = false;
+	while (batch.next < last)
+		run_next();
 }
 
 /*
@@ -279,7 +356,7 @@ run_batch(Served *entry)
 		/* A busy executor never waits, which is where others notice this. */
 		if (!PostmasterIsAlive())
 			proc_exit(1);
-		run_next();
+		run_together();
 	}
 	job_time = (GetCurrentTimestamp() - start) / batch.count + 1;
 	entry->job_time = entry->job_time ? (entry->job_time * 3 + job_time) / 4 : job_time;
@@ -318,7 +395,7 @@ run_suspect(void)
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId, intake_owner_extension(NoLock), 0);
 	LockAcquire(&tag, ExclusiveLock, true, false);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	batch.next = batch.count = 0;
+	clear_batch();
 	if (intake_suspect_take(workflow_id, &batch.jobs[0]))
 	{
 		/* The supervisor must not take the mark for a crash. */

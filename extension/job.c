@@ -1,6 +1,9 @@
 /*
  * job.c
- *		Running one job: its handler and its completion, in one transaction.
+ *		Running jobs: a handler and the completion of its job, in one transaction.
+ *
+ * Where a workflow says so, several jobs share a transaction, each in a subtransaction: one
+ * that fails is undone alone, and its failure is recorded in the same transaction.
  *
  * The handler runs as the session's own role, the owner of the workflow, so RESET ROLE gives
  * it nothing, and what it defers to the commit runs as that role as well. Its settings are
@@ -132,6 +135,8 @@ stop_timeouts(void)
 	disable_timeout(STATEMENT_TIMEOUT, false);
 	if (grace_timeout != MAX_TIMEOUTS)
 		disable_timeout(grace_timeout, false);
+	/* A cancel that came too late must not hit what comes next. */
+	QueryCancelPending = false;
 }
 
 /* Calls the handler, and undoes what it set. */
@@ -150,72 +155,97 @@ call_handler(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
 	AtEOXact_GUC(false, nest);
 }
 
+/* Begins a transaction for jobs; LOCK is taken on the extension, which must be there. */
 static void
-run(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
+begin(LOCKMODE lock)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	if (!OidIsValid(intake_owner_extension(lock)))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("extension \"%s\" is gone", INTAKE_EXTENSION)));
+}
+
+/* A handler and its job's completion, in the transaction in progress. */
+static void
+run_and_complete(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
 {
 	Oid user;
 	int context;
 
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
 	GetUserIdAndSecContext(&user, &context);
-	if (!OidIsValid(intake_owner_extension(job->suspect ? AccessShareLock : RowShareLock)))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-						errmsg("extension \"%s\" is gone", INTAKE_EXTENSION)));
 	PushActiveSnapshot(GetTransactionSnapshot());
 	call_handler(job, workflow, lease);
 	SetUserIdAndSecContext(user, context);
 	intake_room_complete(job);
 	PopActiveSnapshot();
+}
+
+static void
+run(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
+{
+	begin(job->suspect ? AccessShareLock : RowShareLock);
+	run_and_complete(job, workflow, lease);
 	CommitTransactionCommand();
+}
+
+/* Takes the error that was raised, which then is none any more, into FAILURE. */
+static void
+take_error(IntakeFailure *failure, TimestampTz started_at)
+{
+	ErrorData *error = CopyErrorData();
+
+	FlushErrorState();
+	memset(failure, 0, sizeof(*failure));
+	failure->started_at = started_at;
+	failure->sqlerrcode = error->sqlerrcode;
+	failure->error = error->message ? error->message : "unknown error";
+	failure->detail = error->detail;
+	failure->context = error->context;
+}
+
+static void
+record(const IntakeJob *job, const IntakeFailure *failure)
+{
+	PushActiveSnapshot(GetTransactionSnapshot());
+	intake_failure_record(job, failure);
+	PopActiveSnapshot();
 }
 
 /* Aborts the transaction of a failed job, and records the failure in another one. */
 static void
 fail(const IntakeJob *job, TimestampTz started_at, MemoryContext context)
 {
-	ErrorData *error;
-	IntakeFailure failure = {0};
+	IntakeFailure failure;
 
 	MemoryContextSwitchTo(context);
-	error = CopyErrorData();
-	FlushErrorState();
-	AbortCurrentTransaction();
 	stop_timeouts();
+	take_error(&failure, started_at);
+	AbortCurrentTransaction();
 
-	MemoryContextSwitchTo(context);
-	failure.started_at = started_at;
-	failure.sqlerrcode = error->sqlerrcode;
-	failure.error = error->message ? error->message : "unknown error";
-	failure.detail = error->detail;
-	failure.context = error->context;
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(context);
-	intake_failure_record(job, &failure);
-	PopActiveSnapshot();
+	record(job, &failure);
 	CommitTransactionCommand();
 }
 
 /*
  * Runs a job that this process holds under LEASE: its handler and its completion in one
- * transaction, or, if that fails, the record of the failure in another. Returns whether it
- * succeeded. To be called outside of a transaction, in a context that is reset soon. An error
- * is raised only when the failure cannot be recorded; the process then ends.
+ * transaction, or, if that fails, the record of the failure in another. To be called outside of
+ * a transaction, in a context that is reset soon. An error is raised only when the failure
+ * cannot be recorded; the process then ends.
  */
-bool
+void
 intake_job_run(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
 {
 	MemoryContext context = CurrentMemoryContext;
 	TimestampTz started_at = GetCurrentTimestamp();
-	volatile bool succeeded = false;
 
 	pgstat_report_activity(STATE_RUNNING, workflow->name);
 	PG_TRY();
 	{
 		run(job, workflow, lease);
-		succeeded = true;
 	}
 	PG_CATCH();
 	{
@@ -223,5 +253,79 @@ intake_job_run(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
-	return succeeded;
+}
+
+/* ---- several in one transaction ---- */
+
+/* Runs a job in a subtransaction, or undoes it and records the failure. */
+static void
+run_in_subtransaction(const IntakeJob *job, int64 lease)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	TimestampTz started_at = GetCurrentTimestamp();
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		run_and_complete(job, intake_registry_workflow(job->workflow_id), lease);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		IntakeFailure failure;
+
+		MemoryContextSwitchTo(context);
+		stop_timeouts();
+		take_error(&failure, started_at);
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		record(job, &failure);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+}
+
+/*
+ * Runs the jobs that NEXT gives in one transaction; none of them is a suspect, and their
+ * workflows are in the registry when they are given. Returns false when that could not commit,
+ * or a failure could not be recorded in it: nothing has happened then, and the caller runs each
+ * alone, which tells whose fault it is. To be called outside of a transaction.
+ */
+bool
+intake_job_run_together(const IntakeJob *(*next)(void), const char *workflow, int64 lease)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile bool committed = false;
+
+	pgstat_report_activity(STATE_RUNNING, workflow);
+	PG_TRY();
+	{
+		MemoryContext each;
+		const IntakeJob *job;
+
+		begin(RowShareLock);
+		each =
+			AllocSetContextCreate(TopTransactionContext, "pg_intake job", ALLOCSET_DEFAULT_SIZES);
+		MemoryContextSwitchTo(each);
+		while ((job = next()) != NULL)
+		{
+			run_in_subtransaction(job, lease);
+			MemoryContextReset(each);
+		}
+		CommitTransactionCommand();
+		committed = true;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		stop_timeouts();
+		FlushErrorState();
+		AbortCurrentTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	return committed;
 }

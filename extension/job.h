@@ -1,6 +1,6 @@
 /*
  * job.h
- *		Running one job: its handler and its completion, in one transaction.
+ *		Running jobs: a handler and the completion of its job, in one transaction.
  */
 #ifndef INTAKE_JOB_H
 #define INTAKE_JOB_H
@@ -10,6 +10,8 @@
 #include "registry.h"
 #include "room.h"
 
-extern bool intake_job_run(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease);
+extern void intake_job_run(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease);
+extern bool intake_job_run_together(const IntakeJob *(*next)(void), const char *workflow,
+									int64 lease);
 
 #endif

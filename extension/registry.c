@@ -102,7 +102,7 @@ static const char workflow_query[] =
 	"  (extract(epoch FROM backoff) * 1000000)::bigint,"
 	"  (extract(epoch FROM backoff_max) * 1000000)::bigint,"
 	"  ceil(extract(epoch FROM timeout) * 1000)::bigint,"
-	"  replay_safe, NOT paused, database_identity"
+	"  replay_safe, NOT paused, database_identity, jobs_per_transaction"
 	" FROM intake.workflow WHERE dropped_at IS NULL ORDER BY id";
 
 /* What tells this database from a restored copy. Palloc'ed. */
@@ -133,6 +133,7 @@ read_workflow(int row)
 	workflow->backoff_max = intake_rows_number(row, 10, 0);
 	workflow->timeout = intake_rows_number(row, 11, 1);
 	workflow->replay_safe = intake_rows_bool(row, 12);
+	workflow->jobs_per_transaction = intake_rows_number(row, 15, 1);
 	workflow->active = intake_rows_bool(row, 13) && identity &&
 					   strcmp(identity, intake_registry_database_identity()) == 0;
 	return workflow;

@@ -28,6 +28,7 @@ typedef struct IntakeWorkflow
 	int64 backoff;     /* microseconds */
 	int64 backoff_max; /* microseconds */
 	int64 timeout;     /* milliseconds */
+	int32 jobs_per_transaction;
 	bool replay_safe;
 	bool active; /* neither paused nor of another database */
 } IntakeWorkflow;

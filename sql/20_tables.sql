@@ -182,6 +182,7 @@ CREATE TABLE intake.workflow (
     backoff_max interval NOT NULL DEFAULT '1 hour' CHECK (backoff_max >= interval '0'),
     timeout interval NOT NULL DEFAULT '1 minute'
         CHECK (timeout >= interval '1 ms' AND timeout <= interval '24 days'),
+    jobs_per_transaction int NOT NULL DEFAULT 1 CHECK (jobs_per_transaction BETWEEN 1 AND 64),
     replay_safe boolean NOT NULL DEFAULT true,
     paused boolean NOT NULL DEFAULT false,
     database_identity text DEFAULT intake.database_identity(),
@@ -203,6 +204,8 @@ COMMENT ON COLUMN intake.workflow.max_attempts IS 'Attempts before a failing job
 COMMENT ON COLUMN intake.workflow.backoff IS 'Upper bound of the first retry delay; it doubles with each attempt';
 COMMENT ON COLUMN intake.workflow.backoff_max IS 'Upper bound of every retry delay';
 COMMENT ON COLUMN intake.workflow.timeout IS 'Longest time that one attempt may take';
+COMMENT ON COLUMN intake.workflow.jobs_per_transaction IS
+    'Jobs that may share a transaction, each in a subtransaction of its own; fewer share one where they take more than 10 ms together';
 COMMENT ON COLUMN intake.workflow.replay_safe IS 'Whether running a job once more does no harm; replay of others needs force';
 COMMENT ON COLUMN intake.workflow.paused IS 'Its jobs wait in their lane';
 COMMENT ON COLUMN intake.workflow.database_identity IS

@@ -391,7 +391,7 @@ CREATE FUNCTION intake.create_workflow(name text, handler regprocedure DEFAULT N
     source text DEFAULT '*', type text DEFAULT '*', filter jsonpath DEFAULT NULL,
     max_attempts int DEFAULT 8, backoff interval DEFAULT '1 second',
     backoff_max interval DEFAULT '1 hour', timeout interval DEFAULT '1 minute',
-    replay_safe boolean DEFAULT true) RETURNS int
+    replay_safe boolean DEFAULT true, jobs_per_transaction int DEFAULT 1) RETURNS int
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -406,16 +406,16 @@ BEGIN
         RAISE EXCEPTION 'workflow "%" already exists', name USING ERRCODE = 'duplicate_object';
     END IF;
     INSERT INTO intake.workflow (name, handler, source, type, filter, max_attempts, backoff,
-                                 backoff_max, timeout, replay_safe)
+                                 backoff_max, timeout, replay_safe, jobs_per_transaction)
         VALUES (create_workflow.name, create_workflow.handler::text, create_workflow.source,
                 create_workflow.type, create_workflow.filter, create_workflow.max_attempts,
                 create_workflow.backoff, create_workflow.backoff_max, create_workflow.timeout,
-                create_workflow.replay_safe)
+                create_workflow.replay_safe, create_workflow.jobs_per_transaction)
         RETURNING id INTO new_id;
     RETURN new_id;
 END
 $$;
-COMMENT ON FUNCTION intake.create_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean) IS
+COMMENT ON FUNCTION intake.create_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean, int) IS
     'Runs handler, a function of one argument of type intake.job, on every later event whose source and type match the globs and whose payload has what filter looks for. Its jobs run as the role that calls this. Returns the workflow''s id';
 
 CREATE FUNCTION intake.require_workflow(name text) RETURNS int
@@ -443,7 +443,7 @@ CREATE FUNCTION intake.alter_workflow(name text, handler regprocedure DEFAULT NU
     source text DEFAULT NULL, type text DEFAULT NULL, filter jsonpath DEFAULT NULL,
     max_attempts int DEFAULT NULL, backoff interval DEFAULT NULL,
     backoff_max interval DEFAULT NULL, timeout interval DEFAULT NULL,
-    replay_safe boolean DEFAULT NULL) RETURNS void
+    replay_safe boolean DEFAULT NULL, jobs_per_transaction int DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -458,11 +458,12 @@ BEGIN
         backoff = coalesce(alter_workflow.backoff, w.backoff),
         backoff_max = coalesce(alter_workflow.backoff_max, w.backoff_max),
         timeout = coalesce(alter_workflow.timeout, w.timeout),
-        replay_safe = coalesce(alter_workflow.replay_safe, w.replay_safe)
+        replay_safe = coalesce(alter_workflow.replay_safe, w.replay_safe),
+        jobs_per_transaction = coalesce(alter_workflow.jobs_per_transaction, w.jobs_per_transaction)
         WHERE w.id = this_workflow;
 END
 $$;
-COMMENT ON FUNCTION intake.alter_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean) IS
+COMMENT ON FUNCTION intake.alter_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean, int) IS
     'Changes what is not NULL of a workflow. Jobs that are there already run by the new settings';
 
 CREATE FUNCTION intake.pause_workflow(name text) RETURNS void

@@ -38,7 +38,7 @@ COMMENT ON VIEW intake.secrets IS
 
 CREATE VIEW intake.workflows AS
     SELECT w.id, w.name, w.owner, w.handler, w.source, w.type, w.filter, w.max_attempts,
-           w.backoff, w.backoff_max, w.timeout, w.replay_safe,
+           w.backoff, w.backoff_max, w.timeout, w.replay_safe, w.jobs_per_transaction,
            CASE WHEN w.paused THEN 'paused'
                 WHEN w.database_identity IS DISTINCT FROM intake.database_identity() THEN 'restored'
                 WHEN r.rolname IS NULL THEN 'no such role'

@@ -31,16 +31,16 @@ DECLARE
             'intake.sign(text, bytea, jsonb, timestamptz), intake.curl(text, bytea, jsonb, text), '
             'intake.source_problem(text), intake.ingest(text, jsonb, bytea, text, text, text) TO %s',
         'GRANT EXECUTE ON FUNCTION '
-            'intake.create_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean), '
-            'intake.alter_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean), '
+            'intake.create_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean, int), '
+            'intake.alter_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean, int), '
             'intake.pause_workflow(text), intake.resume_workflow(text), '
             'intake.drop_workflow(text, boolean), intake.require_workflow(text), '
             'intake.unfinished_jobs(int) TO %s',
         'GRANT SELECT ON intake.workflow TO %s',
         'GRANT INSERT (name, handler, source, type, filter, max_attempts, backoff, backoff_max, '
-            'timeout, replay_safe) ON intake.workflow TO %s',
+            'timeout, replay_safe, jobs_per_transaction) ON intake.workflow TO %s',
         'GRANT UPDATE (handler, source, type, filter, max_attempts, backoff, backoff_max, timeout, '
-            'replay_safe, paused, database_identity, dropped_at) ON intake.workflow TO %s',
+            'replay_safe, jobs_per_transaction, paused, database_identity, dropped_at) ON intake.workflow TO %s',
         'GRANT USAGE ON SEQUENCE intake.workflow_id_seq TO %s'];
 BEGIN
     CASE access
