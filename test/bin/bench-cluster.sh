@@ -6,7 +6,7 @@
 SECONDS_EACH=${SECONDS_EACH:-5}
 CONNECTIONS=${CONNECTIONS:-64}
 ROUNDS=${ROUNDS:-3}
-JOBS=${JOBS:-100000}
+JOBS=${JOBS:-200000}
 
 build_and_install
 cc -O2 -o test/bench/load test/bench/load.c -lcrypto
@@ -97,6 +97,11 @@ fill_lane() {
 		TRUNCATE effect;
 		CHECKPOINT;
 	SQL
+}
+
+# Of the only executor, in kB: what it shares with nobody.
+executor_memory() {
+	awk '/^RssAnon/ {print $2}' "/proc/$(query -c "SELECT pid FROM intake.workers WHERE kind = 'executor' LIMIT 1")/status"
 }
 
 effects_are() {

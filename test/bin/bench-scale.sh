@@ -34,6 +34,7 @@ make_workflows() {
 	query >/dev/null <<-'SQL'
 		SELECT intake.create_workflow('lane', 'write_one(intake.job)', type => 'job.lane', timeout => '1 hour');
 		SELECT intake.create_workflow('other', 'write_one(intake.job)', type => 'job.other', timeout => '1 hour');
+		SELECT intake.create_workflow('stay', 'write_one(intake.job)', type => 'job.stay');
 		SELECT intake.pause_workflow('lane'), intake.pause_workflow('other');
 		SELECT intake.emit('template', '{"n": 1}', 'template');
 	SQL
@@ -104,6 +105,7 @@ base_socket=$(cluster_socket "$dir/base")
 make_workflows
 on_base lane_rate >/dev/null # the executors' first jobs
 lane_rate >/dev/null
+first=$(executor_memory)
 
 echo "Jobs/s of one executor, one row written each, over those of a cluster with nothing else there, $ROUNDS rounds of $JOBS in turns"
 compare "nothing else"
@@ -125,11 +127,15 @@ add_jobs lane "$count"
 compare "and a backlog of $count ready jobs"
 
 pin
+pinned=$SECONDS
 count=$(scaled 2500000)
 rate "$count" >/dev/null
+held=$(scaled 600) # seconds
+[ $((SECONDS - pinned)) -ge "$held" ] || sleep $((held - SECONDS + pinned))
 compare "and $((2 * count)) dead rows that an old snapshot holds"
 query -c "SELECT format('  dead rows then: queue %s, running %s', (SELECT n_dead_tup FROM pg_stat_user_tables WHERE relid = 'intake.queue'::regclass),
 	(SELECT n_dead_tup FROM pg_stat_user_tables WHERE relid = 'intake.running'::regclass))"
+echo "  the executor's own memory: $first kB after the first $JOBS jobs, $(executor_memory) kB after $(query -c "SELECT sum(jobs) FROM intake.workers WHERE kind = 'executor'")"
 unpin
 stop_base
 
