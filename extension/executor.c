@@ -3,9 +3,9 @@
  *		A process that claims and runs the jobs of one role's workflows in one database.
  *
  * It is connected as that role. A round claims a batch from each lane that has work, commits
- * the claim durably, and then runs each job of the batch in a transaction of its own, or several
- * in one where their workflow says so. A job's transaction may commit without waiting for the disk: after a crash its effects and its
- * completion are either both there or both not.
+ * the claim durably, and then runs each job of the batch in a transaction of its own, or
+ * several in one where their workflow says so. A job's transaction may commit without waiting
+ * for the disk: after a crash its effects and its completion are either both there or both not.
  *
  * What the process holds when it ends, it gives back on its way out: jobs that did not start
  * go back to their lane; the one that was running is charged an attempt, unless the process

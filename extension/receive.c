@@ -279,7 +279,7 @@ intake_receive_answer(const IntakeDelivery *delivery, Datum *values, bool *nulls
 
 /*
  * Keeps the memory of a batch in the process for the next one. The C library would give it back
- * each time, and the kernel clear every page of it anew: a tenth of the time of large batches.
+ * each time, and the kernel clear every page of it anew, which shows in large batches.
  */
 static void
 keep_memory(void)
