@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make bench: figures of this machine, ratios first. About five minutes.
+# make bench: figures of this machine, ratios first. About six minutes.
 #
 # A throwaway cluster with fsync on. Ours and pgbench take turns, and medians are compared.
 set -euo pipefail
@@ -61,21 +61,40 @@ accepts() {
 	echo "  the shim's peak: $(shim_memory) MB"
 }
 
+# pgbench_latency CONNECTIONS [OPTION...]: p50, p99 and longest of pgbench's times, in ms.
+pgbench_latency() {
+	rm -f "$dir"/times.*
+	pgbench_once "$@" -l --log-prefix=times >/dev/null
+	cat "$dir"/times.* | awk '{print $3 / 1000}' | sort -n |
+		awk '{v[NR] = $1} END {printf "%.2f %.2f %.2f\n", v[int((NR + 1) / 2)], v[int(NR * 0.99)], v[NR]}'
+}
+
+# half FILE: half of the median of what it has.
+half() {
+	column 1 "$@" | awk '{printf "%.0f", $1 / 2}'
+}
+
 # Runs at half of the maximal rate, where the time to an answer counts from when its request was due;
-# and a longer one, in which a checkpoint begins and ends.
+# and a longer one, in which a checkpoint begins and ends, beside pgbench at half of its own rate.
 latency() {
-	local rate round before
-	rate=$(awk -v n="$(column 1 "$dir/ours.64")" 'BEGIN {printf "%.0f", n / 2}')
+	local rate round
+	rate=$(half "$dir/ours.64")
 	for round in $(seq "$ROUNDS"); do
 		load_once "half-$round" -c 64 -r "$rate" >>"$dir/ours.half"
 	done
 	echo "At $rate requests/s, 64 connections: p50 $(column 4 "$dir/ours.half") ms, p99 $(column 5 "$dir/ours.half") ms, longest $(column 6 "$dir/ours.half") ms"
-	before=$(checkpoints)
 	query -c "ALTER SYSTEM SET checkpoint_timeout = '30s'" -c 'SELECT pg_reload_conf()' >/dev/null
-	load_once checkpoint -c 64 -r "$rate" -t 35 >"$dir/ours.checkpoint"
+	through_checkpoint load_once checkpoint -c 64 -r "$rate" -t 35 >"$dir/ours.checkpoint"
+	through_checkpoint pgbench_latency 64 -j 2 -R "$(half "$dir/theirs")" -T 35 >"$dir/checkpoint"
 	query -c 'ALTER SYSTEM RESET checkpoint_timeout' -c 'SELECT pg_reload_conf()' >/dev/null
+	echo "The same for 35 s, through a checkpoint: p99 $(column 5 "$dir/ours.checkpoint") ms, longest $(column 6 "$dir/ours.checkpoint") ms;" \
+		"pgbench at half of its rate: p99 $(column 2 "$dir/checkpoint") ms, longest $(column 3 "$dir/checkpoint") ms"
+}
+through_checkpoint() {
+	local before
+	before=$(checkpoints)
+	"$@"
 	[ "$(checkpoints)" -gt "$before" ] || fail "there was no checkpoint"
-	echo "The same for 35 s, through a checkpoint: p99 $(column 5 "$dir/ours.checkpoint") ms, longest $(column 6 "$dir/ours.checkpoint") ms"
 }
 checkpoints() {
 	query -c 'SELECT checkpoints_timed + checkpoints_req FROM pg_stat_bgwriter'
@@ -95,17 +114,11 @@ check_truth() {
 		fail "the events are not those that were acknowledged"
 }
 
-# Percentiles of pgbench's own log, in ms.
-pgbench_latency() {
-	rm -f "$dir"/lone.*
-	pgbench_once 1 -j 1 -l --log-prefix=lone >/dev/null
-	cat "$dir"/lone.* | awk '{print $3 / 1000}' | sort -n | awk '{v[NR] = $1} END {printf "%.2f %.2f\n", v[int(NR / 2)], v[int(NR * 0.99)]}'
-}
 lone_requests() {
 	local round
 	for round in $(seq "$ROUNDS"); do
 		load_once "lone-$round" -c 1 >>"$dir/lone-ours"
-		pgbench_latency >>"$dir/lone-theirs"
+		pgbench_latency 1 -j 1 >>"$dir/lone-theirs"
 	done
 	echo "One connection: ratio $(ratio "$(column 4 "$dir/lone-ours")" "$(column 1 "$dir/lone-theirs")") of the p50s;" \
 		"p50 $(column 4 "$dir/lone-ours") ms, p99 $(column 5 "$dir/lone-ours") ms;" \
