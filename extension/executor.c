@@ -114,7 +114,8 @@ give_back(int code, Datum arg)
 
 	if (batch.claiming != NULL)
 		intake_lane_rewind(batch.claiming, 0);
-	if (batch.uncommitted >= batch.count)
+	/* The end of the postmaster is a crash: nobody is to blame, and the next server recovers. */
+	if (batch.uncommitted >= batch.count || !PostmasterIsAlive())
 		return;
 	AbortOutOfAnyTransaction();
 	StartTransactionCommand();
