@@ -102,7 +102,9 @@ static const char workflow_query[] =
 	"  (extract(epoch FROM backoff) * 1000000)::bigint,"
 	"  (extract(epoch FROM backoff_max) * 1000000)::bigint,"
 	"  ceil(extract(epoch FROM timeout) * 1000)::bigint,"
-	"  replay_safe, NOT paused, database_identity, jobs_per_transaction"
+	"  replay_safe, NOT paused, database_identity,"
+	/* A database whose extension was created by an earlier library has no such column. */
+	"  coalesce((to_jsonb(workflow) ->> 'jobs_per_transaction')::int, 1)"
 	" FROM intake.workflow WHERE dropped_at IS NULL ORDER BY id";
 
 /* What tells this database from a restored copy. Palloc'ed. */
