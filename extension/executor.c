@@ -285,8 +285,9 @@ next_together(void)
 {
 	batch.running = false;
 	CHECK_FOR_INTERRUPTS();
+	/* The first one runs however long the transaction had to wait for its lock. */
 	if (batch.next >= together_end || intake_shmem_self->stop ||
-		GetCurrentTimestamp() >= together_until ||
+		(batch.next > batch.uncommitted && GetCurrentTimestamp() >= together_until) ||
 		intake_registry_workflow(batch.jobs[batch.next].workflow_id) == NULL)
 		return NULL;
 	return start_next();
