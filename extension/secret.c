@@ -14,8 +14,10 @@
 
 #define RECORD_EVERY (60 * USECS_PER_SEC)
 
+/* Where another transaction is at it and not over, there is nothing to add, nor to wait for. */
 static const char use_query[] =
-	"INSERT INTO intake.secret_use AS u (secret_id, last_used_at) VALUES ($1, now())"
+	"INSERT INTO intake.secret_use AS u (secret_id, last_used_at) SELECT $1, now()"
+	" WHERE pg_try_advisory_xact_lock('intake.secret_use'::regclass::oid::int4, $1)"
 	" ON CONFLICT (secret_id) DO UPDATE SET last_used_at = excluded.last_used_at"
 	" WHERE u.last_used_at < excluded.last_used_at - interval '1 minute'";
 
@@ -40,41 +42,22 @@ run(const char *query, int count, Oid *types, Datum *values)
 	return result;
 }
 
-static int
-compare_secrets(const void *a, const void *b)
-{
-	const IntakeSecret *left = *(IntakeSecret *const *) a;
-	const IntakeSecret *right = *(IntakeSecret *const *) b;
-
-	return (left->id > right->id) - (left->id < right->id);
-}
-
-/*
- * Records which secrets have verified something, to the minute. In the order of their ids, so
- * that two transactions do not wait for each other.
- */
+/* Records which secrets have verified something, to the minute. */
 void
 intake_secret_note_uses(IntakeDelivery *deliveries, int count)
 {
 	TimestampTz now = GetCurrentTransactionStartTimestamp();
-	IntakeSecret **used = palloc((count + 1) * sizeof(IntakeSecret *));
-	int n = 0;
 
 	for (int i = 0; i < count; i++)
 	{
 		IntakeSecret *secret = deliveries[i].secret;
+		Oid types[] = {INT4OID};
+		Datum values[1];
 
 		if (secret == NULL || secret->recorded > now - RECORD_EVERY)
 			continue;
 		secret->recorded = now;
-		used[n++] = secret;
-	}
-	qsort(used, n, sizeof(IntakeSecret *), compare_secrets);
-	for (int i = 0; i < n; i++)
-	{
-		Oid types[] = {INT4OID};
-		Datum values[] = {Int32GetDatum(used[i]->id)};
-
+		values[0] = Int32GetDatum(secret->id);
 		(void) run(use_query, 1, types, values);
 	}
 }
