@@ -1,30 +1,35 @@
 /*
  * batch.c
- *		The queue between HTTP and the database.
+ *		The queue between HTTP and the database. Each thread has its own.
  *
  * Natural batching: while a call is under way, requests gather here, and the next one takes all
- * of them, up to a bound. When there are as many here as under way, a second call runs beside
- * the first, so that one is worked on while the other is written to disk; smaller batches
- * would cost more than they gain. A lone request goes at once, and none waits long for a call
- * that is slow. While no connection is up nothing waits here: requests are refused, and the
- * sender tries again.
+ * of them, up to a bound. A lone request goes at once. When a call is slow, those that wait for
+ * it too long go beside it, on another connection; sooner than that, smaller batches would cost
+ * more than they gain. While no connection is up nothing waits here: requests are refused, and
+ * the sender tries again.
  */
+#include <stdatomic.h>
+
 #include "batch.h"
 #include "metrics.h"
 
 #define MAX_BATCH_BYTES (8u << 20)
-#define EARLY 32       /* requests that are worth a call while more come in */
-#define PATIENCE 0.004 /* seconds that a request waits for others while a call is under way */
+#define EARLY 32      /* requests that are worth a call while more come in */
+#define PATIENCE 0.05 /* seconds that a request waits for the end of a call */
 
-static ShimRequest *first;
-static ShimRequest **last = &first;
-static size_t count;
-static size_t bytes;
-static size_t under_way; /* requests that were taken and are not answered */
+static _Thread_local ShimRequest *first;
+static _Thread_local ShimRequest *last;
+static _Thread_local size_t count;
+static _Thread_local size_t under_way; /* requests that were taken and are not answered */
+static _Thread_local int connections;  /* that are up */
+
 static size_t max_count;
 static size_t max_bytes;
-static int connections; /* that are up */
 static void (*ready)(void);
+
+/* Of the queues of all threads. */
+static atomic_size_t all_count;
+static atomic_size_t all_bytes;
 
 static size_t
 weight(const ShimRequest *request)
@@ -48,15 +53,20 @@ shim_batch_init(size_t max_requests, size_t max_queue, void (*call_when_ready)(v
 bool
 shim_batch_submit(ShimRequest *request)
 {
-	if (connections == 0 || (count > 0 && bytes + weight(request) > max_bytes))
+	if (connections == 0 ||
+		(atomic_load(&all_count) > 0 && atomic_load(&all_bytes) + weight(request) > max_bytes))
 		return false;
 	request->next = NULL;
 	request->submitted_at = shim_metrics_clock();
-	*last = request;
-	last = &request->next;
+	if (first == NULL)
+		first = request;
+	else
+		last->next = request;
+	last = request;
 	count++;
-	bytes += weight(request);
-	if (count >= EARLY && count >= under_way)
+	atomic_fetch_add(&all_count, 1);
+	atomic_fetch_add(&all_bytes, weight(request));
+	if (count >= EARLY && under_way == 0)
 		ready();
 	return true;
 }
@@ -67,25 +77,22 @@ shim_batch_wait(void)
 {
 	if (first == NULL)
 		return 1;
-	if (count >= under_way || count >= max_count)
+	if (under_way == 0)
 		return 0;
 	return first->submitted_at + PATIENCE - shim_metrics_clock();
 }
 
-/* Takes all there are, bounded; NULL when it is better to wait, or nothing is there. */
-ShimRequest *
-shim_batch_take(void)
+/* Takes the first requests, so many and of so many bytes at most, but at least one. */
+static ShimRequest *
+take(size_t most, size_t most_bytes)
 {
 	ShimRequest *batch = first;
 	ShimRequest *request = first;
 	size_t taken = 1;
-	size_t taken_bytes;
+	size_t taken_bytes = weight(first);
 
-	if (shim_batch_wait() > 0)
-		return NULL;
-	taken_bytes = weight(request);
-	while (request->next != NULL && taken < max_count &&
-		   taken_bytes + weight(request->next) <= MAX_BATCH_BYTES)
+	while (request->next != NULL && taken < most &&
+		   taken_bytes + weight(request->next) <= most_bytes)
 	{
 		request = request->next;
 		taken++;
@@ -93,12 +100,18 @@ shim_batch_take(void)
 	}
 	first = request->next;
 	request->next = NULL;
-	if (first == NULL)
-		last = &first;
 	count -= taken;
-	bytes -= taken_bytes;
 	under_way += taken;
+	atomic_fetch_sub(&all_count, taken);
+	atomic_fetch_sub(&all_bytes, taken_bytes);
 	return batch;
+}
+
+/* Takes a batch; NULL when it is better to wait, or nothing is there. */
+ShimRequest *
+shim_batch_take(void)
+{
+	return shim_batch_wait() > 0 ? NULL : take(max_count, MAX_BATCH_BYTES);
 }
 
 /* Hands back a batch that has its answers. */
@@ -123,22 +136,23 @@ shim_batch_refuse(ShimRequest *batch)
 void
 shim_batch_connected(bool connected)
 {
-	ShimRequest *refused = first;
-
 	shim_metrics_database(connected ? 1 : -1);
 	connections += connected ? 1 : -1;
-	if (connections > 0 || refused == NULL)
-		return;
-	first = NULL;
-	last = &first;
-	under_way += count;
-	count = bytes = 0;
-	shim_batch_refuse(refused);
+	if (connections == 0 && first != NULL)
+		shim_batch_refuse(take(SIZE_MAX, SIZE_MAX));
 }
 
-void
-shim_batch_size(size_t *requests, size_t *request_bytes)
+/* Whether the database can be reached. */
+bool
+shim_batch_is_connected(void)
 {
-	*requests = count;
-	*request_bytes = bytes;
+	return connections > 0;
+}
+
+/* How much waits, in all threads. */
+void
+shim_batch_size(size_t *requests, size_t *bytes)
+{
+	*requests = atomic_load(&all_count);
+	*bytes = atomic_load(&all_bytes);
 }

@@ -14,6 +14,7 @@ extern ShimRequest *shim_batch_take(void);
 extern void shim_batch_finish(ShimRequest *batch);
 extern void shim_batch_refuse(ShimRequest *batch);
 extern void shim_batch_connected(bool connected);
+extern bool shim_batch_is_connected(void);
 extern void shim_batch_size(size_t *requests, size_t *bytes);
 
 #endif

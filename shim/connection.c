@@ -10,7 +10,7 @@
  * look after its last answer is idle, and may stay so for a while.
  *
  * The library tells of a connection's end before it closes the socket, so that a socket in
- * the list is open. All of this belongs to the server's thread.
+ * the list is open. Each thread has a list.
  */
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -37,7 +37,7 @@ struct ShimConnection
 	unsigned long long bytes; /* received when it was idle */
 };
 
-static ShimConnection *list;
+static _Thread_local ShimConnection *list;
 static double timeout;
 
 static unsigned long long
@@ -152,7 +152,7 @@ look(ShimConnection *connection, double now)
 double
 shim_connection_look(void)
 {
-	static double next_look = 0;
+	static _Thread_local double next_look = 0;
 	double now = shim_metrics_clock();
 
 	if (now < next_look)

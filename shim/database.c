@@ -2,16 +2,17 @@
  * database.c
  *		The connections to PostgreSQL. Knows nothing of HTTP.
  *
- * A connection that is up belongs to the program's loop, which never waits for one of them. It
+ * Each thread has its own. One that is up belongs to the thread's loop, which never waits for it. It
  * takes a batch, makes one call of intake.receive of it, and answers when the server has said
  * that the transaction is over and committed. Whatever fails is answered 503, and the
  * connection is given up: the sender tries again, and the event's key makes that safe.
  *
- *		DOWN	a thread cancels what is late, closes, and connects anew, however long it takes
+ *		UNUSED	not needed so far; a thread begins with one, and opens another when a call is slow
+ *		DOWN	a helper cancels what is late, closes, and connects anew, however long it takes
  *		IDLE	the loop watches whether the server closes it
  *		BUSY	a batch is under way
  *
- * The thread leaves what it has made in made, wakes the loop, and ends.
+ * The helper is a thread that leaves what it has made in made, wakes the loop, and ends.
  */
 #include <arpa/inet.h>
 #include <libpq-fe.h>
@@ -47,6 +48,7 @@ static const Oid parameter_types[COLUMNS] = {BYTEA_ARRAY_OID, BYTEA_ARRAY_OID, B
 
 typedef enum
 {
+	UNUSED,
 	DOWN,
 	IDLE,
 	BUSY
@@ -63,10 +65,11 @@ typedef enum
 typedef struct Link
 {
 	LinkState state;
-	PGconn *connection;     /* DOWN: the thread's, to be closed */
+	PGconn *connection;     /* DOWN: the helper's, to be closed */
 	bool late;              /* DOWN: what it does is to be cancelled first */
-	pthread_t thread;       /* DOWN */
-	_Atomic(PGconn *) made; /* by the thread, for the loop */
+	pthread_t helper;       /* DOWN */
+	_Atomic(PGconn *) made; /* by the helper, for the loop */
+	int wake_fd;            /* of the loop */
 	ShimRequest *batch;     /* BUSY: under way */
 	int rows;               /* that its answer has */
 	PGresult *answer;       /* BUSY: what has come of it */
@@ -76,10 +79,10 @@ typedef struct Link
 
 static const char *conninfo;
 static double timeout;
-static Link links[SHIM_MAX_CONNECTIONS];
 static int n_links;
-static ShimBuffer arrays[COLUMNS]; /* of the call that is being made */
-static int wake_fd;                /* a thread has made a connection */
+static _Thread_local Link *links; /* stay when the thread ends: a helper may be at work */
+static _Thread_local ShimBuffer arrays[COLUMNS]; /* of the call that is being made */
+static _Thread_local int wake_fd;                /* a helper has made a connection */
 
 /* ---- the wire format of arrays ---- */
 
@@ -186,7 +189,7 @@ usable(const PGresult *result, int count)
 	return true;
 }
 
-/* ---- connecting, in threads ---- */
+/* ---- connecting, in helpers ---- */
 
 static PGconn *
 open_connection(void)
@@ -245,7 +248,7 @@ close_old(Link *link)
 	link->connection = NULL;
 }
 
-/* The thread of a link that is down: connects, however long it takes. */
+/* The helper of a link that is down: connects, however long it takes. */
 static void *
 connect_link(void *argument)
 {
@@ -264,7 +267,7 @@ connect_link(void *argument)
 			if (reported)
 				shim_log(SHIM_INFO, "connected to the database again");
 			atomic_store(&link->made, connection);
-			(void) eventfd_write(wake_fd, 1);
+			(void) eventfd_write(link->wake_fd, 1);
 			return NULL;
 		}
 		if (!reported)
@@ -280,13 +283,13 @@ static void
 start_connecting(Link *link)
 {
 	link->state = DOWN;
-	if (pthread_create(&link->thread, NULL, connect_link, link) != 0)
+	if (pthread_create(&link->helper, NULL, connect_link, link) != 0)
 		abort();
 }
 
 /* ---- the state of a link, in the loop ---- */
 
-/* Takes over what the thread of a link has made, if it has. */
+/* Takes over what the helper of a link has made, if it has. */
 static void
 take_over(Link *link)
 {
@@ -294,7 +297,7 @@ take_over(Link *link)
 
 	if (made == NULL)
 		return;
-	pthread_join(link->thread, NULL);
+	pthread_join(link->helper, NULL);
 	atomic_store(&link->made, NULL);
 	link->connection = made;
 	link->state = IDLE;
@@ -417,18 +420,37 @@ is_closed(Link *link)
 	return PQstatus(link->connection) != CONNECTION_OK;
 }
 
+static Link *
+find(LinkState state)
+{
+	for (int i = 0; i < n_links; i++)
+		if (links[i].state == state)
+			return &links[i];
+	return NULL;
+}
+
 /* ---- what the loop calls ---- */
 
-/* Begins to connect. CALL_TIMEOUT, in seconds, bounds each call. */
+/* For all threads: where the database is. CALL_TIMEOUT, in seconds, bounds each call. */
 void
-shim_database_start(const char *dsn, int connections, double call_timeout)
+shim_database_init(const char *dsn, int connections, double call_timeout)
 {
 	conninfo = dsn;
 	timeout = call_timeout;
 	n_links = connections;
+}
+
+/* For a thread: begins to connect. */
+void
+shim_database_start(void)
+{
+	links = calloc((size_t) n_links, sizeof(Link));
+	if (links == NULL)
+		abort();
 	wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	for (int i = 0; i < n_links; i++)
-		start_connecting(&links[i]);
+		links[i].wake_fd = wake_fd;
+	start_connecting(&links[0]);
 }
 
 /* Fills POLLERS, SHIM_MAX_CONNECTIONS + 1 at most, with what to wait for; returns how many. */
@@ -439,7 +461,7 @@ shim_database_poll(struct pollfd *pollers)
 	{
 		Link *link = &links[i];
 
-		pollers[i].fd = link->state == DOWN ? -1 : PQsocket(link->connection);
+		pollers[i].fd = link->state < IDLE ? -1 : PQsocket(link->connection);
 		pollers[i].events = link->state == BUSY && link->unsent ? POLLIN | POLLOUT : POLLIN;
 		pollers[i].revents = 0;
 	}
@@ -453,15 +475,14 @@ shim_database_timeout(void)
 {
 	double now = shim_metrics_clock();
 	double least = 1;
-	bool idle = false;
 
 	for (int i = 0; i < n_links; i++)
 	{
-		idle |= links[i].state == IDLE;
 		if (links[i].state == BUSY && links[i].sent_at + timeout - now < least)
 			least = links[i].sent_at + timeout - now;
 	}
-	if (idle && shim_batch_wait() < least)
+	if ((find(IDLE) != NULL || (find(UNUSED) != NULL && find(DOWN) == NULL)) &&
+		shim_batch_wait() < least)
 		least = shim_batch_wait();
 	return least > 0 ? least : 0;
 }
@@ -495,26 +516,31 @@ shim_database_run(const struct pollfd *pollers)
 	}
 }
 
-/* Gives batches to idle connections. One that the server has closed meanwhile gets none. */
+/*
+ * Gives batches to idle connections. One that the server has closed meanwhile gets none. When
+ * there is none for a batch, and none is on its way, another one is opened.
+ */
 void
 shim_database_send(void)
 {
-	for (int i = 0; i < n_links && shim_batch_wait() <= 0; i++)
+	Link *link;
+
+	while (shim_batch_wait() <= 0 && (link = find(IDLE)) != NULL)
 	{
-		if (links[i].state != IDLE)
-			continue;
-		if (is_closed(&links[i]))
-			give_up(&links[i], false);
+		if (is_closed(link))
+			give_up(link, false);
 		else
-			send_call(&links[i], shim_batch_take());
+			send_call(link, shim_batch_take());
 	}
+	if (shim_batch_wait() <= 0 && find(DOWN) == NULL && (link = find(UNUSED)) != NULL)
+		start_connecting(link);
 }
 
-/* Takes leave of the server; the program ends. What is under way is not answered any more. */
+/* Takes leave of the server; the thread ends. What is under way is not answered any more. */
 void
 shim_database_stop(void)
 {
 	for (int i = 0; i < n_links; i++)
-		if (links[i].state != DOWN)
+		if (links[i].state >= IDLE)
 			PQfinish(links[i].connection);
 }

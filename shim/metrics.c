@@ -2,16 +2,17 @@
  * metrics.c
  *		Counters, in the text format of Prometheus.
  */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "metrics.h"
 
-static unsigned long long answers[600];
-static unsigned long long batches;
-static unsigned long long batched_requests;
-static double batch_seconds;
-static int database_connections;
+static atomic_ullong answers[600];
+static atomic_ullong batches;
+static atomic_ullong batched_requests;
+static atomic_ullong batch_microseconds;
+static atomic_int database_connections;
 
 /* Seconds of a clock that never goes back. */
 double
@@ -35,7 +36,7 @@ shim_metrics_batch(size_t requests, double seconds)
 {
 	batches++;
 	batched_requests += requests;
-	batch_seconds += seconds;
+	batch_microseconds += (unsigned long long) (seconds * 1e6);
 }
 
 /* Adds to the number of connections that are up. */
@@ -83,7 +84,7 @@ shim_metrics_write(ShimBuffer *out, size_t queued, size_t queued_bytes)
 	write_one(out, "intake_shim_batched_requests_total", "counter", "Requests in those calls.",
 			  (double) batched_requests);
 	write_one(out, "intake_shim_batch_seconds_total", "counter", "Time spent in those calls.",
-			  batch_seconds);
+			  (double) batch_microseconds / 1e6);
 	write_one(out, "intake_shim_queued_requests", "gauge", "Requests that wait for the database.",
 			  (double) queued);
 	write_one(out, "intake_shim_queued_bytes", "gauge", "Their bytes.", (double) queued_bytes);

@@ -37,8 +37,8 @@ typedef struct Option
 #define FIELD(name) offsetof(ShimOptions, name)
 
 static const Option table[] = {
-	{"connections", "INTAKE_CONNECTIONS", "N", "2", "connections to the database", OPTION_NUMBER,
-	 FIELD(connections), 1, 64},
+	{"connections", "INTAKE_CONNECTIONS", "N", "2", "connections to the database, for each thread",
+	 OPTION_NUMBER, FIELD(connections), 1, 64},
 	{"dsn", "INTAKE_DSN", "CONNINFO", "", "libpq connection string; empty: libpq's environment",
 	 OPTION_TEXT, FIELD(dsn), 0, 0},
 	{"listen", "INTAKE_LISTEN", "ADDRESS:PORT", "127.0.0.1:8080",
@@ -57,6 +57,8 @@ static const Option table[] = {
 	{"request-timeout", "INTAKE_REQUEST_TIMEOUT", "SECONDS", "30",
 	 "time to send a request, and for the database to answer it", OPTION_SECONDS,
 	 FIELD(request_timeout), 0.1, 3600},
+	{"threads", "INTAKE_THREADS", "N", "2", "threads, each with its share of the clients",
+	 OPTION_NUMBER, FIELD(threads), 1, SHIM_MAX_THREADS},
 	{"trusted-proxy", "INTAKE_TRUSTED_PROXY", "CIDR,...", "",
 	 "proxies whose X-Forwarded-For or Forwarded is believed: 10.0.0.0/8,2001:db8::1; may be repeated",
 	 OPTION_RANGES, FIELD(trusted_proxies), 0, 0},

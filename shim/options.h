@@ -9,16 +9,19 @@
 
 #include "peer.h"
 
+#define SHIM_MAX_THREADS 64
+
 typedef struct ShimOptions
 {
 	const char *listen;     /* address:port */
 	const char *dsn;        /* of libpq */
-	int connections;        /* to the database */
+	int connections;        /* to the database, of each thread */
 	size_t max_batch;       /* requests in one call */
 	size_t max_body;        /* bytes */
 	int max_connections;    /* of clients */
 	size_t max_queue;       /* bytes that wait for the database */
 	double request_timeout; /* seconds */
+	int threads;
 	ShimTrust trusted_proxies;
 } ShimOptions;
 

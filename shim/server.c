@@ -7,21 +7,18 @@
  * submitted and its connection suspended; when its answer is there it is resumed, and the
  * library calls handle() again, which sends the answer.
  *
- * The library runs in the program's loop (main.c), not in its own, which would be woken by each
+ * Each thread has a server, which runs in the thread's loop (main.c), not in the library's own, which would be woken by each
  * answer and looks at every connection each time (or, with epoll, hangs when 128 sockets are
  * ready at once).
  */
-#include <arpa/inet.h>
 #include <microhttpd.h>
-#include <netdb.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "batch.h"
 #include "connection.h"
+#include "listener.h"
 #include "log.h"
 #include "metrics.h"
 #include "peer.h"
@@ -50,12 +47,14 @@ typedef struct Exchange
 	bool webhook; /* its answer comes from the database */
 } Exchange;
 
-static struct MHD_Daemon *daemon_handle;
 static size_t max_body;
+static int max_clients;
 static const ShimTrust *trusted_proxies;
-static int exchanges; /* requests that have begun and are not over */
-static bool resumed;  /* some, which the library does not count as something to do */
-static bool draining;
+
+static _Thread_local struct MHD_Daemon *daemon_handle;
+static _Thread_local int exchanges; /* requests that have begun and are not over */
+static _Thread_local bool resumed;  /* some, which the library does not count as something to do */
+static _Thread_local bool draining;
 
 /* ---- answers ---- */
 
@@ -95,7 +94,7 @@ answer(Exchange *exchange, int status, const char *content_type, char *header_li
 		add_header_lines(response, header_lines);
 	if (status == 503 && MHD_get_response_header(response, "Retry-After") == NULL)
 		MHD_add_response_header(response, "Retry-After", RETRY_AFTER);
-	if (draining)
+	if (draining || shim_listener_is_spare())
 		MHD_add_response_header(response, "Connection", "close");
 	exchange->stage = STAGE_ANSWERED;
 	shim_metrics_answer(status);
@@ -391,6 +390,7 @@ notify_connection(void *closure, struct MHD_Connection *connection, void **conte
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED)
 	{
 		shim_connection_close(*context);
+		shim_listener_leave();
 		*context = NULL;
 		return;
 	}
@@ -399,6 +399,19 @@ notify_connection(void *closure, struct MHD_Connection *connection, void **conte
 }
 
 /* ---- what the loop calls ---- */
+
+/* Takes over clients, if one WAITS to be let in, as far as they are for this thread. */
+void
+shim_server_accept(bool waits)
+{
+	struct sockaddr_storage address;
+	socklen_t length;
+	int fd;
+
+	while (shim_listener_is_turn(waits) && (fd = shim_listener_accept(&address, &length)) >= 0)
+		if (MHD_add_connection(daemon_handle, fd, (struct sockaddr *) &address, length) != MHD_YES)
+			shim_listener_leave();
+}
 
 /* Becomes readable when a socket is ready. */
 int
@@ -439,101 +452,34 @@ shim_server_busy(void)
 
 /* ---- start and stop ---- */
 
-/* Opens the listening socket of address:port, or says why not and returns -1. */
-static int
-open_socket(const char *listen_option)
+/* For all threads: what requests may be like. */
+void
+shim_server_init(const ShimOptions *options)
 {
-	char host[256];
-	const char *colon = strrchr(listen_option, ':');
-	size_t length = colon ? (size_t) (colon - listen_option) : 0;
-	struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
-	struct addrinfo *address = NULL;
-	int yes = 1;
-	int fd;
-
-	if (colon == NULL || length >= sizeof(host))
-	{
-		shim_log(SHIM_ERROR, "--listen takes address:port, not \"%s\"", listen_option);
-		return -1;
-	}
-	memcpy(host, listen_option, length);
-	host[length] = '\0';
-	if (length > 1 && host[0] == '[' && host[length - 1] == ']')
-	{
-		memmove(host, host + 1, length - 2);
-		host[length - 2] = '\0';
-	}
-	if (getaddrinfo(host[0] ? host : NULL, colon + 1, &hints, &address) != 0)
-	{
-		shim_log(SHIM_ERROR, "--listen: \"%s\" is not an address", listen_option);
-		return -1;
-	}
-	fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd >= 0)
-		(void) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-	if (fd < 0 || bind(fd, address->ai_addr, address->ai_addrlen) != 0 || listen(fd, 1024) != 0)
-	{
-		shim_log(SHIM_ERROR, "cannot listen on %s: %m", listen_option);
-		if (fd >= 0)
-			close(fd);
-		fd = -1;
-	}
-	freeaddrinfo(address);
-	return fd;
-}
-
-static void
-report_address(int fd)
-{
-	struct sockaddr_storage address;
-	socklen_t length = sizeof(address);
-	char host[NI_MAXHOST];
-	char port[NI_MAXSERV];
-
-	if (getsockname(fd, (struct sockaddr *) &address, &length) != 0 ||
-		getnameinfo((struct sockaddr *) &address, length, host, sizeof(host), port, sizeof(port),
-					NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-		return;
-	fprintf(stderr,
-			address.ss_family == AF_INET6 ? "intake-shim: listening on http://[%s]:%s\n"
-										  : "intake-shim: listening on http://%s:%s\n",
-			host, port);
-}
-
-/* Starts to listen, and keeps the options. Returns false when it cannot, having said why. */
-bool
-shim_server_start(const ShimOptions *options)
-{
-	int fd = open_socket(options->listen);
-
-	if (fd < 0)
-		return false;
 	max_body = options->max_body;
+	max_clients = options->max_connections;
 	trusted_proxies = &options->trusted_proxies;
 	shim_connection_init(options->request_timeout);
-	daemon_handle =
-		MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle, NULL,
-						 MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-						 (unsigned) options->max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-						 (size_t) HEADER_MEMORY, MHD_OPTION_URI_LOG_CALLBACK, begin, NULL,
-						 MHD_OPTION_NOTIFY_COMPLETED, finish, NULL, MHD_OPTION_NOTIFY_CONNECTION,
-						 notify_connection, NULL, MHD_OPTION_END);
-	if (daemon_handle == NULL)
-	{
-		shim_log(SHIM_ERROR, "the HTTP server did not start");
-		return false;
-	}
-	report_address(fd);
-	return true;
 }
 
-/* Accepts no connection any more, and keeps none behind the answer that is on its way. */
+/* Makes a thread's server. Returns false when it cannot, having said why. */
+bool
+shim_server_start(void)
+{
+	daemon_handle = MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, handle,
+		NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned) max_clients,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) HEADER_MEMORY, MHD_OPTION_URI_LOG_CALLBACK,
+		begin, NULL, MHD_OPTION_NOTIFY_COMPLETED, finish, NULL, MHD_OPTION_NOTIFY_CONNECTION,
+		notify_connection, NULL, MHD_OPTION_END);
+	if (daemon_handle == NULL)
+		shim_log(SHIM_ERROR, "the HTTP server did not start");
+	return daemon_handle != NULL;
+}
+
+/* Keeps no connection behind the answer that is on its way. */
 void
 shim_server_drain(void)
 {
-	MHD_socket fd = MHD_quiesce_daemon(daemon_handle);
-
-	if (fd != MHD_INVALID_SOCKET)
-		close(fd);
 	draining = true;
 }

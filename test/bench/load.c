@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 #define MOST_TIMES 4000000
-#define MOST_PER_SECOND 40000   /* that are signed beforehand */
+#define MOST_PER_SECOND 80000   /* that are signed beforehand */
 #define MOST_MEMORY (1UL << 30) /* of requests signed beforehand */
 #define MOST_BODY (1 << 20)
 #define MOST_HEADERS 4096

@@ -135,6 +135,34 @@ like(slurp_file($node->logfile), qr/source "x" would reject everything/, 'a secr
 unlike(slurp_file($node->logfile) . slurp_file($node->basedir . '/shim1.log'), qr/a secret for tests/, 'no secret in a log');
 
 stop_shim($other);
+
+# A call that has to wait holds up nobody else.
+for my $threads (1, 2)
+{
+	my $held = start_shim($node, '--threads', $threads);
+	my $body = body_of("held$threads");
+	my $signature = hmac_sha256_hex($body, SECRET);
+	my ($in, $out) = (qq{BEGIN; SELECT status FROM intake.ingest('src', '{"X-Signature": "$signature"}', '$body');\n}, '');
+	my $session = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('postgres') ], '<', \$in, '>', \$out);
+	wait_for(sub { $session->pump_nb; $out =~ /200/ }, 'the key is taken by a transaction that is not over');
+	pipe my $reader, my $writer or die;
+	if (fork == 0)
+	{
+		print $writer post("$held/webhooks/src", body_of("held$threads"))->{content};
+		close $writer;
+		POSIX::_exit(0);
+	}
+	close $writer;
+	wait_for_sql($node, "SELECT count(*) = 1 FROM pg_stat_activity WHERE usename = 'gateway' AND wait_event_type = 'Lock'");
+	my @statuses = map { post("$held/webhooks/src", body_of("past$threads-$_"))->{status} } 1 .. 20;
+	is("@statuses", join(' ', (200) x 20), "$threads threads: the others are served");
+	$in .= "COMMIT;\n\\q\n";
+	$session->finish;
+	like(readline($reader), qr/already_accepted/, 'and it is answered when it can be');
+	wait;
+	stop_shim($held);
+}
+
 $node->stop;
 # One of the shim's two connections cannot be made: the other one serves, and nobody waits for both.
 {
