@@ -2,12 +2,12 @@
  * database.c
  *		The connections to PostgreSQL. Knows nothing of HTTP.
  *
- * Each thread has its own. One that is up belongs to the thread's loop, which never waits for it. It
- * takes a batch, makes one call of intake.receive of it, and answers when the server has said
- * that the transaction is over and committed. Whatever fails is answered 503, and the
+ * Each thread has its own. One that is up belongs to the thread's loop, which never waits for
+ * it. It takes a batch, makes one call of intake.receive of it, and answers when the server has
+ * said that the transaction is over and committed. Whatever fails is answered 503, and the
  * connection is given up: the sender tries again, and the event's key makes that safe.
  *
- *		UNUSED	not needed so far; a thread begins with one, and opens another when a call is slow
+ *		UNUSED	not needed so far: a thread begins with one, and opens another when a call is slow
  *		DOWN	a helper cancels what is late, closes, and connects anew, however long it takes
  *		IDLE	the loop watches whether the server closes it
  *		BUSY	a batch is under way

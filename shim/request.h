@@ -3,7 +3,7 @@
  *		One HTTP request on its way through the daemon.
  *
  *		server		makes it, fills it in, and submits it to the batch queue
- *		batch		holds it while every database connection is busy
+ *		batch		holds it while a call of its thread is under way
  *		database	sets the answers of a batch and calls done, and never touches it again
  *		server		sends the answer and frees it
  */

@@ -7,9 +7,9 @@
  * submitted and its connection suspended; when its answer is there it is resumed, and the
  * library calls handle() again, which sends the answer.
  *
- * Each thread has a server, which runs in the thread's loop (main.c), not in the library's own, which would be woken by each
- * answer and looks at every connection each time (or, with epoll, hangs when 128 sockets are
- * ready at once).
+ * Each thread has a server, which runs in the thread's loop (main.c). The library's own loop is
+ * woken by each answer and looks at every connection each time (or, with epoll, hangs when 128
+ * sockets are ready at once).
  */
 #include <microhttpd.h>
 #include <stdlib.h>
