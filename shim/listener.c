@@ -29,7 +29,7 @@ static atomic_int serving; /* threads */
 static _Thread_local int own_clients;
 static _Thread_local bool own_serving;
 static _Thread_local bool passed; /* a client on to the others, the last time */
-static _Thread_local double paused_until;
+static _Thread_local double paused_until; /* 0 when the last client was let in */
 
 /* ---- the socket ---- */
 
@@ -162,18 +162,19 @@ shim_listener_accept(struct sockaddr_storage *address, socklen_t *length)
 	int fd = -1;
 
 	*length = sizeof(*address);
-	paused_until = 0;
 	errno = 0;
 	if (atomic_fetch_add(&clients, 1) < max_clients)
 		fd = accept4(listening, (struct sockaddr *) address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0)
 	{
 		own_clients++;
+		paused_until = 0;
 		return fd;
 	}
 	if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
 	{
-		shim_log(SHIM_WARNING, "cannot accept a client: %m");
+		if (paused_until == 0)
+			shim_log(SHIM_WARNING, "cannot accept a client: %m");
 		paused_until = shim_metrics_clock() + PAUSE;
 	}
 	atomic_fetch_sub(&clients, 1);
