@@ -28,7 +28,7 @@ static atomic_int serving; /* threads */
 
 static _Thread_local int own_clients;
 static _Thread_local bool own_serving;
-static _Thread_local bool passed; /* a client on to the others, the last time */
+static _Thread_local bool passed;         /* a client on to the others, the last time */
 static _Thread_local double paused_until; /* 0 when the last client was let in */
 
 /* ---- the socket ---- */
