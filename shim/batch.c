@@ -107,11 +107,11 @@ take(size_t most, size_t most_bytes)
 	return batch;
 }
 
-/* Takes a batch; NULL when it is better to wait, or nothing is there. */
+/* Takes a batch: only when shim_batch_wait says that there is one. */
 ShimRequest *
 shim_batch_take(void)
 {
-	return shim_batch_wait() > 0 ? NULL : take(max_count, MAX_BATCH_BYTES);
+	return take(max_count, MAX_BATCH_BYTES);
 }
 
 /* Hands back a batch that has its answers. */

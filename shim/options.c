@@ -37,8 +37,9 @@ typedef struct Option
 #define FIELD(name) offsetof(ShimOptions, name)
 
 static const Option table[] = {
-	{"connections", "INTAKE_CONNECTIONS", "N", "2", "connections to the database, for each thread",
-	 OPTION_NUMBER, FIELD(connections), 1, 64},
+	{"connections", "INTAKE_CONNECTIONS", "N", "2",
+	 "connections to the database, at most, for each thread", OPTION_NUMBER, FIELD(connections), 1,
+	 64},
 	{"dsn", "INTAKE_DSN", "CONNINFO", "", "libpq connection string; empty: libpq's environment",
 	 OPTION_TEXT, FIELD(dsn), 0, 0},
 	{"listen", "INTAKE_LISTEN", "ADDRESS:PORT", "127.0.0.1:8080",
