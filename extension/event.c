@@ -23,7 +23,6 @@
 #include "registry.h"
 #include "room.h"
 #include "scheme.h"
-#include "space.h"
 #include "table.h"
 
 #define WARY_CALLS 100 /* that look for keys first, after the last duplicate */
@@ -178,7 +177,7 @@ add_key(IntakeTable *keys, int32 source_id, IntakeSlice key, int64 event_id)
 	bool nulls[Natts_event_key] = {0};
 
 	fill_key(values, source_id, key, event_id);
-	intake_table_add(keys, values, nulls);
+	intake_table_add(keys, values, nulls, NULL);
 }
 
 /* Sets fresh of the events that are not there yet, and id and replayed of the others. */
@@ -212,7 +211,7 @@ take_free_keys(IntakeEvent **events, int count)
 	bool free;
 
 	intake_table_open(&keys, intake_table_oid("event_key"));
-	intake_space_reserve(keys.relation);
+	keys.grows = true;
 	if (wary > 0)
 		find_events(&keys, events, count);
 	for (int i = 0; i < count; i++)
@@ -250,7 +249,7 @@ add_event(IntakeTable *table, const IntakeEvent *event)
 	INTAKE_COLUMN(values, event_type) = event->type.data ? text_datum(event->type) : (Datum) 0;
 	INTAKE_COLUMN(values, event_headers) = JsonbPGetDatum(event->headers);
 	INTAKE_COLUMN(values, event_body) = text_datum(event->body);
-	intake_table_add(table, values, nulls);
+	intake_table_add(table, values, nulls, NULL);
 }
 
 static void
@@ -270,7 +269,7 @@ insert_events(IntakeEvent **events, int count)
 			if (low >= 0)
 				intake_table_close(&table);
 			intake_table_open(&table, intake_table_partition("event", id));
-			intake_space_reserve(table.relation);
+			table.grows = true;
 			low = id - id % INTAKE_PARTITION_ROWS;
 		}
 		add_event(&table, events[i]);
@@ -392,7 +391,7 @@ intake_event_store(IntakeEvent **events, int count, bool hasty)
 	insert_events(events, count);
 
 	intake_table_open(&queue, intake_table_oid("queue"));
-	intake_space_reserve(queue.relation);
+	queue.grows = true;
 	for (int i = 0; i < count; i++)
 	{
 		if (events[i]->fresh)

@@ -57,7 +57,7 @@ intake_room_enqueue(IntakeTable *queue, int32 workflow_id, int64 job_id, int64 e
 	INTAKE_COLUMN(values, queue_event_id) = Int64GetDatum(event_id);
 	INTAKE_COLUMN(values, queue_workflow_id) = Int32GetDatum(workflow_id);
 	INTAKE_COLUMN(values, queue_attempts) = Int32GetDatum(attempts);
-	intake_table_add(queue, values, nulls);
+	intake_table_add(queue, values, nulls, NULL);
 	intake_lane_announce(workflow_id, position);
 	return job_id;
 }
@@ -151,14 +151,12 @@ intake_room_claim(IntakeLane *lane, int32 workflow_id, int64 lease, int most, In
 			TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 		INTAKE_COLUMN(values, running_workflow_id) = Int32GetDatum(job.workflow_id);
 		INTAKE_COLUMN(values, running_attempts) = Int32GetDatum(job.attempts);
-		intake_table_add(&running, values, nulls);
-		jobs[claimed++] = job;
+		jobs[claimed] = job;
+		intake_table_add(&running, values, nulls, &jobs[claimed++].tid);
 	}
 	if (!intake_table_flush(&running))
 		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
 						errmsg("a job of the queue is in table \"running\" already")));
-	for (int i = 0; i < claimed; i++)
-		jobs[i].tid = running.rows[i]->tts_tid;
 	intake_table_close(&running);
 	intake_table_close(&queue);
 	PopActiveSnapshot();

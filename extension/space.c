@@ -23,7 +23,8 @@
 
 #if PG_VERSION_NUM < 160000
 
-#define MOST_PAGES 64 /* a process may hold 200 locks of that kind */
+#define MOST_PAGES 64  /* a process may hold 200 locks of that kind */
+#define SPARE_PAGES 32 /* for the rows that two or three processes insert at a time */
 
 /* Reserves COUNT blocks from START on in the file; false when the file system cannot. */
 static bool
@@ -46,7 +47,7 @@ reserve(Relation relation, BlockNumber start, int count)
 }
 
 /*
- * Makes a table longer where this process has come to its last page. When that is not
+ * Makes a table longer where this process has come near its end. When that is not
  * possible, nothing happens: the next row makes it longer, or says why not.
  *
  * The new pages are locked before others can see that the table is longer: whoever tries the
@@ -61,7 +62,8 @@ intake_space_reserve(Relation relation)
 	bool reserved;
 	int count;
 
-	if (target == InvalidBlockNumber || target + 1 < RelationGetNumberOfBlocks(relation) ||
+	if (target == InvalidBlockNumber ||
+		target + SPARE_PAGES < RelationGetNumberOfBlocks(relation) ||
 		!ConditionalLockRelationForExtension(relation, ExclusiveLock))
 		return;
 	start = RelationGetNumberOfBlocks(relation);

@@ -23,6 +23,7 @@
 
 #include "intake.h"
 #include "owner.h"
+#include "space.h"
 #include "table.h"
 
 /* The OID of table NAME of the extension. Raises an error when there is none. */
@@ -90,8 +91,9 @@ intake_table_open(IntakeTable *table, Oid relation)
 	InitResultRelInfo(table->info, table->relation, 0, NULL, 0);
 	ExecOpenIndices(table->info, true);
 	table->slot = table_slot_create(table->relation, NULL);
-	table->rows = NULL;
 	table->n_rows = table->n_slots = 0;
+	table->taken = false;
+	table->grows = false;
 }
 
 static void
@@ -118,49 +120,58 @@ intake_table_insert(IntakeTable *table, const Datum *values, const bool *nulls)
 	ResetPerTupleExprContext(table->estate);
 }
 
+/* Inserts the rows that wait, unless all is to be undone. */
 static void
-make_slots(IntakeTable *table)
+insert_rows(IntakeTable *table)
 {
-	MemoryContext old = MemoryContextSwitchTo(table->estate->es_query_cxt);
-	int n = table->n_slots ? 2 * table->n_slots : 16;
+	int count = table->taken ? 0 : table->n_rows;
 
-	table->rows = table->rows ? repalloc(table->rows, n * sizeof(TupleTableSlot *))
-							  : palloc(n * sizeof(TupleTableSlot *));
-	while (table->n_slots < n)
-		table->rows[table->n_slots++] = table_slot_create(table->relation, NULL);
-	MemoryContextSwitchTo(old);
+	table->n_rows = 0;
+	if (count == 0)
+		return;
+	if (table->grows)
+		intake_space_reserve(table->relation);
+	table_multi_insert(table->relation, table->rows, count, GetCurrentCommandId(true), 0, NULL);
+	for (int i = 0; i < count && !table->taken; i++)
+	{
+		if (table->places[i] != NULL)
+			*table->places[i] = table->rows[i]->tts_tid;
+		ExecInsertIndexTuples(table->info, table->rows[i], table->estate, false, true,
+							  &table->taken, NIL);
+		ResetPerTupleExprContext(table->estate);
+	}
 }
 
-/* Adds a row to those that intake_table_flush inserts. What VALUES point to stays until then. */
+/*
+ * Adds a row to those that are inserted together, page by page instead of one by one, at
+ * intake_table_flush or before. What VALUES point to stays until then, and PLACE, unless it is
+ * NULL, receives the row's place.
+ */
 void
-intake_table_add(IntakeTable *table, const Datum *values, const bool *nulls)
+intake_table_add(IntakeTable *table, const Datum *values, const bool *nulls, ItemPointer place)
 {
+	if (table->n_rows == INTAKE_TABLE_ROWS)
+		insert_rows(table);
 	if (table->n_rows == table->n_slots)
-		make_slots(table);
+	{
+		MemoryContext old = MemoryContextSwitchTo(table->estate->es_query_cxt);
+
+		table->rows[table->n_slots++] = table_slot_create(table->relation, NULL);
+		MemoryContextSwitchTo(old);
+	}
+	table->places[table->n_rows] = place;
 	store_values(table->rows[table->n_rows++], values, nulls);
 }
 
 /*
- * Inserts the rows that were added, page by page instead of one by one, and leaves their
- * places in table->rows[]->tts_tid. Waits for nobody. Returns false when the key of a row was
- * taken, maybe by a transaction in progress: the caller has to undo this.
+ * Inserts the rows that were added and are not there yet. Waits for nobody. Returns false when
+ * the key of a row was taken, maybe by a transaction in progress: the caller has to undo this.
  */
 bool
 intake_table_flush(IntakeTable *table)
 {
-	bool taken = false;
-
-	if (table->n_rows == 0)
-		return true;
-	table_multi_insert(table->relation, table->rows, table->n_rows, GetCurrentCommandId(true), 0,
-					   NULL);
-	for (int i = 0; i < table->n_rows && !taken; i++)
-	{
-		ExecInsertIndexTuples(table->info, table->rows[i], table->estate, false, true, &taken, NIL);
-		ResetPerTupleExprContext(table->estate);
-	}
-	table->n_rows = 0;
-	return !taken;
+	insert_rows(table);
+	return !table->taken;
 }
 
 /*

@@ -15,15 +15,20 @@
 #include "nodes/execnodes.h"
 #include "storage/itemptr.h"
 
+#define INTAKE_TABLE_ROWS 32 /* that are inserted together, at most */
+
 typedef struct IntakeTable
 {
 	Relation relation; /* open, RowExclusiveLock */
 	EState *estate;
 	ResultRelInfo *info; /* its indexes are open */
 	TupleTableSlot *slot;
-	TupleTableSlot **rows; /* added, and then inserted by intake_table_flush */
+	bool grows;                              /* in large steps: where it only grows */
+	TupleTableSlot *rows[INTAKE_TABLE_ROWS]; /* added and not inserted yet */
+	ItemPointer places[INTAKE_TABLE_ROWS];   /* what receives their places */
 	int n_rows;
 	int n_slots; /* that rows has */
+	bool taken;  /* a key of those that were inserted was there already */
 } IntakeTable;
 
 typedef struct IntakeScan
@@ -39,7 +44,8 @@ extern Oid intake_table_partition(const char *parent, int64 id);
 
 extern void intake_table_open(IntakeTable *table, Oid relation);
 extern void intake_table_insert(IntakeTable *table, const Datum *values, const bool *nulls);
-extern void intake_table_add(IntakeTable *table, const Datum *values, const bool *nulls);
+extern void intake_table_add(IntakeTable *table, const Datum *values, const bool *nulls,
+							 ItemPointer place);
 extern bool intake_table_flush(IntakeTable *table);
 extern bool intake_table_conflicts(IntakeTable *table, const Datum *values, const bool *nulls,
 								   ItemPointer conflict);

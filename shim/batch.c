@@ -14,18 +14,15 @@
 #include "metrics.h"
 
 #define MAX_BATCH_BYTES (8u << 20)
-#define EARLY 32      /* requests that are worth a call while more come in */
 #define PATIENCE 0.05 /* seconds that a request waits for the end of a call */
 
 static _Thread_local ShimRequest *first;
 static _Thread_local ShimRequest *last;
-static _Thread_local size_t count;
 static _Thread_local size_t under_way; /* requests that were taken and are not answered */
 static _Thread_local int connections;  /* that are up */
 
 static size_t max_count;
 static size_t max_bytes;
-static void (*ready)(void);
 
 /* Of the queues of all threads. */
 static atomic_size_t all_count;
@@ -37,11 +34,9 @@ weight(const ShimRequest *request)
 	return sizeof(ShimRequest) + request->body.length + request->headers.length;
 }
 
-/* READY is called when there is a batch that should not wait for the requests that come in now. */
 void
-shim_batch_init(size_t max_requests, size_t max_queue, void (*call_when_ready)(void))
+shim_batch_init(size_t max_requests, size_t max_queue)
 {
-	ready = call_when_ready;
 	max_count = max_requests;
 	max_bytes = max_queue;
 }
@@ -63,11 +58,8 @@ shim_batch_submit(ShimRequest *request)
 	else
 		last->next = request;
 	last = request;
-	count++;
 	atomic_fetch_add(&all_count, 1);
 	atomic_fetch_add(&all_bytes, weight(request));
-	if (count >= EARLY && under_way == 0)
-		ready();
 	return true;
 }
 
@@ -100,7 +92,6 @@ take(size_t most, size_t most_bytes)
 	}
 	first = request->next;
 	request->next = NULL;
-	count -= taken;
 	under_way += taken;
 	atomic_fetch_sub(&all_count, taken);
 	atomic_fetch_sub(&all_bytes, taken_bytes);

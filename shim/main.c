@@ -35,11 +35,10 @@ turn(int stop)
 		seconds = shim_database_timeout();
 	(void) poll(pollers, (nfds_t) count, seconds > 0 ? (int) (seconds * 1000) + 1 : 0);
 	shim_database_run(&pollers[3]);
-	/* What waits goes to the database first, which works while the server does. */
-	shim_database_send();
 	shim_listener_serve(shim_batch_is_connected());
 	shim_server_accept(pollers[1].revents != 0);
 	shim_server_run();
+	/* Last: answers come before what is new, and a call takes all that has come by now. */
 	shim_database_send();
 	return pollers[2].revents != 0;
 }
@@ -91,7 +90,7 @@ main(int argc, char **argv)
 	(void) pthread_sigmask(SIG_BLOCK, &signals, NULL);
 
 	shim_options_read(argc, argv, &options);
-	shim_batch_init(options.max_batch, options.max_queue, shim_database_send);
+	shim_batch_init(options.max_batch, options.max_queue);
 	shim_database_init(options.dsn, options.connections, options.request_timeout);
 	shim_server_init(&options);
 	stop_fd = eventfd(0, EFD_CLOEXEC);

@@ -26,7 +26,7 @@
 #include "server.h"
 
 #define WEBHOOKS "/webhooks/"
-#define HEADER_MEMORY (32 * 1024)
+#define HEADER_MEMORY (24 * 1024) /* a connection; the library clears it after each request */
 #define RETRY_AFTER "5"
 
 typedef enum
