@@ -302,7 +302,6 @@ extract(IntakeDelivery *delivery, const IntakeVerdict *verdict)
 	event->headers = intake_payload_headers(delivery->request.headers, verdict->scheme,
 											delivery->secret ? delivery->secret->key.secret
 															 : (IntakeSlice){NULL, 0});
-	event->body = delivery->request.body;
 	event->replay_dead = source->replay_dead;
 	delivery->accepted = true;
 }

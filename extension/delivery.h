@@ -21,10 +21,10 @@ typedef struct IntakeDelivery
 	const char *peer; /* address of the sender, or NULL: it is not known */
 	IntakeSource *source;
 	IntakeSecret *secret; /* that verified it, or NULL */
-	IntakeEvent event;
-	bool accepted;       /* event is to be stored */
-	IntakeAnswer answer; /* for a handshake */
-	int status;          /* 0: not decided yet */
+	IntakeEvent event;    /* its body from the beginning */
+	bool accepted;        /* it is to be stored */
+	IntakeAnswer answer;  /* for a handshake */
+	int status;           /* 0: not decided yet */
 	const char *content_type;
 	const char *headers;
 	const char *body;

@@ -248,7 +248,7 @@ add_event(IntakeTable *table, const IntakeEvent *event)
 	INTAKE_COLUMN(nulls, event_type) = event->type.data == NULL;
 	INTAKE_COLUMN(values, event_type) = event->type.data ? text_datum(event->type) : (Datum) 0;
 	INTAKE_COLUMN(values, event_headers) = JsonbPGetDatum(event->headers);
-	INTAKE_COLUMN(values, event_body) = text_datum(event->body);
+	INTAKE_COLUMN(values, event_body) = event->body;
 	intake_table_add(table, values, nulls, NULL);
 }
 
@@ -321,7 +321,7 @@ dispatch(IntakeTable *queue, const IntakeEvent *event)
 			continue;
 		if (workflow->filter != NULL && !parsed)
 		{
-			payload = intake_payload_parse(event->body);
+			payload = intake_payload_parse(intake_payload_bytes(event->body));
 			parsed = true;
 		}
 		if (workflow->filter != NULL && !filter_matches(workflow->filter, payload))
@@ -425,8 +425,7 @@ intake_event_emit(const char *type, Jsonb *payload, IntakeSlice key, TimestampTz
 	event.type = intake_slice_cstr(type);
 	event.key = key;
 	event.headers = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
-	event.body.data = body.data;
-	event.body.len = body.len;
+	event.body = text_datum((IntakeSlice){body.data, body.len});
 	event.run_at = run_at;
 	intake_registry_refresh_workflows();
 	(void) intake_event_store(&events, 1, false);

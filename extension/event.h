@@ -22,7 +22,7 @@ typedef struct IntakeEvent
 	int32 secret_id;   /* 0: none */
 	char verified;     /* IntakeVerified */
 	Jsonb *headers;
-	IntakeSlice body;
+	Datum body;         /* a bytea */
 	TimestampTz run_at; /* of its jobs; 0: now */
 	bool replay_dead;   /* a duplicate re-arms dead jobs */
 	/* Set by intake_event_store: */

@@ -90,8 +90,7 @@ make_argument(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease,
 		ereport(ERROR, (errcode(ERRCODE_INTAKE_PERMANENT),
 						errmsg("event " INT64_FORMAT " of the job is not stored any more",
 							   job->event_id)));
-	payload =
-		intake_payload_parse((IntakeSlice){VARDATA_ANY(event.body), VARSIZE_ANY_EXHDR(event.body)});
+	payload = intake_payload_parse(intake_payload_bytes(PointerGetDatum(event.body)));
 	values[job_id] = Int64GetDatum(job->job_id);
 	values[job_event_id] = Int64GetDatum(job->event_id);
 	values[job_workflow] = CStringGetTextDatum(workflow->name);

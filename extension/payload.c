@@ -14,6 +14,15 @@
 
 PG_FUNCTION_INFO_V1(intake_sql_payload);
 
+/* What a text or a bytea holds. */
+IntakeSlice
+intake_payload_bytes(Datum datum)
+{
+	struct varlena *value = PG_DETOAST_DATUM_PACKED(datum);
+
+	return (IntakeSlice){VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
+}
+
 /* The body as jsonb, or NULL where it is not JSON that jsonb can hold. */
 Jsonb *
 intake_payload_parse(IntakeSlice body)
@@ -28,9 +37,7 @@ intake_payload_parse(IntakeSlice body)
 Datum
 intake_sql_payload(PG_FUNCTION_ARGS)
 {
-	bytea *body = PG_GETARG_BYTEA_PP(0);
-	IntakeSlice slice = {VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body)};
-	Jsonb *payload = intake_payload_parse(slice);
+	Jsonb *payload = intake_payload_parse(intake_payload_bytes(PG_GETARG_DATUM(0)));
 
 	if (payload == NULL)
 		PG_RETURN_NULL();
@@ -46,79 +53,85 @@ intake_payload_text_valid(IntakeSlice text)
 }
 
 /*
- * Appends bytes as UTF-8: as they are when they are that, and otherwise as ISO 8859-1, which
- * is what HTTP once gave header values. NUL bytes are left out.
+ * Bytes as UTF-8: as they are when they are that, and otherwise as ISO 8859-1, which is what HTTP
+ * once gave header values. NUL bytes are left out.
  */
-static void
-append_text(StringInfo out, IntakeSlice text)
+static IntakeSlice
+as_text(IntakeSlice bytes)
 {
-	if (intake_payload_text_valid(text))
+	char *out;
+	size_t n = 0;
+
+	if (intake_payload_text_valid(bytes))
+		return bytes;
+	out = palloc(2 * bytes.len);
+	for (size_t i = 0; i < bytes.len; i++)
 	{
-		appendBinaryStringInfo(out, text.data, text.len);
-		return;
-	}
-	for (size_t i = 0; i < text.len; i++)
-	{
-		unsigned char byte = text.data[i];
+		unsigned char byte = bytes.data[i];
 
 		if (byte >= 0x80)
 		{
-			appendStringInfoChar(out, 0xC0 | (byte >> 6));
-			appendStringInfoChar(out, 0x80 | (byte & 0x3F));
+			out[n++] = 0xC0 | (byte >> 6);
+			out[n++] = 0x80 | (byte & 0x3F);
 		}
 		else if (byte != 0)
-			appendStringInfoChar(out, byte);
+			out[n++] = byte;
 	}
+	return (IntakeSlice){out, n};
 }
 
-static JsonbValue
-string_value(StringInfo text)
+static IntakeSlice
+lower_case(IntakeSlice text)
 {
-	JsonbValue value;
+	char *out = palloc(text.len + 1);
 
-	value.type = jbvString;
-	value.val.string.val = text->data;
-	value.val.string.len = text->len;
-	return value;
+	for (size_t i = 0; i < text.len; i++)
+		out[i] = pg_ascii_tolower(text.data[i]);
+	return (IntakeSlice){out, text.len};
+}
+
+/* The values of a header that is there twice. */
+static IntakeSlice
+join(IntakeSlice first, IntakeSlice second)
+{
+	char *out = palloc(first.len + 2 + second.len);
+
+	memcpy(out, first.data, first.len);
+	memcpy(out + first.len, ", ", 2);
+	memcpy(out + first.len + 2, second.data, second.len);
+	return (IntakeSlice){out, first.len + 2 + second.len};
 }
 
 /* One header: its name in lower case, and its values so far. */
 typedef struct Header
 {
-	StringInfoData name;
-	StringInfoData value;
+	IntakeSlice name;
+	IntakeSlice value;
 } Header;
-
-static Header *
-find_header(Header *headers, int count, StringInfo name)
-{
-	for (int i = 0; i < count; i++)
-		if (headers[i].name.len == name->len &&
-			memcmp(headers[i].name.data, name->data, name->len) == 0)
-			return &headers[i];
-	return NULL;
-}
 
 static void
 collect_header(Header *headers, int *count, IntakeSlice name, IntakeSlice value)
 {
-	StringInfoData lower;
-	Header *header;
+	name = lower_case(as_text(name));
+	value = as_text(value);
+	for (int i = 0; i < *count; i++)
+		if (intake_slice_equal(headers[i].name, name))
+		{
+			headers[i].value = join(headers[i].value, value);
+			return;
+		}
+	headers[(*count)++] = (Header){name, value};
+}
 
-	initStringInfo(&lower);
-	append_text(&lower, name);
-	for (int i = 0; i < lower.len; i++)
-		lower.data[i] = pg_ascii_tolower(lower.data[i]);
-	header = find_header(headers, *count, &lower);
-	if (header == NULL)
-	{
-		header = &headers[(*count)++];
-		header->name = lower;
-		initStringInfo(&header->value);
-	}
-	else
-		appendStringInfoString(&header->value, ", ");
-	append_text(&header->value, value);
+static void
+push_string(JsonbParseState **state, JsonbIteratorToken token, IntakeSlice text)
+{
+	JsonbValue value;
+
+	value.type = jbvString;
+	value.val.string.val = unconstify(char *, text.data);
+	value.val.string.len = text.len;
+	pushJsonbValue(state, token, &value);
 }
 
 #define MAX_HEADERS 256
@@ -146,7 +159,6 @@ intake_payload_headers(IntakeSlice block, const IntakeScheme *scheme, IntakeSlic
 	IntakeSlice name;
 	IntakeSlice value;
 	JsonbParseState *state = NULL;
-	JsonbValue text;
 
 	while (count < MAX_HEADERS && intake_headers_next(&iterator, &name, &value))
 		if (!intake_scheme_header_is_credential(scheme, name) && !has_secret(value, secret))
@@ -155,10 +167,8 @@ intake_payload_headers(IntakeSlice block, const IntakeScheme *scheme, IntakeSlic
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < count; i++)
 	{
-		text = string_value(&headers[i].name);
-		pushJsonbValue(&state, WJB_KEY, &text);
-		text = string_value(&headers[i].value);
-		pushJsonbValue(&state, WJB_VALUE, &text);
+		push_string(&state, WJB_KEY, headers[i].name);
+		push_string(&state, WJB_VALUE, headers[i].value);
 	}
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }

@@ -12,6 +12,7 @@
 #include "scheme.h"
 #include "slice.h"
 
+extern IntakeSlice intake_payload_bytes(Datum datum);
 extern Jsonb *intake_payload_parse(IntakeSlice body);
 extern Jsonb *intake_payload_headers(IntakeSlice block, const IntakeScheme *scheme,
 									 IntakeSlice secret);

@@ -247,14 +247,6 @@ array_argument(FunctionCallInfo fcinfo, int number, Oid type, int *count)
 	return elements;
 }
 
-static IntakeSlice
-datum_slice(Datum datum)
-{
-	struct varlena *value = PG_DETOAST_DATUM_PACKED(datum);
-
-	return (IntakeSlice){VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
-}
-
 /* Now, in microseconds since the Unix epoch. */
 int64
 intake_receive_now(void)
@@ -307,11 +299,12 @@ intake_sql_receive(PG_FUNCTION_ARGS)
 	{
 		IntakeRequest *request = &deliveries[i].request;
 
-		request->method = datum_slice(columns[0][i]);
-		deliveries[i].source_name = datum_slice(columns[1][i]);
-		request->query = datum_slice(columns[2][i]);
-		request->headers = datum_slice(columns[3][i]);
-		request->body = datum_slice(columns[4][i]);
+		request->method = intake_payload_bytes(columns[0][i]);
+		deliveries[i].source_name = intake_payload_bytes(columns[1][i]);
+		request->query = intake_payload_bytes(columns[2][i]);
+		request->headers = intake_payload_bytes(columns[3][i]);
+		request->body = intake_payload_bytes(columns[4][i]);
+		deliveries[i].event.body = columns[4][i];
 		deliveries[i].peer = TextDatumGetCString(columns[5][i]);
 		request->now = intake_receive_now();
 	}

@@ -75,12 +75,9 @@ headers_argument(Jsonb *headers)
 static IntakeSlice
 text_argument(FunctionCallInfo fcinfo, int number)
 {
-	struct varlena *value;
-
 	if (PG_ARGISNULL(number))
 		return (IntakeSlice){NULL, 0};
-	value = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(number));
-	return (IntakeSlice){VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
+	return intake_payload_bytes(PG_GETARG_DATUM(number));
 }
 
 static void
@@ -123,6 +120,7 @@ intake_sql_ingest(PG_FUNCTION_ARGS)
 	delivery.source_name = text_argument(fcinfo, 0);
 	delivery.request.headers = headers_argument(PG_GETARG_JSONB_P(1));
 	delivery.request.body = text_argument(fcinfo, 2);
+	delivery.event.body = PG_GETARG_DATUM(2);
 	delivery.request.query = text_argument(fcinfo, 3);
 	delivery.request.method =
 		PG_ARGISNULL(4) ? intake_slice_cstr("POST") : text_argument(fcinfo, 4);
