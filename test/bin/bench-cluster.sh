@@ -35,17 +35,18 @@ query() { PGOPTIONS='-c client_min_messages=warning' psql -h "$socket" -p "$port
 median() { sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN {printf "%.2f", a / b}'; }
 
-# bench_cluster DIRECTORY PORT: starts a cluster there; sets socket. Its files of WAL are made, as
-# those of a server that has run for a while are.
+# bench_cluster DIRECTORY PORT: starts a cluster there; sets socket. As many files of WAL as a
+# server under load keeps are made before (4 GB of 16 MB); no checkpoint takes them away meanwhile.
 bench_cluster() {
 	cluster_init "$1"
-	cluster_start "$1" "$2" "-h '' -c min_wal_size=2GB -c max_wal_size=4GB -c shared_buffers=2GB -c pg_intake.executors=1"
+	cluster_start "$1" "$2" "-h '' -c min_wal_size=4GB -c shared_buffers=2GB -c pg_intake.executors=1"
 	socket=$(cluster_socket "$1")
 	[ "$(query -c 'SHOW fsync')" = on ] || fail "fsync is off"
-	for _ in $(seq 128); do
+	query -c "ALTER SYSTEM SET max_wal_size = '16GB'" -c 'SELECT pg_reload_conf()' >/dev/null
+	for _ in $(seq 256); do
 		echo "SELECT pg_logical_emit_message(false, 'bench', ''); SELECT pg_switch_wal();"
 	done | query >/dev/null
-	query -c CHECKPOINT
+	query -c CHECKPOINT -c "ALTER SYSTEM SET max_wal_size = '4GB'" -c 'SELECT pg_reload_conf()' >/dev/null
 	query >/dev/null <<-'SQL'
 		CREATE EXTENSION pg_intake CASCADE;
 		SELECT intake.create_source('bench', 'hmac', secret => 'bench');

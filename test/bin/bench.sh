@@ -74,11 +74,12 @@ half() {
 	column 1 "$@" | awk '{printf "%.0f", $1 / 2}'
 }
 
-# Runs at half of the maximal rate, where the time to an answer counts from when its request was due;
-# and a longer one, in which a checkpoint begins and ends, beside pgbench at half of its own rate.
+# Runs at half of the maximal rate, where the time to an answer counts from when its request was due,
+# once what the full rate has left in memory is written; and a longer one, in which a checkpoint begins and ends, beside pgbench at half of its own rate.
 latency() {
 	local rate round
 	rate=$(half "$dir/ours.64")
+	query -c CHECKPOINT
 	for round in $(seq "$ROUNDS"); do
 		load_once "half-$round" -c 64 -r "$rate" >>"$dir/ours.half"
 	done

@@ -62,6 +62,21 @@ SELECT status, content_type, regexp_replace(body, '[0-9]+', 'N') AS body FROM in
     ARRAY[convert_to('x-signature: ' || hex('q', 'secret') || E'\r\nx-id: q1\r\n', 'UTF8'), '\x00', '\xffff', '',
           convert_to('x-signature: ' || hex('q', 'secret') || E'\nx-id: q1\n', 'UTF8')],
     ARRAY['q', '', 'x', '', 'q']::bytea[], ARRAY['192.0.2.1', '', '::1', '', '192.0.2.1']);
+-- Larger batches, without and with keys that are there already, or that are in the batch twice.
+CREATE FUNCTION body(n int, first int, distinct_keys int) RETURNS bytea LANGUAGE sql AS $$ SELECT convert_to('m' || first / 1000 * 1000 + n % distinct_keys, 'UTF8') $$;
+CREATE FUNCTION send_many(first int, last int, distinct_keys int) RETURNS TABLE (status int, answer text, answers bigint, ids bigint) LANGUAGE sql AS $$
+    SELECT a.status, a.body::jsonb ->> 'status', count(*), count(DISTINCT a.body::jsonb ->> 'event_id') FROM intake.receive(
+        array_fill('POST'::bytea, ARRAY[last - first + 1]), array_fill('bytes'::bytea, ARRAY[last - first + 1]), array_fill(''::bytea, ARRAY[last - first + 1]),
+        (SELECT array_agg(convert_to(format(E'x-signature: %s\r\nx-id: many%s\r\n', hex(body(n, first, distinct_keys), 'secret'), first / 1000 * 1000 + n % distinct_keys), 'UTF8') ORDER BY n) FROM generate_series(first, last) n),
+        (SELECT array_agg(body(n, first, distinct_keys) ORDER BY n) FROM generate_series(first, last) n),
+        array_fill(''::text, ARRAY[last - first + 1])) a GROUP BY 1, 2 ORDER BY 1, 2 $$;
+SELECT * FROM send_many(1, 200, 1000);
+SELECT * FROM send_many(101, 300, 1000);
+SELECT * FROM send_many(301, 400, 1000);
+SELECT * FROM send_many(401, 433, 1000);
+SELECT * FROM send_many(2000, 2199, 150);
+SELECT count(*), count(DISTINCT key), count(DISTINCT id), bool_and(key = 'many' || substr(convert_from(body, 'UTF8'), 2)) AS own_bodies,
+    bool_and((SELECT count(*) FROM intake.event_key k WHERE k.event_id = e.id AND k.key = e.key) = 1) AS one_key_each FROM intake.events e WHERE source = 'bytes' AND key LIKE 'many%';
 SELECT count(*) FROM intake.receive('{}', '{}', '{}', '{}', '{}', '{}');
 SELECT intake.receive('{POST}', '{}', '{}', '{}', '{}', '{}');
 SELECT intake.receive('{NULL}', '{a}', '{a}', '{a}', '{a}', '{a}');
