@@ -90,24 +90,26 @@ lower_case(IntakeSlice text)
 	return (IntakeSlice){out, text.len};
 }
 
-/* The values of a header that is there twice. */
-static IntakeSlice
-join(IntakeSlice first, IntakeSlice second)
-{
-	char *out = palloc(first.len + 2 + second.len);
-
-	memcpy(out, first.data, first.len);
-	memcpy(out + first.len, ", ", 2);
-	memcpy(out + first.len + 2, second.data, second.len);
-	return (IntakeSlice){out, first.len + 2 + second.len};
-}
-
 /* One header: its name in lower case, and its values so far. */
 typedef struct Header
 {
 	IntakeSlice name;
 	IntakeSlice value;
+	StringInfo joined; /* where the value is, if there were several */
 } Header;
+
+static void
+join(Header *header, IntakeSlice value)
+{
+	if (header->joined == NULL)
+	{
+		header->joined = makeStringInfo();
+		appendBinaryStringInfo(header->joined, header->value.data, header->value.len);
+	}
+	appendStringInfoString(header->joined, ", ");
+	appendBinaryStringInfo(header->joined, value.data, value.len);
+	header->value = (IntakeSlice){header->joined->data, header->joined->len};
+}
 
 static void
 collect_header(Header *headers, int *count, IntakeSlice name, IntakeSlice value)
@@ -117,10 +119,10 @@ collect_header(Header *headers, int *count, IntakeSlice name, IntakeSlice value)
 	for (int i = 0; i < *count; i++)
 		if (intake_slice_equal(headers[i].name, name))
 		{
-			headers[i].value = join(headers[i].value, value);
+			join(&headers[i], value);
 			return;
 		}
-	headers[(*count)++] = (Header){name, value};
+	headers[(*count)++] = (Header){name, value, NULL};
 }
 
 static void

@@ -170,8 +170,12 @@ intake_table_add(IntakeTable *table, const Datum *values, const bool *nulls, Ite
 bool
 intake_table_flush(IntakeTable *table)
 {
+	bool taken;
+
 	insert_rows(table);
-	return !table->taken;
+	taken = table->taken;
+	table->taken = false;
+	return !taken;
 }
 
 /*

@@ -28,7 +28,7 @@ typedef struct IntakeTable
 	ItemPointer places[INTAKE_TABLE_ROWS];   /* what receives their places */
 	int n_rows;
 	int n_slots; /* that rows has */
-	bool taken;  /* a key of those that were inserted was there already */
+	bool taken;  /* a key of those inserted since the last flush was there already */
 } IntakeTable;
 
 typedef struct IntakeScan

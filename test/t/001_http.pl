@@ -19,6 +19,7 @@ is($answer->{headers}{'content-type'}, 'application/json', 'the answer is JSON')
 $answer = post($hook, body_of('k1'));
 is($answer->{status}, 200, 'the second delivery gets the same status');
 like($answer->{content}, qr/already_accepted/, 'and is told so');
+is(scalar(() = slurp_file($node->logfile) =~ /ERROR|could not be stored/g), 0, 'which nobody calls an error');
 is(post("$other/webhooks/src", body_of('k1'))->{content}, $answer->{content}, 'through another shim as well');
 
 my $good = hmac_sha256_hex(body_of('k2'), SECRET);
