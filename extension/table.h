@@ -23,7 +23,7 @@ typedef struct IntakeTable
 	EState *estate;
 	ResultRelInfo *info; /* its indexes are open */
 	TupleTableSlot *slot;
-	bool grows;                              /* in large steps: where it only grows */
+	bool grows; /* set by the caller: space is reserved for many rows */
 	TupleTableSlot *rows[INTAKE_TABLE_ROWS]; /* added and not inserted yet */
 	ItemPointer places[INTAKE_TABLE_ROWS];   /* what receives their places */
 	int n_rows;

@@ -22,6 +22,7 @@
 #include "config.h"
 #include "digest.h"
 #include "encoding.h"
+#include "payload.h"
 #include "vault.h"
 
 #define MOST_FILE 8192
@@ -169,12 +170,6 @@ make_bytea(IntakeSlice bytes)
 	return (bytea *) cstring_to_text_with_len(bytes.data, bytes.len);
 }
 
-static IntakeSlice
-bytea_slice(bytea *bytes)
-{
-	return (IntakeSlice){VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)};
-}
-
 /* ---- sealing ---- */
 
 /* Seals a secret. Palloc'ed. */
@@ -198,7 +193,7 @@ intake_vault_seal(IntakeSlice secret)
 								 PointerGetDatum(make_bytea(secret)),
 								 PointerGetDatum(make_bytea(vault.keys[0].key)),
 								 CStringGetTextDatum("cipher-algo=aes256, compress-algo=0"));
-	data = bytea_slice(DatumGetByteaPP(encrypted));
+	data = intake_payload_bytes(encrypted);
 	out = palloc(1 + KEY_NUMBER + data.len);
 	out[0] = 'e';
 	memcpy(out + 1, vault.keys[0].number, KEY_NUMBER);
@@ -219,7 +214,7 @@ is_encrypted(IntakeSlice sealed)
 char *
 intake_vault_unseal(bytea *sealed, char **problem)
 {
-	IntakeSlice slice = bytea_slice(sealed);
+	IntakeSlice slice = intake_payload_bytes(PointerGetDatum(sealed));
 	Vault vault;
 
 	if (slice.len > 0 && slice.data[0] == 'c')
@@ -249,9 +244,7 @@ intake_vault_unseal(bytea *sealed, char **problem)
 Datum
 intake_sql_seal(PG_FUNCTION_ARGS)
 {
-	text *secret = PG_GETARG_TEXT_PP(0);
-
-	PG_RETURN_BYTEA_P(intake_vault_seal(bytea_slice((bytea *) secret)));
+	PG_RETURN_BYTEA_P(intake_vault_seal(intake_payload_bytes(PG_GETARG_DATUM(0))));
 }
 
 /* SQL: what was sealed. */
@@ -279,7 +272,7 @@ number_text(const unsigned char *number)
 Datum
 intake_sql_sealed_with(PG_FUNCTION_ARGS)
 {
-	IntakeSlice sealed = bytea_slice(PG_GETARG_BYTEA_PP(0));
+	IntakeSlice sealed = intake_payload_bytes(PG_GETARG_DATUM(0));
 
 	if (!is_encrypted(sealed))
 		PG_RETURN_NULL();

@@ -75,7 +75,8 @@ half() {
 }
 
 # Runs at half of the maximal rate, where the time to an answer counts from when its request was due,
-# once what the full rate has left in memory is written; and a longer one, in which a checkpoint begins and ends, beside pgbench at half of its own rate.
+# once what the full rate has left in memory is written; and a longer one, in which a checkpoint
+# begins and ends, beside pgbench at half of its own rate.
 latency() {
 	local rate round
 	rate=$(half "$dir/ours.64")
