@@ -298,6 +298,7 @@ intake_sql_receive(PG_FUNCTION_ARGS)
 	for (int i = 0; i < count; i++)
 	{
 		IntakeRequest *request = &deliveries[i].request;
+		char *peer;
 
 		request->method = intake_payload_bytes(columns[0][i]);
 		deliveries[i].source_name = intake_payload_bytes(columns[1][i]);
@@ -305,7 +306,8 @@ intake_sql_receive(PG_FUNCTION_ARGS)
 		request->headers = intake_payload_bytes(columns[3][i]);
 		request->body = intake_payload_bytes(columns[4][i]);
 		deliveries[i].event.body = columns[4][i];
-		deliveries[i].peer = TextDatumGetCString(columns[5][i]);
+		peer = TextDatumGetCString(columns[5][i]);
+		deliveries[i].peer = peer[0] ? peer : NULL;
 		request->now = intake_receive_now();
 	}
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);

@@ -1,11 +1,12 @@
 /*
  * connection.c
- *		The clients' TCP connections, and an end for those that take too long.
+ *		The clients' connections, and an end for those that take too long.
  *
  * The HTTP library closes a connection that is silent for long, without a word, and never one
  * that sends a byte from time to time; and it cannot answer while a body is coming in. So the
  * server looks at every connection now and then. One that has begun to send a request, which
- * the kernel's count of received bytes tells, must complete it within the timeout, or it is
+ * the kernel's count of received bytes tells (of a Unix socket it has none: there it is when the
+ * request line was read), must complete it within the timeout, or it is
  * answered 408 on the bare socket and shut down. One that has sent nothing since the first
  * look after its last answer is idle, and may stay so for a while.
  *
@@ -30,6 +31,7 @@ struct ShimConnection
 	ShimConnection *next;
 	ShimConnection *previous;
 	int socket;
+	bool begun;    /* a request line was read */
 	bool busy;     /* a request is complete and not answered yet */
 	bool answered; /* since the last look */
 	double idle_since;
@@ -84,6 +86,15 @@ shim_connection_close(ShimConnection *connection)
 	free(connection);
 }
 
+/* A request has begun: its first line was read. */
+void
+shim_connection_begin(ShimConnection *connection)
+{
+	if (connection == NULL)
+		return;
+	connection->begun = true;
+}
+
 /* A request is complete: the client has done its part. */
 void
 shim_connection_busy(ShimConnection *connection)
@@ -99,7 +110,7 @@ shim_connection_idle(ShimConnection *connection)
 {
 	if (connection == NULL)
 		return;
-	connection->busy = false;
+	connection->begun = connection->busy = false;
 	connection->answered = true;
 }
 
@@ -137,7 +148,8 @@ look(ShimConnection *connection, double now)
 		connection->idle_since = now;
 		connection->bytes = bytes_received(connection->socket);
 	}
-	if (connection->begun_at == 0 && bytes_received(connection->socket) != connection->bytes)
+	if (connection->begun_at == 0 &&
+		(connection->begun || bytes_received(connection->socket) != connection->bytes))
 		connection->begun_at = now;
 	if (connection->begun_at != 0 && now - connection->begun_at > timeout)
 		refuse(connection, "408 Request Timeout");

@@ -1,6 +1,6 @@
 /*
  * connection.h
- *		The clients' TCP connections, and an end for those that take too long.
+ *		The clients' connections, and an end for those that take too long.
  */
 #ifndef SHIM_CONNECTION_H
 #define SHIM_CONNECTION_H
@@ -13,6 +13,7 @@ extern void shim_connection_init(double request_timeout);
 
 extern ShimConnection *shim_connection_open(int socket);
 extern void shim_connection_close(ShimConnection *connection);
+extern void shim_connection_begin(ShimConnection *connection);
 extern void shim_connection_busy(ShimConnection *connection);
 extern void shim_connection_idle(ShimConnection *connection);
 extern double shim_connection_look(void);

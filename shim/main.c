@@ -2,13 +2,15 @@
  * main.c
  *		intake-shim: forwards webhook requests to pg_intake, in batches.
  *
- * Each of a few threads serves a share of the clients in the loop below, with a queue and with
- * connections to the database of its own. They have little in common: the options, the socket
- * that clients connect to, and counters.
+ * The main thread lets clients in. Each of a few others serves a share of them in the loop below,
+ * with a queue and with connections to the database of its own. They have little in common: the
+ * options, and counters.
  */
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "batch.h"
@@ -36,7 +38,8 @@ turn(int stop)
 	(void) poll(pollers, (nfds_t) count, seconds > 0 ? (int) (seconds * 1000) + 1 : 0);
 	shim_database_run(&pollers[3]);
 	shim_listener_serve(shim_batch_is_connected());
-	shim_server_accept(pollers[1].revents != 0);
+	if (pollers[1].revents != 0)
+		shim_server_accept();
 	shim_server_run();
 	/* Last: answers come before what is new, and a call takes all that has come by now. */
 	shim_database_send();
@@ -57,6 +60,7 @@ drain(void)
 static void *
 serve(void *argument)
 {
+	shim_listener_join((int) (intptr_t) argument);
 	if (!shim_server_start())
 		_exit(1);
 	shim_database_start();
@@ -64,16 +68,20 @@ serve(void *argument)
 		;
 	drain();
 	shim_database_stop();
-	return argument;
+	return NULL;
 }
 
-/* Waits for one of SIGNALS. A second one ends the program at once. */
+/* Lets clients in until one of SIGNALS comes. A second one ends the program at once. */
 static void
-wait_for_signal(const sigset_t *signals)
+run(const sigset_t *signals)
 {
-	int signal;
+	struct signalfd_siginfo signal;
+	int signal_fd = signalfd(-1, signals, SFD_CLOEXEC);
 
-	(void) sigwait(signals, &signal);
+	if (signal_fd < 0)
+		_exit(1);
+	shim_listener_run(signal_fd);
+	(void) !read(signal_fd, &signal, sizeof(signal));
 	(void) pthread_sigmask(SIG_UNBLOCK, signals, NULL);
 }
 
@@ -94,13 +102,14 @@ main(int argc, char **argv)
 	shim_database_init(options.dsn, options.connections, options.request_timeout);
 	shim_server_init(&options);
 	stop_fd = eventfd(0, EFD_CLOEXEC);
-	if (stop_fd < 0 || !shim_listener_open(options.listen, options.max_connections))
+	if (stop_fd < 0 ||
+		!shim_listener_open(options.listen, options.threads, options.max_connections))
 		_exit(1);
 	for (int i = 0; i < options.threads; i++)
-		if (pthread_create(&threads[i], NULL, serve, NULL) != 0)
+		if (pthread_create(&threads[i], NULL, serve, (void *) (intptr_t) i) != 0)
 			_exit(1);
 
-	wait_for_signal(&signals);
+	run(&signals);
 	shim_log(SHIM_INFO, "stopping");
 	shim_listener_close();
 	(void) eventfd_write(stop_fd, 1);

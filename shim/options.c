@@ -43,8 +43,8 @@ static const Option table[] = {
 	{"dsn", "INTAKE_DSN", "CONNINFO", "", "libpq connection string; empty: libpq's environment",
 	 OPTION_TEXT, FIELD(dsn), 0, 0},
 	{"listen", "INTAKE_LISTEN", "ADDRESS:PORT", "127.0.0.1:8080",
-	 "where to listen; [::1]:8080 for IPv6, port 0 for any free one", OPTION_TEXT, FIELD(listen), 0,
-	 0},
+	 "where to listen; [::1]:8080 for IPv6, port 0 for any free one, unix:/path for a Unix socket",
+	 OPTION_TEXT, FIELD(listen), 0, 0},
 	{"log-level", "INTAKE_LOG_LEVEL", "LEVEL", "info", "error, warning, info or debug",
 	 OPTION_LEVEL, 0, 0, 0},
 	{"max-batch", "INTAKE_MAX_BATCH", "N", "256", "requests in one call to the database",
@@ -61,7 +61,8 @@ static const Option table[] = {
 	{"threads", "INTAKE_THREADS", "N", "2", "threads, each with its share of the clients",
 	 OPTION_NUMBER, FIELD(threads), 1, SHIM_MAX_THREADS},
 	{"trusted-proxy", "INTAKE_TRUSTED_PROXY", "CIDR,...", "",
-	 "proxies whose X-Forwarded-For or Forwarded is believed: 10.0.0.0/8,2001:db8::1; may be repeated",
+	 "proxies whose X-Forwarded-For or Forwarded is believed: 10.0.0.0/8,2001:db8::1, or unix: for those "
+	 "that come by a Unix socket; may be repeated",
 	 OPTION_RANGES, FIELD(trusted_proxies), 0, 0},
 };
 
@@ -156,7 +157,7 @@ static void
 set_from_command_line(const Option *option, const char *value, ShimOptions *options)
 {
 	if (option->kind == OPTION_RANGES && !given[option - table])
-		((ShimTrust *) ((char *) options + option->offset))->count = 0;
+		*(ShimTrust *) ((char *) options + option->offset) = (ShimTrust){0};
 	given[option - table] = true;
 	set(option, value, options);
 }

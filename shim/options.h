@@ -7,13 +7,12 @@
 
 #include <stddef.h>
 
+#include "listener.h"
 #include "peer.h"
-
-#define SHIM_MAX_THREADS 64
 
 typedef struct ShimOptions
 {
-	const char *listen;     /* address:port */
+	const char *listen;     /* address:port or unix:path */
 	const char *dsn;        /* of libpq */
 	int connections;        /* to the database, of each thread */
 	size_t max_batch;       /* requests in one call */

@@ -26,7 +26,10 @@ typedef bool (*ReadElement)(IntakeSlice element, IntakeAddress *address);
 
 /* ---- whom to believe ---- */
 
-/* Adds addresses and ranges with commas between them. Returns false when one is not valid. */
+/*
+ * Adds addresses and ranges with commas between them, "unix:" for whoever comes by a Unix socket.
+ * Returns false when one is not valid.
+ */
 bool
 shim_peer_trust(ShimTrust *trust, const char *list)
 {
@@ -39,6 +42,11 @@ shim_peer_trust(ShimTrust *trust, const char *list)
 	{
 		IntakeSlice text = intake_slice_trim(intake_slice_cut(rest, ",", &rest));
 
+		if (intake_slice_equal(text, intake_slice_cstr("unix:")))
+		{
+			trust->unix_sockets = true;
+			continue;
+		}
 		if (!intake_range_parse(text, &range))
 			return false;
 		trust->ranges = realloc(trust->ranges, (trust->count + 1) * sizeof(range));
@@ -52,6 +60,8 @@ shim_peer_trust(ShimTrust *trust, const char *list)
 static bool
 is_trusted(const ShimTrust *trust, const IntakeAddress *address)
 {
+	if (address->family == AF_UNIX)
+		return trust->unix_sockets;
 	for (size_t i = 0; i < trust->count; i++)
 		if (intake_range_has(&trust->ranges[i], address))
 			return true;
@@ -264,23 +274,18 @@ read_headers(const ShimTrust *trust, IntakeSlice headers, IntakeAddress nearest)
 
 /*
  * Writes the address of who has sent a request that came from SOCKET with these header lines
- * ("Name: value\r\n"), terminated; "" when the socket is not one of IP.
+ * ("Name: value\r\n"), terminated; "" when it came by a Unix socket and the headers do not say.
  */
 void
 shim_peer_find(const ShimTrust *trust, const struct sockaddr *socket, IntakeSlice headers,
 			   char *out, size_t size)
 {
-	IntakeAddress address;
+	IntakeAddress address = {.family = AF_UNIX};
 
 	if (socket->sa_family == AF_INET)
 		address = intake_address_of(AF_INET, &((const struct sockaddr_in *) socket)->sin_addr);
 	else if (socket->sa_family == AF_INET6)
 		address = intake_address_of(AF_INET6, &((const struct sockaddr_in6 *) socket)->sin6_addr);
-	else
-	{
-		out[0] = '\0';
-		return;
-	}
 	if (is_trusted(trust, &address))
 		address = read_headers(trust, headers, address);
 	(void) intake_address_print(&address, out, size);

@@ -14,6 +14,7 @@ typedef struct ShimTrust
 {
 	IntakeRange *ranges; /* malloc'ed */
 	size_t count;
+	bool unix_sockets; /* who comes by one */
 } ShimTrust;
 
 extern bool shim_peer_trust(ShimTrust *trust, const char *list);

@@ -293,6 +293,7 @@ begin(void *closure, const char *target, struct MHD_Connection *connection)
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	exchange->connection = connection;
 	exchange->client = info ? info->socket_context : NULL;
+	shim_connection_begin(exchange->client);
 	exchange->request.target = strdup(target);
 	exchanges++;
 	return exchange;
@@ -400,15 +401,15 @@ notify_connection(void *closure, struct MHD_Connection *connection, void **conte
 
 /* ---- what the loop calls ---- */
 
-/* Takes over clients, if one WAITS to be let in, as far as they are for this thread. */
+/* Takes over the clients that have come to this thread. */
 void
-shim_server_accept(bool waits)
+shim_server_accept(void)
 {
 	struct sockaddr_storage address;
 	socklen_t length;
 	int fd;
 
-	while (shim_listener_is_turn(waits) && (fd = shim_listener_accept(&address, &length)) >= 0)
+	while ((fd = shim_listener_take(&address, &length)) >= 0)
 		if (MHD_add_connection(daemon_handle, fd, (struct sockaddr *) &address, length) != MHD_YES)
 			shim_listener_leave();
 }

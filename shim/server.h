@@ -11,7 +11,7 @@
 
 extern void shim_server_init(const ShimOptions *options);
 extern bool shim_server_start(void);
-extern void shim_server_accept(bool waits);
+extern void shim_server_accept(void);
 extern int shim_server_fd(void);
 extern double shim_server_timeout(void);
 extern void shim_server_run(void);

@@ -5,7 +5,7 @@ CREATE FUNCTION intake.receive(methods bytea[], sources bytea[], queries bytea[]
     AS 'MODULE_PATHNAME', 'intake_sql_receive' LANGUAGE c VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION intake.receive(bytea[], bytea[], bytea[], bytea[], bytea[], text[]) IS
-    'One batch of raw HTTP requests, in arrays of the same length: methods, last parts of the path, query strings, header blocks ("Name: value\r\n" lines), bodies, addresses of the senders. Returns one answer for each, in order. Events are stored when the caller''s transaction commits. For the shim';
+    'One batch of raw HTTP requests, in arrays of the same length: methods, last parts of the path, query strings, header blocks ("Name: value\r\n" lines), bodies, addresses of the senders (empty: not known). Returns one answer for each, in order. Events are stored when the caller''s transaction commits. For the shim';
 
 CREATE FUNCTION intake.ingest(source text, headers jsonb, body bytea, query text DEFAULT '',
     method text DEFAULT 'POST', peer text DEFAULT NULL) RETURNS intake.answer

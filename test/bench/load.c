@@ -4,9 +4,9 @@
  *		fast they were answered.
  *
  *		load [-c CONNECTIONS] [-t SECONDS] [-b BODY_BYTES] [-d DISTINCT] [-r RATE] [-i IDLE]
- *			PORT PATH SECRET PREFIX
+ *			SERVER PATH SECRET PREFIX
  *
- * The requests are signed before the clock starts; their keys begin with PREFIX. Each
+ * SERVER is a port, or the path of a Unix socket. The requests are signed before the clock starts; their keys begin with PREFIX. Each
  * connection has one request under way. With -d, that many requests are sent over and over.
  * With -r, so many are sent per second, and the time to an answer counts from when its request
  * was due. With -i, so many connections more send one request each before the clock starts, and
@@ -26,6 +26,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,7 +45,7 @@ typedef struct Client
 	struct Client *next; /* of those that wait for a request, with -r */
 } Client;
 
-static int port;
+static const char *server;
 static const char *path;
 static const char *secret;
 static const char *prefix;
@@ -170,12 +171,16 @@ next_request(void)
 static int
 connect_to_server(void)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET,
-								  .sin_port = htons((unsigned short) port),
-								  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in port = {.sin_family = AF_INET,
+							   .sin_port = htons((unsigned short) atoi(server)),
+							   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_un file = {.sun_family = AF_UNIX};
+	int is_file = server[0] == '/';
+	int fd = socket(is_file ? AF_UNIX : AF_INET, SOCK_STREAM, 0);
 
-	if (fd < 0 || connect(fd, (struct sockaddr *) &address, sizeof(address)) != 0)
+	strncpy(file.sun_path, server, sizeof(file.sun_path) - 1);
+	if (fd < 0 || connect(fd, is_file ? (struct sockaddr *) &file : (struct sockaddr *) &port,
+						  is_file ? sizeof(file) : sizeof(port)) != 0)
 		fail("connect");
 	return fd;
 }
@@ -347,10 +352,10 @@ read_arguments(int argc, char **argv)
 	if (argc - optind != 4 || connections < 1 || body_bytes < 128 || body_bytes > MOST_BODY)
 	{
 		fprintf(stderr, "usage: load [-c CONNECTIONS] [-t SECONDS] [-b BODY_BYTES] [-d DISTINCT] "
-						"[-r RATE] [-i IDLE] PORT PATH SECRET PREFIX\n");
+						"[-r RATE] [-i IDLE] SERVER PATH SECRET PREFIX\n");
 		exit(2);
 	}
-	port = atoi(argv[optind]);
+	server = argv[optind];
 	path = argv[optind + 1];
 	secret = argv[optind + 2];
 	prefix = argv[optind + 3];

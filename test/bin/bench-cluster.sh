@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What the benchmarks share; to be sourced at the top of the tree, after cluster.sh. Builds,
-# installs, and starts a throwaway cluster with fsync on and the extension in it, and a shim. The
-# caller may append to bench_stop_hooks functions that end what it has started.
+# installs, and starts a throwaway cluster with fsync on and the extension in it, and two shims: one
+# at a Unix socket, as pgbench comes by one, and one at a TCP port. The caller may append to bench_stop_hooks functions that end what it has started.
 
 SECONDS_EACH=${SECONDS_EACH:-5}
 CONNECTIONS=${CONNECTIONS:-64}
@@ -18,6 +18,7 @@ chmod 755 "$dir"
 port=$(free_port)
 http=$(free_port)
 shim_pid=
+tcp_shim_pid=
 bench_stop_hooks=()
 end_process() {
 	[ -z "$1" ] || { kill "$1" 2>/dev/null && wait "$1" 2>/dev/null || true; }
@@ -26,6 +27,7 @@ stop() {
 	local hook
 	for hook in "${bench_stop_hooks[@]}"; do "$hook"; done
 	end_process "$shim_pid"
+	end_process "$tcp_shim_pid"
 	cluster_stop "$dir"
 	rm -rf "$dir"
 }
@@ -59,13 +61,19 @@ bench_cluster() {
 }
 bench_cluster "$dir" "$port"
 
-shim/intake-shim --listen "127.0.0.1:$http" --dsn "host=$socket port=$port user=postgres dbname=postgres" 2>"$dir/shim.log" &
+dsn="host=$socket port=$port user=postgres dbname=postgres"
+shim/intake-shim --listen "unix:$dir/shim" --dsn "$dsn" 2>"$dir/shim.log" &
 shim_pid=$!
-wait_until 20 curl -fsS "http://127.0.0.1:$http/readyz" || fail "the shim did not start"
+shim/intake-shim --listen "127.0.0.1:$http" --dsn "$dsn" 2>"$dir/tcp-shim.log" &
+tcp_shim_pid=$!
+wait_until 20 curl -fsS --unix-socket "$dir/shim" "http://localhost/readyz" || fail "the shim did not start"
+wait_until 20 curl -fsS "http://127.0.0.1:$http/readyz" || fail "the shim at a port did not start"
 
-# load_once PREFIX [OPTION...]: one line of load.c; events of another PREFIX are other events.
+# load_once PREFIX [OPTION...]: one line of load.c; events of another PREFIX are other events. $server
+# is a socket or a port.
+server=$dir/shim
 load_once() {
-	test/bench/load -t "$SECONDS_EACH" "${@:2}" "$http" /webhooks/bench bench "$1"
+	test/bench/load -t "$SECONDS_EACH" "${@:2}" "$server" /webhooks/bench bench "$1"
 }
 # column N FILE...: the median of a column of such lines.
 column() {

@@ -59,10 +59,10 @@ declare -A label=(
 	[pgboss]="Fastify + pg-boss" [bullmq]="Fastify + BullMQ (events in Redis only)")
 
 for round in $(seq "$ROUNDS"); do
-	load_once "o$round" -c "$CONNECTIONS" >>"$dir/ours"
+	server=$http load_once "o$round" -c "$CONNECTIONS" >>"$dir/ours"
 	for peer in "${peers[@]}"; do
 		start_peer "$peer"
-		http=$peer_port load_once "$peer$round" -c "$CONNECTIONS" >>"$dir/$peer"
+		server=$peer_port load_once "$peer$round" -c "$CONNECTIONS" >>"$dir/$peer"
 		stop_peer
 	done
 done

@@ -12,9 +12,9 @@ test/bin/setup.sh
 # shellcheck source=test/bin/bench-cluster.sh
 . test/bin/bench-cluster.sh
 
-# Resident memory of the shim, in MB: the peak.
+# shim_memory PID: resident memory of a shim, in MB: the peak.
 shim_memory() {
-	awk '/^VmHWM/ {printf "%.0f", $2 / 1024}' "/proc/$shim_pid/status"
+	awk '/^VmHWM/ {printf "%.0f", $2 / 1024}' "/proc/$1/status"
 }
 
 # What the load generator reaches where nobody verifies or stores anything.
@@ -24,7 +24,7 @@ ceiling() {
 	test/bench/responder "$bare" &
 	responder_pid=$!
 	wait_until 5 curl -fsS "http://127.0.0.1:$bare/" || fail "the bare responder did not start"
-	echo "The load generator against a bare responder, 64 connections: $(http=$bare load_once ceiling -c 64 | awk '{print $1}')/s"
+	echo "The load generator against a bare responder, 64 connections: $(server=$bare load_once ceiling -c 64 | awk '{print $1}')/s"
 	stop_responder
 }
 responder_pid=
@@ -47,18 +47,22 @@ accepts() {
 		pgbench_once 64 >>"$dir/theirs"
 		for count in 64 256 1024; do
 			load_once "n$count-$round" -c "$count" >>"$dir/ours.$count"
+			server=$http load_once "t$count-$round" -c "$count" >>"$dir/ours.tcp-$count"
 		done
 		load_once "idle-$round" -c 64 -i 960 >>"$dir/ours.idle"
 		load_once storm -c 64 -d 1000 >>"$dir/storm"
 	done
 	theirs=$(median <"$dir/theirs")
-	echo "  pgbench, 64 connections, one INSERT per transaction: $theirs/s"
+	echo "  pgbench, 64 connections by Unix socket, one INSERT per transaction: $theirs/s"
 	for count in 64 256 1024; do
-		show "$count connections" "$dir/ours.$count"
+		show "$count connections by Unix socket" "$dir/ours.$count"
+	done
+	for count in 64 256 1024; do
+		show "$count connections by TCP" "$dir/ours.tcp-$count"
 	done
 	show "64 connections beside 960 idle ones" "$dir/ours.idle"
 	show "the same 1,000 events over and over, 64 connections" "$dir/storm"
-	echo "  the shim's peak: $(shim_memory) MB"
+	echo "  the shims' peaks: $(shim_memory "$shim_pid") MB, $(shim_memory "$tcp_shim_pid") MB by TCP"
 }
 
 # pgbench_latency CONNECTIONS [OPTION...]: p50, p99 and longest of pgbench's times, in ms.
@@ -112,7 +116,7 @@ check_truth() {
 	jobs=$(query -c "SELECT count(*) FROM intake.queue")
 	echo "  truth: $accepted answers of 200, $refused others, $stored events and $jobs jobs stored"
 	[ "$refused" -eq 0 ] && [ "$stored" -ge "$accepted" ] && [ "$jobs" -eq "$stored" ] &&
-		[ "$stored" -le $((accepted + (ROUNDS + 3) * (64 + 256 + 1024 + 64))) ] ||
+		[ "$stored" -le $((accepted + (ROUNDS + 3) * (2 * (64 + 256 + 1024) + 64))) ] ||
 		fail "the events are not those that were acknowledged"
 }
 

@@ -2,11 +2,12 @@
 use strict;
 use warnings;
 use Intake;
+use IO::Select;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
-my $node = new_server('http');
+my $node = new_server('http', max_connections => 30);
 my $url = start_shim($node, '--request-timeout', '2', '--max-body', '2M');
 my $other = start_shim($node);
 my $hook = "$url/webhooks/src";
@@ -51,6 +52,63 @@ my $start = time;
 like(raw_http($url, "POST /webhooks/src HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nbegun"), qr{^HTTP/1.1 408}, 'a body that does not come');
 like(raw_http($url, "POST /webhooks/src HTTP/1.1\r\nHos"), qr{^HTTP/1.1 408}, 'headers that do not come');
 cmp_ok(time - $start, '<', 15, 'both within bounds');
+
+# A Unix socket.
+sub post_to_path
+{
+	my ($path, $body) = @_;
+	return raw_http($path, "POST /webhooks/src HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Signature: " . hmac_sha256_hex($body, SECRET)
+		  . "\r\nContent-Length: " . length($body) . "\r\n\r\n$body");
+}
+my $file = $node->basedir . '/shim.socket';
+my @listen = ('--listen', "unix:$file");
+my $path = start_shim($node, @listen, '--request-timeout', '1');
+is($path, "unix:$file", 'the log names the socket');
+is((stat $file)[2] & 0777, 0666, 'everybody may connect who may enter its directory');
+like(post_to_path($path, body_of('unix')), qr/"accepted"/, 'an event by a Unix socket');
+like(post_to_path($path, '{"event":"t","data":{"id":"large","pad":"' . 'x' x 1_500_000 . '"}}'), qr/"accepted"/, 'a large one');
+like(raw_http($path, "POST /webhooks/src HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nbegun"), qr{^HTTP/1.1 408}, 'a body that does not come');
+command_checks_all([ $ENV{INTAKE_SHIM}, @listen ], 1, [qr/^$/], [qr/cannot listen on unix:\Q$file\E: Address already in use/], 'a second shim is told');
+like(post_to_path($path, body_of('unix')), qr/"already_accepted"/, 'and the first one goes on');
+is(stop_shim($path), 0, 'it stops');
+ok(!-e $file, 'and its socket is gone');
+$path = start_shim($node, @listen);
+stop_shim($path, 'KILL');
+ok(-e $file, 'one that is killed leaves it');
+$path = start_shim($node, @listen);
+like(post_to_path($path, body_of('again')), qr/"accepted"/, 'and the next one takes its place');
+unlink $file;
+my $usurper = start_shim($node, @listen);
+stop_shim($path);
+like(post_to_path($usurper, body_of('usurped')), qr/"accepted"/, 'the socket of another one is not removed');
+stop_shim($usurper);
+append_to_file($file, 'not a socket');
+command_checks_all([ $ENV{INTAKE_SHIM}, @listen ], 1, [qr/^$/], [qr/cannot listen/], 'a file is no socket');
+is(slurp_file($file), 'not a socket', 'and stays');
+for my $bad ('shim.socket', '', '/' . 'x' x 200)
+{
+	command_checks_all([ $ENV{INTAKE_SHIM}, '--listen', "unix:$bad" ], 1, [qr/^$/], [qr/not an absolute path/], "unix:$bad is refused");
+}
+
+# As many clients as are allowed, over all threads, and the next one when one of them leaves.
+my $small = start_shim($node, '--max-connections', '4', '--threads', '3');
+my @inside = map { connect_to($small) } 1 .. 4;
+sub is_served
+{
+	my ($socket) = @_;
+	my $page = '';
+	print $socket "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+	sysread $socket, $page, 4096;
+	return $page =~ m{^HTTP/1.1 200};
+}
+is(scalar(grep { is_served($_) } @inside), 4, 'four clients are served');
+my $outside = connect_to($small);
+print $outside "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+is(scalar(grep { is_served($_) } (@inside) x 20), 80, 'again and again');
+ok(!IO::Select->new($outside)->can_read(0), 'the fifth one waits');
+close shift @inside;
+ok(sysread($outside, my $page, 4096), 'until one leaves');
+stop_shim($small);
 
 # The bytes stored are the bytes sent.
 $node->safe_psql('postgres', "SELECT intake.create_source('bytes', 'hmac', secret => '" . SECRET . "', key_from => 'header:x-id')");

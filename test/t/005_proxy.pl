@@ -5,7 +5,7 @@ use Intake;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = new_server('proxy');
+my $node = new_server('proxy', max_connections => 30);
 my $plain = start_shim($node);
 my $trusting = start_shim($node, '--trusted-proxy', '127.0.0.0/8', '--trusted-proxy=10.0.0.0/8, 2001:db8::/32');
 
@@ -72,6 +72,27 @@ for my $bad ('10.0.0.1/8', '10.0.0.0/33', '10.0.0.0/8,,::1', 'proxy.example')
 		[qr/--trusted-proxy: "\Q$bad\E" is not valid/], "$bad is refused");
 }
 
-stop_shim($_) for $plain, $trusting, $told, $overruled;
+# A Unix socket.
+sub peer_of_path
+{
+	my ($path, @headers) = @_;
+	my $answer = raw_http($path, join("\r\n", 'POST /webhooks/src HTTP/1.1', 'Host: x', 'X-Signature: wrong', 'Content-Length: 0',
+		'Connection: close', @headers) . "\r\n\r\n");
+	return $answer if $answer !~ m{^HTTP/1.1 403};
+	return $node->safe_psql('postgres', q{SELECT coalesce(peer, 'nobody') FROM intake.rejections ORDER BY id DESC LIMIT 1});
+}
+my $path = 'unix:' . $node->basedir . '/shim';
+my $strict = start_shim($node, '--listen', "$path-strict");
+my $believing = start_shim($node, '--listen', $path, '--trusted-proxy', 'unix:,10.0.0.0/8');
+is(peer_of_path($strict), 'nobody', 'a Unix socket has no address');
+is(peer_of_path($strict, "$for: 192.0.2.51"), 'nobody', 'and is not believed');
+is(peer_of_path($believing), 'nobody', 'unix: without a header');
+is(peer_of_path($believing, "$for: 6.6.6.6, 192.0.2.52, 10.1.1.1"), '192.0.2.52', 'unix: and a chain of proxies');
+is(peer_of_path($believing, "$for: unix:"), 'nobody', 'unix: before unix:');
+$node->safe_psql('postgres', q{SELECT intake.alter_source('src', allowed_peers => '{192.0.2.0/24}')});
+is(peer_of_path($strict), 'nobody', 'a sender without an address is refused');
+is($node->safe_psql('postgres', 'SELECT reason FROM intake.rejections ORDER BY id DESC LIMIT 1'), 'peer', 'where addresses are asked for');
+
+stop_shim($_) for $plain, $trusting, $told, $overruled, $strict, $believing;
 $node->stop;
 done_testing();

@@ -7,18 +7,19 @@ use Digest::SHA qw(hmac_sha256_hex);
 use Exporter 'import';
 use HTTP::Tiny;
 use IO::Socket::INET;
+use IO::Socket::UNIX;
 use Time::HiRes qw(sleep time);
 
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(new_server start_shim stop_shim post get raw_http hmac_sha256_hex wait_for_sql
+our @EXPORT = qw(new_server start_shim stop_shim post get raw_http connect_to hmac_sha256_hex wait_for_sql
   wait_for body_of SECRET);
 
 use constant SECRET => 'a secret for tests';
 
-my %shims;
+my %shims; # lists of process ids
 my $started = 0;
 
 # A running server with the extension in database postgres, the source "src" and the role
@@ -39,7 +40,7 @@ sub new_server
 	return $node;
 }
 
-# Starts a shim before a server; returns its URL.
+# Starts a shim before a server; returns its URL, or unix:PATH where an option lets it listen there.
 sub start_shim
 {
 	my ($node, @options) = @_;
@@ -54,18 +55,18 @@ sub start_shim
 		die "exec: $!";
 	}
 	my $url;
-	wait_for(sub { -e $log or return; ($url) = slurp_file($log) =~ m{listening on (http://\S+)}; $url }, 'the shim listens');
-	$shims{$url} = $pid;
-	wait_for(sub { get("$url/readyz")->{status} == 200 }, 'the shim is ready');
+	wait_for(sub { -e $log or return; ($url) = slurp_file($log) =~ m{listening on ((?:http://|unix:)\S+)}; $url }, 'the shim listens');
+	push @{ $shims{$url} }, $pid;
+	wait_for(sub { raw_http($url, "GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") =~ m{^HTTP/1.1 200} }, 'the shim is ready');
 	return $url;
 }
 
-# Stops a shim with SIGTERM; returns its exit code.
+# Stops a shim, the oldest one there, with SIGTERM unless another signal is given; returns its exit code.
 sub stop_shim
 {
-	my ($url) = @_;
-	my $pid = delete $shims{$url} or return;
-	kill 'TERM', $pid;
+	my ($url, $signal) = @_;
+	my $pid = shift @{ $shims{$url} } or return;
+	kill $signal // 'TERM', $pid;
 	waitpid $pid, 0;
 	return $? >> 8;
 }
@@ -88,12 +89,18 @@ sub body_of
 	return sprintf '{"event":"%s","data":{"id":"%s"}}', $more{type} // 't', $id;
 }
 
+sub connect_to
+{
+	my ($url) = @_;
+	my $socket = $url =~ m{^unix:(.*)} ? IO::Socket::UNIX->new($1) : IO::Socket::INET->new($url =~ m{//(.*)$});
+	return $socket || die "connect: $!";
+}
+
 # Sends bytes, and returns what comes until the end of the stream.
 sub raw_http
 {
 	my ($url, $bytes) = @_;
-	my ($host) = $url =~ m{//(.*)$};
-	my $socket = IO::Socket::INET->new($host) or die "connect: $!";
+	my $socket = connect_to($url);
 	my $answer = '';
 	print $socket $bytes;
 	$socket->flush;
@@ -129,7 +136,7 @@ sub wait_for_sql
 END
 {
 	my $status = $?;
-	kill 'KILL', values %shims if %shims;
+	kill 'KILL', map { @$_ } values %shims;
 	$? = $status;
 }
 

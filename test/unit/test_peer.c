@@ -65,6 +65,7 @@ test_trust(void)
 {
 	struct sockaddr local = {.sa_family = AF_UNIX};
 	ShimTrust none = {0};
+	ShimTrust by_path = {0};
 	char out[64] = "x";
 
 	CHECK(trusts("10.0.0.0/8", 1));
@@ -78,6 +79,16 @@ test_trust(void)
 	CHECK(shim_peer_trust(&none, " ") && none.count == 0);
 	shim_peer_find(&trust, &local, INTAKE_ABSENT, out, sizeof(out));
 	CHECK(out[0] == '\0');
+	shim_peer_find(&trust, &local, intake_slice_cstr(XFF "192.0.2.7" END), out, sizeof(out));
+	CHECK(out[0] == '\0');
+	CHECK(shim_peer_trust(&by_path, "unix:, 10.0.0.0/8") && by_path.count == 1);
+	shim_peer_find(&by_path, &local, intake_slice_cstr(XFF "192.0.2.7, 10.0.0.1" END), out,
+				   sizeof(out));
+	CHECK(strcmp(out, "192.0.2.7") == 0);
+	shim_peer_find(&by_path, &local, intake_slice_cstr(XFF "192.0.2.7, unix:" END), out,
+				   sizeof(out));
+	CHECK(out[0] == '\0');
+	free(by_path.ranges);
 }
 
 static void
