@@ -3,10 +3,14 @@
  *		The queue between HTTP and the database. Each thread has its own.
  *
  * Natural batching: while a call is under way, requests gather here, and the next one takes all
- * of them, up to a bound. A lone request goes at once. When a call is slow, those that wait for
- * it too long go beside it, on another connection; sooner than that, smaller batches would cost
- * more than they gain. While no connection is up nothing waits here: requests are refused, and
- * the sender tries again.
+ * of them, up to a bound. A busy sender sends again when it has its answer, so the next call
+ * waits a moment for as many as have just been answered: without that, a thread's senders fall
+ * into two halves, one of which waits while the other is served, in twice as many calls. A lone
+ * request goes at once.
+ *
+ * When a call is slow, those that wait for it too long go beside it, on another connection;
+ * sooner than that, smaller batches would cost more than they gain. While no connection is up
+ * nothing waits here: requests are refused, and the sender tries again.
  */
 #include <stdatomic.h>
 
@@ -14,11 +18,15 @@
 #include "metrics.h"
 
 #define MAX_BATCH_BYTES (8u << 20)
-#define PATIENCE 0.05 /* seconds that a request waits for the end of a call */
+#define PATIENCE 0.05    /* seconds that a request waits for the end of a call */
+#define RETURN_TIME 3e-4 /* seconds in which a sender that was answered sends again */
 
 static _Thread_local ShimRequest *first;
 static _Thread_local ShimRequest *last;
+static _Thread_local size_t waiting;
 static _Thread_local size_t under_way; /* requests that were taken and are not answered */
+static _Thread_local size_t expected;  /* those that waited when a call ended, and its own */
+static _Thread_local double ended_at;  /* that call */
 static _Thread_local int connections;  /* that are up */
 
 static size_t max_count;
@@ -58,6 +66,7 @@ shim_batch_submit(ShimRequest *request)
 	else
 		last->next = request;
 	last = request;
+	waiting++;
 	atomic_fetch_add(&all_count, 1);
 	atomic_fetch_add(&all_bytes, weight(request));
 	return true;
@@ -69,9 +78,11 @@ shim_batch_wait(void)
 {
 	if (first == NULL)
 		return 1;
-	if (under_way == 0)
+	if (under_way > 0)
+		return first->submitted_at + PATIENCE - shim_metrics_clock();
+	if (waiting >= expected || waiting >= max_count)
 		return 0;
-	return first->submitted_at + PATIENCE - shim_metrics_clock();
+	return ended_at + RETURN_TIME - shim_metrics_clock();
 }
 
 /* Takes the first requests, so many and of so many bytes at most, but at least one. */
@@ -92,6 +103,7 @@ take(size_t most, size_t most_bytes)
 	}
 	first = request->next;
 	request->next = NULL;
+	waiting -= taken;
 	under_way += taken;
 	atomic_fetch_sub(&all_count, taken);
 	atomic_fetch_sub(&all_bytes, taken_bytes);
@@ -109,8 +121,13 @@ shim_batch_take(void)
 void
 shim_batch_finish(ShimRequest *batch)
 {
+	ended_at = shim_metrics_clock();
+	expected = waiting;
 	for (ShimRequest *request = batch; request != NULL; request = request->next)
+	{
 		under_way--;
+		expected++;
+	}
 	batch->done(batch);
 }
 

@@ -6,6 +6,8 @@
  * with a queue and with connections to the database of its own. They have little in common: the
  * options, and counters.
  */
+#define _GNU_SOURCE
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -32,10 +34,13 @@ turn(int stop)
 		{shim_server_fd(), POLLIN, 0}, {shim_listener_fd(), POLLIN, 0}, {stop, POLLIN, 0}};
 	int count = 3 + shim_database_poll(&pollers[3]);
 	double seconds = shim_server_timeout();
+	struct timespec most;
 
 	if (shim_database_timeout() < seconds)
 		seconds = shim_database_timeout();
-	(void) poll(pollers, (nfds_t) count, seconds > 0 ? (int) (seconds * 1000) + 1 : 0);
+	most.tv_sec = (time_t) seconds;
+	most.tv_nsec = (long) ((seconds - (double) most.tv_sec) * 1e9);
+	(void) ppoll(pollers, (nfds_t) count, &most, NULL);
 	shim_database_run(&pollers[3]);
 	shim_listener_serve(shim_batch_is_connected());
 	if (pollers[1].revents != 0)
