@@ -69,9 +69,13 @@ intake_table_partition(const char *parent, int64 id)
 	oid = get_relname_relid(name, schema);
 	if (!OidIsValid(oid))
 	{
-		/* The first column is the id. */
+		/*
+		 * The first column is the id. Rows only come, and go with the partition: VACUUM would
+		 * but write every page once more. It still freezes what has become old.
+		 */
 		intake_owner_execute(psprintf("CREATE TABLE intake.%s (LIKE intake.%s INCLUDING ALL, "
-									  "PRIMARY KEY (%s))",
+									  "PRIMARY KEY (%s)) "
+									  "WITH (autovacuum_vacuum_insert_threshold = -1)",
 									  name, parent, first_column(parent)));
 		intake_owner_execute(psprintf("ALTER TABLE intake.%s ATTACH PARTITION intake.%s "
 									  "FOR VALUES FROM (" INT64_FORMAT ") TO (" INT64_FORMAT ")",

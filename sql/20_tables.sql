@@ -252,7 +252,7 @@ CREATE TABLE intake.event_key (
     source_id int NOT NULL,
     key text COLLATE "C" NOT NULL,
     CONSTRAINT event_key_pkey PRIMARY KEY (source_id, key)
-);
+) WITH (autovacuum_vacuum_insert_threshold = -1);
 COMMENT ON TABLE intake.event_key IS 'One event per source and key: the unique constraint behind the idempotency promise';
 COMMENT ON COLUMN intake.event_key.event_id IS 'The event that the key stands for';
 COMMENT ON COLUMN intake.event_key.source_id IS 'The source; negated in rows of the replay guard';
@@ -275,7 +275,7 @@ CREATE TABLE intake.queue (
     workflow_id int NOT NULL,
     attempts int NOT NULL,
     CONSTRAINT queue_pkey PRIMARY KEY (workflow_id, position)
-);
+) WITH (autovacuum_vacuum_insert_threshold = -1);
 COMMENT ON TABLE intake.queue IS 'Jobs that are ready to run';
 COMMENT ON COLUMN intake.queue.position IS 'Place in the lane: the job''s id at first, a fresh number whenever it comes back';
 COMMENT ON COLUMN intake.queue.job_id IS 'The job';
