@@ -191,12 +191,13 @@ record_rejections(IntakeDelivery *deliveries, int count)
 		if (deliveries[i].reason != NULL)
 		{
 			IntakeRejection *rejection = &rejections[rejected++];
+			const char *peer = deliveries[i].peer; /* empty: not known */
 
 			rejection->source = deliveries[i].source ? deliveries[i].source->name : NULL;
 			rejection->reason = deliveries[i].reason;
 			rejection->detail = deliveries[i].detail;
 			rejection->status = deliveries[i].status;
-			rejection->peer = deliveries[i].peer;
+			rejection->peer = peer && peer[0] ? peer : NULL;
 			rejection->request_id = request_id(&deliveries[i]);
 		}
 	intake_rejection_record(rejections, rejected);
@@ -298,7 +299,6 @@ intake_sql_receive(PG_FUNCTION_ARGS)
 	for (int i = 0; i < count; i++)
 	{
 		IntakeRequest *request = &deliveries[i].request;
-		char *peer;
 
 		request->method = intake_payload_bytes(columns[0][i]);
 		deliveries[i].source_name = intake_payload_bytes(columns[1][i]);
@@ -306,8 +306,7 @@ intake_sql_receive(PG_FUNCTION_ARGS)
 		request->headers = intake_payload_bytes(columns[3][i]);
 		request->body = intake_payload_bytes(columns[4][i]);
 		deliveries[i].event.body = columns[4][i];
-		peer = TextDatumGetCString(columns[5][i]);
-		deliveries[i].peer = peer[0] ? peer : NULL;
+		deliveries[i].peer = TextDatumGetCString(columns[5][i]);
 		request->now = intake_receive_now();
 	}
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);

@@ -4,11 +4,11 @@
  *
  * The HTTP library closes a connection that is silent for long, without a word, and never one
  * that sends a byte from time to time; and it cannot answer while a body is coming in. So the
- * server looks at every connection now and then. One that has begun to send a request, which
- * the kernel's count of received bytes tells (of a Unix socket it has none: there it is when the
- * request line was read), must complete it within the timeout, or it is
- * answered 408 on the bare socket and shut down. One that has sent nothing since the first
- * look after its last answer is idle, and may stay so for a while.
+ * server looks at every connection now and then. One that has begun to send a request must
+ * complete it within the timeout, or it is answered 408 on the bare socket and shut down: that it
+ * has begun the kernel's count of received bytes tells, or, of a Unix socket, which has none, that
+ * the request line was read. One that has sent nothing since the first look after its last answer
+ * is idle, and may stay so for a while.
  *
  * The library tells of a connection's end before it closes the socket, so that a socket in
  * the list is open. Each thread has a list.

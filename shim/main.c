@@ -34,10 +34,11 @@ turn(int stop)
 		{shim_server_fd(), POLLIN, 0}, {shim_listener_fd(), POLLIN, 0}, {stop, POLLIN, 0}};
 	int count = 3 + shim_database_poll(&pollers[3]);
 	double seconds = shim_server_timeout();
+	double database_seconds = shim_database_timeout();
 	struct timespec most;
 
-	if (shim_database_timeout() < seconds)
-		seconds = shim_database_timeout();
+	if (database_seconds < seconds)
+		seconds = database_seconds;
 	most.tv_sec = (time_t) seconds;
 	most.tv_nsec = (long) ((seconds - (double) most.tv_sec) * 1e9);
 	(void) ppoll(pollers, (nfds_t) count, &most, NULL);

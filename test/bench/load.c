@@ -6,11 +6,11 @@
  *		load [-c CONNECTIONS] [-t SECONDS] [-b BODY_BYTES] [-d DISTINCT] [-r RATE] [-i IDLE]
  *			SERVER PATH SECRET PREFIX
  *
- * SERVER is a port, or the path of a Unix socket. The requests are signed before the clock starts; their keys begin with PREFIX. Each
- * connection has one request under way. With -d, that many requests are sent over and over.
- * With -r, so many are sent per second, and the time to an answer counts from when its request
- * was due. With -i, so many connections more send one request each before the clock starts, and
- * then nothing.
+ * SERVER is a port, or the path of a Unix socket. The requests are signed before the clock starts;
+ * their keys begin with PREFIX. Each connection has one request under way. With -d, that many
+ * requests are sent over and over. With -r, so many are sent per second, and the time to an answer
+ * counts from when its request was due. With -i, so many connections more send one request each
+ * before the clock starts, and then nothing.
  *
  * Prints one line: answers/s, the number of answers with status 200, of others, and the 50th and
  * 99th percentile and the maximum of the times to an answer, in milliseconds.

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # What the benchmarks share; to be sourced at the top of the tree, after cluster.sh. Builds,
 # installs, and starts a throwaway cluster with fsync on and the extension in it, and two shims: one
-# at a Unix socket, as pgbench comes by one, and one at a TCP port. The caller may append to bench_stop_hooks functions that end what it has started.
+# at a Unix socket, as pgbench comes by one, and one at a TCP port. The caller may append to
+# bench_stop_hooks functions that end what it has started.
 
 SECONDS_EACH=${SECONDS_EACH:-5}
 CONNECTIONS=${CONNECTIONS:-64}
