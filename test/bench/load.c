@@ -85,6 +85,18 @@ static char *requests;
 static size_t request_length;
 static unsigned long n_requests;
 
+/* Writes the hexadecimal digits of bytes, without a zero at the end; returns where they end. */
+static char *
+put_hex(char *to, const unsigned char *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+	{
+		*to++ = "0123456789abcdef"[bytes[i] >> 4];
+		*to++ = "0123456789abcdef"[bytes[i] & 15];
+	}
+	return to;
+}
+
 /* Words and numbers, as compressible as what services send. */
 static void
 fill(char *text, size_t length, unsigned long seed)
@@ -98,11 +110,15 @@ fill(char *text, size_t length, unsigned long seed)
 	while (n < length)
 	{
 		char piece[64];
+		char *end = piece;
 		size_t size;
 
 		seed = seed * 6364136223846793005UL + 1442695040888963407UL;
-		size = (size_t) snprintf(piece, sizeof(piece), "%s: %08lx, ", words[seed >> 60],
-								 seed >> 28 & 0xFFFFFFFF);
+		end = stpcpy(end, words[seed >> 60]);
+		end = stpcpy(end, ": ");
+		end = put_hex(end, (const unsigned char *) &seed + 3, 4);
+		end = stpcpy(end, ", ");
+		size = (size_t) (end - piece);
 		size = size < length - n ? size : length - n;
 		memcpy(text + n, piece, size);
 		n += size;
@@ -125,8 +141,7 @@ make_request(char *request)
 	memcpy(body + body_bytes - 3, "\"}}", 3);
 	HMAC(EVP_sha256(), secret, (int) strlen(secret), (const unsigned char *) body, body_bytes,
 		 digest, &size);
-	for (unsigned i = 0; i < size; i++)
-		sprintf(hex + 2 * i, "%02x", digest[i]);
+	*put_hex(hex, digest, size) = '\0';
 	n = snprintf(request, MOST_HEADERS,
 				 "POST %s HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
 				 "User-Agent: load\r\nX-Signature: %s\r\nContent-Length: %zu\r\n\r\n",

@@ -4,9 +4,9 @@
 # at a Unix socket, as pgbench comes by one, and one at a TCP port. The caller may append to
 # bench_stop_hooks functions that end what it has started.
 
-SECONDS_EACH=${SECONDS_EACH:-5}
+SECONDS_EACH=${SECONDS_EACH:-3}
 CONNECTIONS=${CONNECTIONS:-64}
-ROUNDS=${ROUNDS:-3}
+ROUNDS=${ROUNDS:-5}
 JOBS=${JOBS:-200000}
 
 build_and_install
@@ -42,7 +42,7 @@ ratio() { awk -v a="$1" -v b="$2" 'BEGIN {printf "%.2f", a / b}'; }
 # server under load keeps are made before (4 GB of 16 MB); no checkpoint takes them away meanwhile.
 bench_cluster() {
 	cluster_init "$1"
-	cluster_start "$1" "$2" "-h '' -c min_wal_size=4GB -c shared_buffers=2GB -c pg_intake.executors=1"
+	cluster_start "$1" "$2" "-h 127.0.0.1 -c min_wal_size=4GB -c shared_buffers=2GB -c pg_intake.executors=1"
 	socket=$(cluster_socket "$1")
 	[ "$(query -c 'SHOW fsync')" = on ] || fail "fsync is off"
 	query -c "ALTER SYSTEM SET max_wal_size = '16GB'" -c 'SELECT pg_reload_conf()' >/dev/null
@@ -50,6 +50,7 @@ bench_cluster() {
 		echo "SELECT pg_logical_emit_message(false, 'bench', ''); SELECT pg_switch_wal();"
 	done | query >/dev/null
 	query -c CHECKPOINT -c "ALTER SYSTEM SET max_wal_size = '4GB'" -c 'SELECT pg_reload_conf()' >/dev/null
+	query -c "ALTER ROLE postgres PASSWORD '$PGPASSWORD'" >/dev/null
 	query >/dev/null <<-'SQL'
 		CREATE EXTENSION pg_intake CASCADE;
 		SELECT intake.create_source('bench', 'hmac', secret => 'bench');
@@ -60,6 +61,8 @@ bench_cluster() {
 		SELECT intake.pause_workflow('accepted');
 	SQL
 }
+export PGPASSWORD
+PGPASSWORD=$(head -c 15 /dev/urandom | base64)
 bench_cluster "$dir" "$port"
 
 dsn="host=$socket port=$port user=postgres dbname=postgres"
@@ -82,7 +85,7 @@ column() {
 }
 
 # pgbench_once CONNECTIONS [OPTION...]: pgbench's transactions per second, each of which stores the row
-# that a request of the shim does.
+# that a request of the shim does. By Unix socket, unless $pgbench_host says otherwise.
 query <<-'SQL'
 	CREATE TABLE plain_event (LIKE intake.event);
 	CREATE SEQUENCE plain_event_id;
@@ -93,7 +96,7 @@ cat >"$dir/insert.sql" <<-'SQL'
 SQL
 
 pgbench_once() {
-	(cd "$dir" && "$(pg_bin)/pgbench" -h "$socket" -p "$port" -U postgres -n -M prepared -c "$1" -j 2 -T "$SECONDS_EACH" \
+	(cd "$dir" && "$(pg_bin)/pgbench" -h "${pgbench_host:-$socket}" -p "$port" -U postgres -n -M prepared -c "$1" -j 2 -T "$SECONDS_EACH" \
 		"${@:2}" -f "$dir/insert.sql" postgres 2>/dev/null) | sed -n "s/^tps = \([0-9.]*\).*/\1/p"
 }
 

@@ -34,34 +34,45 @@ stop_responder() {
 }
 bench_stop_hooks+=(stop_responder)
 
-# show NAME FILE: the medians of a file of load's lines, beside pgbench.
+# show NAME FILE THEIRS: the medians of a file of load's lines, beside pgbench.
 show() {
-	echo "  $1: ratio $(ratio "$(column 1 "$2")" "$theirs"), $(column 1 "$2")/s, p50 $(column 4 "$2") ms, p99 $(column 5 "$2") ms"
+	echo "  $1: ratio $(ratio "$(column 1 "$2")" "$3"), $(column 1 "$2")/s, p50 $(column 4 "$2") ms, p99 $(column 5 "$2") ms"
 }
 
+# accept KIND ROUND: one of the things that take turns.
+accept() {
+	case $1 in
+		theirs) pgbench_once 64 ;;
+		theirs.tcp) pgbench_host=127.0.0.1 pgbench_once 64 ;;
+		ours.idle) load_once "$1-$2" -c 64 -i 960 ;;
+		ours.tcp-*) server=$http load_once "$1-$2" -c "${1#*-}" ;;
+		ours.*) load_once "$1-$2" -c "${1#*.}" ;;
+		storm) load_once storm -c 64 -d 1000 ;;
+	esac >>"$dir/$1"
+}
+
+# What runs next has the disk that the last one left: so the order of each round is another.
 accepts() {
-	local count round
+	local kinds=(theirs theirs.tcp ours.64 ours.256 ours.1024 ours.tcp-64 ours.tcp-256 ours.tcp-1024 ours.idle storm)
+	local count round kind theirs theirs_tcp
 	echo "Durable accepts: 1 KiB bodies signed with HMAC-SHA256, a workflow that matches, $ROUNDS rounds of $SECONDS_EACH s in turns"
 	load_once warm -c 64 >"$dir/ours.warm"
 	for round in $(seq "$ROUNDS"); do
-		pgbench_once 64 >>"$dir/theirs"
-		for count in 64 256 1024; do
-			load_once "n$count-$round" -c "$count" >>"$dir/ours.$count"
-			server=$http load_once "t$count-$round" -c "$count" >>"$dir/ours.tcp-$count"
+		for kind in $(shuf -e "${kinds[@]}"); do
+			accept "$kind" "$round"
 		done
-		load_once "idle-$round" -c 64 -i 960 >>"$dir/ours.idle"
-		load_once storm -c 64 -d 1000 >>"$dir/storm"
 	done
 	theirs=$(median <"$dir/theirs")
-	echo "  pgbench, 64 connections by Unix socket, one INSERT per transaction: $theirs/s"
+	theirs_tcp=$(median <"$dir/theirs.tcp")
+	echo "  pgbench, 64 connections, one INSERT per transaction: $theirs/s by Unix socket, $theirs_tcp/s by TCP"
 	for count in 64 256 1024; do
-		show "$count connections by Unix socket" "$dir/ours.$count"
+		show "$count connections by Unix socket" "$dir/ours.$count" "$theirs"
 	done
 	for count in 64 256 1024; do
-		show "$count connections by TCP" "$dir/ours.tcp-$count"
+		show "$count connections by TCP, as pgbench" "$dir/ours.tcp-$count" "$theirs_tcp"
 	done
-	show "64 connections beside 960 idle ones" "$dir/ours.idle"
-	show "the same 1,000 events over and over, 64 connections" "$dir/storm"
+	show "64 connections beside 960 idle ones" "$dir/ours.idle" "$theirs"
+	show "the same 1,000 events over and over, 64 connections" "$dir/storm" "$theirs"
 	echo "  the shims' peaks: $(shim_memory "$shim_pid") MB, $(shim_memory "$tcp_shim_pid") MB by TCP"
 }
 
