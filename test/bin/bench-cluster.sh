@@ -50,7 +50,7 @@ bench_cluster() {
 		echo "SELECT pg_logical_emit_message(false, 'bench', ''); SELECT pg_switch_wal();"
 	done | query >/dev/null
 	query -c CHECKPOINT -c "ALTER SYSTEM SET max_wal_size = '4GB'" -c 'SELECT pg_reload_conf()' >/dev/null
-	query -c "ALTER ROLE postgres PASSWORD '$PGPASSWORD'" >/dev/null
+	query <<<"ALTER ROLE postgres PASSWORD '$PGPASSWORD'"
 	query >/dev/null <<-'SQL'
 		CREATE EXTENSION pg_intake CASCADE;
 		SELECT intake.create_source('bench', 'hmac', secret => 'bench');
@@ -61,6 +61,7 @@ bench_cluster() {
 		SELECT intake.pause_workflow('accepted');
 	SQL
 }
+# For whoever comes by TCP.
 export PGPASSWORD
 PGPASSWORD=$(head -c 15 /dev/urandom | base64)
 bench_cluster "$dir" "$port"
