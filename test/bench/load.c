@@ -7,10 +7,10 @@
  *			SERVER PATH SECRET PREFIX
  *
  * SERVER is a port, or the path of a Unix socket. The requests are signed before the clock starts;
- * their keys begin with PREFIX. Each connection has one request under way. With -d, that many
- * requests are sent over and over. With -r, so many are sent per second, and the time to an answer
- * counts from when its request was due. With -i, so many connections more send one request each
- * before the clock starts, and then nothing.
+ * their keys, which PREFIX sets apart, come in no order. Each connection has one request under way.
+ * With -d, that many requests are sent over and over. With -r, so many are sent per second, and the
+ * time to an answer counts from when its request was due. With -i, so many connections more send
+ * one request each before the clock starts, and then nothing.
  *
  * Prints one line: answers/s, the number of answers with status 200, of others, and the 50th and
  * 99th percentile and the maximum of the times to an answer, in milliseconds.
@@ -134,8 +134,8 @@ make_request(char *request)
 	char hex[2 * EVP_MAX_MD_SIZE + 1];
 	unsigned int size = 0;
 	int n = snprintf(body, sizeof(body),
-					 "{\"event\":\"bench.event\",\"data\":{\"id\":\"%s-%09lu\",\"pad\":\"", prefix,
-					 serial);
+					 "{\"event\":\"bench.event\",\"data\":{\"id\":\"%016lx-%s-%09lu\",\"pad\":\"",
+					 (serial + 1) * 11400714819323198485UL, prefix, serial);
 
 	fill(body + n, body_bytes - (size_t) n - 3, serial++);
 	memcpy(body + body_bytes - 3, "\"}}", 3);
