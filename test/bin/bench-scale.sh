@@ -20,20 +20,22 @@ scaled() { awk -v n="$1" -v s="$SCALE" 'BEGIN {printf "%.0f", n * s}'; }
 as_postgres mkdir "$dir/base"
 base_port=$(free_port)
 base_socket=
-# on_base COMMAND...: the command, in that cluster.
-on_base() {
-	local dir=$dir/base port=$base_port socket=$base_socket server=$dir/base/shim
+# on_base COMMAND...: the command, in that cluster. What ends this script knows the first one only.
+on_base() (
+	server=$dir/base/shim port=$base_port socket=$base_socket
+	dir=$dir/base
 	"$@"
-}
+)
 start_base() {
 	bench_cluster "$dir" "$port"
 	make_workflows
 }
 base_shim_pid=
 start_base_shim() {
-	shim/intake-shim --listen "unix:$server" --dsn "host=$socket port=$port user=postgres dbname=postgres" 2>"$dir/shim.log" &
+	shim/intake-shim --listen "unix:$dir/base/shim" --dsn "host=$base_socket port=$base_port user=postgres dbname=postgres" \
+		2>"$dir/base/shim.log" &
 	base_shim_pid=$!
-	wait_until 20 curl -fsS --unix-socket "$server" "http://localhost/readyz" || fail "the other shim did not start"
+	wait_until 20 curl -fsS --unix-socket "$dir/base/shim" "http://localhost/readyz" || fail "the other shim did not start"
 }
 stop_base() {
 	end_process "$base_shim_pid"
@@ -168,7 +170,7 @@ unpin
 # Autovacuum has something else to do than what we measure.
 query -c 'VACUUM ANALYZE'
 on_base query -c 'VACUUM ANALYZE'
-on_base start_base_shim
+start_base_shim
 echo "Accepts/s, $CONNECTIONS connections, keys in no order, over those of the other cluster, $((3 * ROUNDS)) rounds of $SECONDS_EACH s in turns"
 on_base accept_rate >/dev/null
 accept_rate >/dev/null
@@ -203,3 +205,5 @@ on_base query -c CHECKPOINT
 compare "and a log of $count events" accept_rate $((3 * ROUNDS))
 on_base check_accepts
 check_accepts
+echo "Jobs/s again, as above"
+compare "and that log" lane_rate "$ROUNDS"
