@@ -269,7 +269,7 @@ insert_events(IntakeEvent **events, int count)
 			if (low >= 0)
 				intake_table_close(&table);
 			intake_table_open(&table, intake_table_partition("event", id));
-			table.grows = true;
+			table.grows = table.streams = true;
 			low = id - id % INTAKE_PARTITION_ROWS;
 		}
 		add_event(&table, events[i]);

@@ -7,6 +7,10 @@
  * system reserves the place of many pages at once, and the pages begin their life in the
  * buffer pool, known to the free space map. After a crash those that were not used are empty
  * pages, which VACUUM finds.
+ *
+ * Rows that nobody wants again soon pass the buffer pool in a ring of 16 MB, so that the pool is
+ * left to what is: the indexes above all. What leaves the ring is written page behind page, which
+ * is what backend_flush_after needs to be cheap; intake.receive sets that.
  */
 #include "postgres.h"
 
@@ -17,9 +21,26 @@
 #include "storage/fd.h"
 #include "storage/freespace.h"
 #include "storage/lmgr.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "space.h"
+
+/* The ring of this process. */
+BufferAccessStrategy
+intake_space_ring(void)
+{
+	static BufferAccessStrategy ring = NULL;
+
+	if (ring == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		ring = GetAccessStrategy(BAS_BULKWRITE);
+		MemoryContextSwitchTo(old);
+	}
+	return ring;
+}
 
 #if PG_VERSION_NUM < 160000
 
@@ -54,7 +75,7 @@ reserve(Relation relation, BlockNumber start, int count)
  * last page of it, as PostgreSQL does, waits until that is made.
  */
 void
-intake_space_reserve(Relation relation)
+intake_space_reserve(Relation relation, BufferAccessStrategy ring)
 {
 	BlockNumber target = RelationGetTargetBlock(relation);
 	Buffer buffers[MOST_PAGES];
@@ -70,7 +91,7 @@ intake_space_reserve(Relation relation)
 	/* The first page of a segment is left to PostgreSQL, which makes the file. */
 	count = start % RELSEG_SIZE == 0 ? 0 : Min(MOST_PAGES, RELSEG_SIZE - start % RELSEG_SIZE);
 	for (int i = 0; i < count; i++)
-		buffers[i] = ReadBufferExtended(relation, MAIN_FORKNUM, start + i, RBM_ZERO_AND_LOCK, NULL);
+		buffers[i] = ReadBufferExtended(relation, MAIN_FORKNUM, start + i, RBM_ZERO_AND_LOCK, ring);
 	reserved = count > 0 && reserve(relation, start, count);
 	for (int i = 0; i < count; i++)
 	{
@@ -92,7 +113,7 @@ intake_space_reserve(Relation relation)
 
 /* PostgreSQL does all this itself. */
 void
-intake_space_reserve(Relation relation)
+intake_space_reserve(Relation relation, BufferAccessStrategy ring)
 {
 }
 

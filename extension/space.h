@@ -7,8 +7,10 @@
 
 #include "postgres.h"
 
+#include "storage/bufmgr.h"
 #include "utils/relcache.h"
 
-extern void intake_space_reserve(Relation relation);
+extern BufferAccessStrategy intake_space_ring(void);
+extern void intake_space_reserve(Relation relation, BufferAccessStrategy ring);
 
 #endif

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "access/heapam.h"
+#include "access/hio.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -97,7 +98,7 @@ intake_table_open(IntakeTable *table, Oid relation)
 	table->slot = table_slot_create(table->relation, NULL);
 	table->n_rows = table->n_slots = 0;
 	table->taken = false;
-	table->grows = false;
+	table->grows = table->streams = false;
 }
 
 static void
@@ -129,13 +130,20 @@ static void
 insert_rows(IntakeTable *table)
 {
 	int count = table->taken ? 0 : table->n_rows;
+	BulkInsertStateData bulk = {.current_buf = InvalidBuffer};
 
 	table->n_rows = 0;
 	if (count == 0)
 		return;
+#if PG_VERSION_NUM >= 160000
+	bulk.next_free = bulk.last_free = InvalidBlockNumber;
+#endif
+	bulk.strategy = table->streams ? intake_space_ring() : NULL;
 	if (table->grows)
-		intake_space_reserve(table->relation);
-	table_multi_insert(table->relation, table->rows, count, GetCurrentCommandId(true), 0, NULL);
+		intake_space_reserve(table->relation, bulk.strategy);
+	table_multi_insert(table->relation, table->rows, count, GetCurrentCommandId(true), 0,
+					   bulk.strategy ? &bulk : NULL);
+	ReleaseBulkInsertStatePin(&bulk);
 	for (int i = 0; i < count && !table->taken; i++)
 	{
 		if (table->places[i] != NULL)

@@ -1,9 +1,11 @@
 -- The C side.
 
+-- The kernel keeps what a backend has written until a checkpoint asks for all at once, and then
+-- commits wait behind it for up to a second. So it is told to write as we go.
 CREATE FUNCTION intake.receive(methods bytea[], sources bytea[], queries bytea[], headers bytea[],
     bodies bytea[], peers text[]) RETURNS SETOF intake.answer
     AS 'MODULE_PATHNAME', 'intake_sql_receive' LANGUAGE c VOLATILE SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp;
+    SET search_path = pg_catalog, pg_temp SET backend_flush_after = '512kB';
 COMMENT ON FUNCTION intake.receive(bytea[], bytea[], bytea[], bytea[], bytea[], text[]) IS
     'One batch of raw HTTP requests, in arrays of the same length: methods, last parts of the path, query strings, header blocks ("Name: value\r\n" lines), bodies, addresses of the senders (empty: not known). Returns one answer for each, in order. Events are stored when the caller''s transaction commits. For the shim';
 
