@@ -17,6 +17,7 @@
 #include <fcntl.h>
 
 #include "common/relpath.h"
+#include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/fd.h"
 #include "storage/freespace.h"
@@ -88,8 +89,10 @@ intake_space_reserve(Relation relation, BufferAccessStrategy ring)
 		!ConditionalLockRelationForExtension(relation, ExclusiveLock))
 		return;
 	start = RelationGetNumberOfBlocks(relation);
+	/* A few tables may do this at a time, and a small pool has other users. */
+	count = Min(MOST_PAGES, NBuffers / 64);
 	/* The first page of a segment is left to PostgreSQL, which makes the file. */
-	count = start % RELSEG_SIZE == 0 ? 0 : Min(MOST_PAGES, RELSEG_SIZE - start % RELSEG_SIZE);
+	count = start % RELSEG_SIZE == 0 ? 0 : Min(count, RELSEG_SIZE - start % RELSEG_SIZE);
 	for (int i = 0; i < count; i++)
 		buffers[i] = ReadBufferExtended(relation, MAIN_FORKNUM, start + i, RBM_ZERO_AND_LOCK, ring);
 	reserved = count > 0 && reserve(relation, start, count);
