@@ -4,8 +4,9 @@
  *
  * The library calls handle() for a request first when its headers are there, then for each
  * piece of its body, and once more when it is complete. A complete request for a source is
- * submitted and its connection suspended; when its answer is there it is resumed, and the
- * library calls handle() again, which sends the answer.
+ * submitted, and waits: until its answer is there, the library calls handle() each time it runs,
+ * to no effect. That costs much less than to suspend the connection, which takes its socket out of
+ * the epoll set and puts it back.
  *
  * Each thread has a server, which runs in the thread's loop (main.c). The library's own loop is
  * woken by each answer and looks at every connection each time (or, with epoll, hangs when 128
@@ -28,23 +29,26 @@
 #define WEBHOOKS "/webhooks/"
 #define HEADER_MEMORY (24 * 1024) /* a connection; the library clears it after each request */
 #define RETRY_AFTER "5"
+#define GLANCE 5e-3 /* seconds between runs while requests wait, if nothing comes */
 
 typedef enum
 {
 	STAGE_HEADERS, /* the next call is the first */
 	STAGE_BODY,
 	STAGE_WAITING, /* submitted */
+	STAGE_READY,   /* its answer is there */
 	STAGE_ANSWERED /* an answer is queued */
 } Stage;
 
 /* The server's own part of a request. */
 typedef struct Exchange
 {
-	ShimRequest request; /* first: done() gets this */
-	struct MHD_Connection *connection;
+	ShimRequest request;               /* first: done() gets this */
+	struct MHD_Connection *connection; /* NULL: its client went while it waited */
 	ShimConnection *client;
 	Stage stage;
 	bool webhook; /* its answer comes from the database */
+	char *method; /* of a request whose client went while it waited */
 } Exchange;
 
 static size_t max_body;
@@ -53,7 +57,8 @@ static const ShimTrust *trusted_proxies;
 
 static _Thread_local struct MHD_Daemon *daemon_handle;
 static _Thread_local int exchanges; /* requests that have begun and are not over */
-static _Thread_local bool resumed;  /* some, which the library does not count as something to do */
+static _Thread_local int waiting;   /* those that are submitted and have no answer yet */
+static _Thread_local bool moved;    /* some, in the last run or since: they may go on in the next */
 static _Thread_local bool draining;
 
 /* ---- answers ---- */
@@ -97,6 +102,7 @@ answer(Exchange *exchange, int status, const char *content_type, char *header_li
 	if (draining || shim_listener_is_spare())
 		MHD_add_response_header(response, "Connection", "close");
 	exchange->stage = STAGE_ANSWERED;
+	moved = true;
 	shim_metrics_answer(status);
 	result = MHD_queue_response(exchange->connection, (unsigned) status, response);
 	MHD_destroy_response(response);
@@ -132,13 +138,34 @@ answer_request(Exchange *exchange)
 /* ---- requests ---- */
 
 static void
-resume(Exchange *exchange)
+free_exchange(Exchange *exchange)
 {
-	MHD_resume_connection(exchange->connection);
-	resumed = true;
+	free(exchange->method);
+	free(exchange->request.target);
+	free(exchange->request.content_type);
+	free(exchange->request.answer_headers);
+	free(exchange->request.answer);
+	shim_buffer_free(&exchange->request.headers);
+	shim_buffer_free(&exchange->request.body);
+	free(exchange);
+	exchanges--;
 }
 
-/* A batch has its answers: the library goes on with its requests. */
+/* A request has its answer: the library sends it in its next run, unless the client has gone. */
+static void
+settle(Exchange *exchange)
+{
+	if (exchange->connection == NULL)
+	{
+		free_exchange(exchange);
+		return;
+	}
+	exchange->stage = STAGE_READY;
+	waiting--;
+	moved = true;
+}
+
+/* A batch has its answers. */
 static void
 done(ShimRequest *batch)
 {
@@ -146,7 +173,7 @@ done(ShimRequest *batch)
 	{
 		ShimRequest *next = batch->next;
 
-		resume((Exchange *) batch);
+		settle((Exchange *) batch);
 		batch = next;
 	}
 }
@@ -192,11 +219,11 @@ submit(Exchange *exchange)
 								&request->headers);
 	note_peer(exchange);
 	exchange->stage = STAGE_WAITING;
-	MHD_suspend_connection(exchange->connection);
+	waiting++;
 	if (!shim_batch_submit(request))
 	{
 		request->status = 503;
-		resume(exchange);
+		settle(exchange);
 	}
 	return MHD_YES;
 }
@@ -328,6 +355,7 @@ handle_body(Exchange *exchange, const char *data, size_t *size)
 	}
 	if (exchange->webhook)
 		shim_buffer_append(body, data, *size);
+	moved = true;
 	*size = 0;
 	return MHD_YES;
 }
@@ -351,12 +379,24 @@ handle(void *closure, struct MHD_Connection *connection, const char *url, const 
 			shim_connection_busy(exchange->client);
 			return exchange->webhook ? submit(exchange) : answer_route(exchange);
 		case STAGE_WAITING:
+			return MHD_YES;
+		case STAGE_READY:
 			return answer_request(exchange);
 		default:
 			/* An answer is on its way: what still comes in is of no interest. */
 			*size = 0;
 			return MHD_YES;
 	}
+}
+
+/* A client goes while its request waits. That is complete, and is stored all the same. */
+static void
+leave_waiting(Exchange *exchange)
+{
+	exchange->method = strdup(exchange->request.method);
+	exchange->request.method = exchange->method ? exchange->method : "";
+	exchange->connection = NULL;
+	waiting--;
 }
 
 /* A request is over, one way or another. */
@@ -369,16 +409,12 @@ finish(void *closure, struct MHD_Connection *connection, void **request,
 	(void) closure, (void) connection, (void) code;
 	if (exchange == NULL)
 		return;
-	shim_connection_idle(exchange->client);
-	free(exchange->request.target);
-	free(exchange->request.content_type);
-	free(exchange->request.answer_headers);
-	free(exchange->request.answer);
-	shim_buffer_free(&exchange->request.headers);
-	shim_buffer_free(&exchange->request.body);
-	free(exchange);
 	*request = NULL;
-	exchanges--;
+	shim_connection_idle(exchange->client);
+	if (exchange->stage == STAGE_WAITING)
+		leave_waiting(exchange);
+	else
+		free_exchange(exchange);
 }
 
 static void
@@ -428,8 +464,10 @@ shim_server_timeout(void)
 	MHD_UNSIGNED_LONG_LONG milliseconds;
 	double seconds = shim_connection_look();
 
-	if (resumed)
+	if (moved)
 		return 0;
+	if (waiting > 0)
+		return seconds < GLANCE ? seconds : GLANCE;
 	if (MHD_get_timeout(daemon_handle, &milliseconds) == MHD_YES &&
 		(double) milliseconds / 1000 < seconds)
 		seconds = (double) milliseconds / 1000;
@@ -440,7 +478,7 @@ shim_server_timeout(void)
 void
 shim_server_run(void)
 {
-	resumed = false;
+	moved = false;
 	(void) MHD_run(daemon_handle);
 }
 
@@ -468,11 +506,11 @@ bool
 shim_server_start(void)
 {
 	daemon_handle = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, handle,
-		NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned) max_clients,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) HEADER_MEMORY, MHD_OPTION_URI_LOG_CALLBACK,
-		begin, NULL, MHD_OPTION_NOTIFY_COMPLETED, finish, NULL, MHD_OPTION_NOTIFY_CONNECTION,
-		notify_connection, NULL, MHD_OPTION_END);
+		MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, handle, NULL,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned) max_clients, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t) HEADER_MEMORY, MHD_OPTION_URI_LOG_CALLBACK, begin, NULL,
+		MHD_OPTION_NOTIFY_COMPLETED, finish, NULL, MHD_OPTION_NOTIFY_CONNECTION, notify_connection,
+		NULL, MHD_OPTION_END);
 	if (daemon_handle == NULL)
 		shim_log(SHIM_ERROR, "the HTTP server did not start");
 	return daemon_handle != NULL;

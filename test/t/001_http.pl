@@ -4,6 +4,7 @@ use warnings;
 use Intake;
 use IO::Select;
 use PostgreSQL::Test::Utils;
+use Socket qw(SOL_SOCKET SO_LINGER);
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -220,6 +221,42 @@ for my $threads (1, 2)
 	like(readline($reader), qr/already_accepted/, 'and it is answered when it can be');
 	wait;
 	stop_shim($held);
+}
+
+# Clients that go while their requests wait take nothing along, and those that stay are answered.
+sub signed
+{
+	my ($body, $more) = @_;
+	return "POST /webhooks/src HTTP/1.1\r\nHost: x\r\nX-Signature: " . hmac_sha256_hex($body, SECRET)
+	  . "\r\nContent-Length: " . length($body) . "\r\n" . ($more // '') . "\r\n$body";
+}
+for my $listen ('127.0.0.1:0', "unix:$file.waiting")
+{
+	my $held = start_shim($node, '--listen', $listen, '--threads', 1, '--connections', 1);
+	my $kind = $listen =~ /^unix/ ? 'unix' : 'tcp';
+	my ($in, $out) = ("BEGIN; LOCK TABLE intake.event_key IN SHARE MODE; SELECT 'locked';\n", '');
+	my $session = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('postgres') ], '<', \$in, '>', \$out);
+	wait_for(sub { $session->pump_nb; $out =~ /locked/ }, 'nobody can store');
+	my $queued = sub { raw_http($held, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") =~ /^intake_shim_queued_requests (\d+)$/m && $1 };
+	my $send = sub { my $socket = connect_to($held); print $socket @_; $socket->flush; $socket };
+	my @leaving = $send->(signed(body_of("under-way-$kind")));
+	wait_for_sql($node, "SELECT count(*) = 1 FROM pg_stat_activity WHERE usename = 'gateway' AND wait_event_type = 'Lock'");
+	push @leaving, map { $send->(signed(body_of("leaves-$kind-$_"))) } 1 .. 20;
+	my $staying = $send->(signed(body_of("stays-$kind-1")), signed(body_of("stays-$kind-2"), "Connection: close\r\n"));
+	my $pad = 'x' x 1_500_000;
+	push @leaving, $send->(signed(qq({"event":"t","data":{"id":"leaves-$kind-large","pad":"$pad"}})));
+	push @leaving, $send->(signed(body_of("leaves-$kind-headers"), "X-Large: " . 'x' x 18_000 . "\r\n"));
+	wait_for(sub { $queued->() == 23 }, "$kind: all requests wait");
+	setsockopt $_, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0) for @leaving;
+	close $_ for @leaving;
+	is($queued->(), 23, "$kind: whoever goes leaves the request behind");
+	$in .= "COMMIT;\n\\q\n";
+	$session->finish;
+	my $answers = join '', <$staying>;
+	is(scalar(() = $answers =~ /"accepted"/g), 2, "$kind: whoever stays is answered, twice if it asked twice");
+	is($node->safe_psql('postgres', "SELECT count(*) FROM intake.events WHERE key IN ('under-way-$kind') OR key LIKE 'leaves-$kind-%'"), 23, "$kind: and all is stored");
+	is(post_to_path($held, body_of("after-$kind")) =~ /"accepted"/, 1, "$kind: the shim goes on");
+	is(stop_shim($held), 0, "$kind: and stops in an orderly way");
 }
 
 $node->stop;
