@@ -55,11 +55,16 @@ like(raw_http($url, "POST /webhooks/src HTTP/1.1\r\nHos"), qr{^HTTP/1.1 408}, 'h
 cmp_ok(time - $start, '<', 15, 'both within bounds');
 
 # A Unix socket.
+sub signed
+{
+	my ($body, $more) = @_;
+	return "POST /webhooks/src HTTP/1.1\r\nHost: x\r\nX-Signature: " . hmac_sha256_hex($body, SECRET)
+	  . "\r\nContent-Length: " . length($body) . "\r\n" . ($more // '') . "\r\n$body";
+}
 sub post_to_path
 {
 	my ($path, $body) = @_;
-	return raw_http($path, "POST /webhooks/src HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Signature: " . hmac_sha256_hex($body, SECRET)
-		  . "\r\nContent-Length: " . length($body) . "\r\n\r\n$body");
+	return raw_http($path, signed($body, "Connection: close\r\n"));
 }
 my $file = $node->basedir . '/shim.socket';
 my @listen = ('--listen', "unix:$file");
@@ -224,12 +229,6 @@ for my $threads (1, 2)
 }
 
 # Clients that go while their requests wait take nothing along, and those that stay are answered.
-sub signed
-{
-	my ($body, $more) = @_;
-	return "POST /webhooks/src HTTP/1.1\r\nHost: x\r\nX-Signature: " . hmac_sha256_hex($body, SECRET)
-	  . "\r\nContent-Length: " . length($body) . "\r\n" . ($more // '') . "\r\n$body";
-}
 for my $listen ('127.0.0.1:0', "unix:$file.waiting")
 {
 	my $held = start_shim($node, '--listen', $listen, '--threads', 1, '--connections', 1);
@@ -255,7 +254,7 @@ for my $listen ('127.0.0.1:0', "unix:$file.waiting")
 	my $answers = join '', <$staying>;
 	is(scalar(() = $answers =~ /"accepted"/g), 2, "$kind: whoever stays is answered, twice if it asked twice");
 	is($node->safe_psql('postgres', "SELECT count(*) FROM intake.events WHERE key IN ('under-way-$kind') OR key LIKE 'leaves-$kind-%'"), 23, "$kind: and all is stored");
-	is(post_to_path($held, body_of("after-$kind")) =~ /"accepted"/, 1, "$kind: the shim goes on");
+	like(post_to_path($held, body_of("after-$kind")), qr/"accepted"/, "$kind: the shim goes on");
 	is(stop_shim($held), 0, "$kind: and stops in an orderly way");
 }
 
