@@ -1,15 +1,11 @@
 /*
  * event.c
  *		Storing events, each once, with one job for each matching workflow.
- *
- * Two transactions that store the same keys would wait for each other if they took them in
- * different orders; so guards are taken before keys, and each in the order of (source, key).
  */
 #include "postgres.h"
 
 #include "access/stratnum.h"
 #include "access/xact.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/fmgroids.h"
@@ -25,210 +21,12 @@
 #include "scheme.h"
 #include "table.h"
 
-#define WARY_CALLS 100 /* that look for keys first, after the last duplicate */
-
 PG_FUNCTION_INFO_V1(intake_sql_emit);
 
 static Datum
 text_datum(IntakeSlice text)
 {
 	return PointerGetDatum(cstring_to_text_with_len(text.data, text.len));
-}
-
-static int
-compare_events(const void *a, const void *b)
-{
-	const IntakeEvent *left = *(IntakeEvent *const *) a;
-	const IntakeEvent *right = *(IntakeEvent *const *) b;
-	int order;
-
-	if (left->source_id != right->source_id)
-		return left->source_id < right->source_id ? -1 : 1;
-	order = memcmp(left->key.data, right->key.data, Min(left->key.len, right->key.len));
-	if (order != 0)
-		return order;
-	return left->key.len < right->key.len ? -1 : left->key.len > right->key.len;
-}
-
-static int
-compare_guards(const void *a, const void *b)
-{
-	const IntakeEvent *left = *(IntakeEvent *const *) a;
-	const IntakeEvent *right = *(IntakeEvent *const *) b;
-
-	if (left->source_id != right->source_id)
-		return left->source_id < right->source_id ? -1 : 1;
-	return memcmp(left->guard.data, right->guard.data, Min(left->guard.len, right->guard.len));
-}
-
-/* The columns of a row of event_key. */
-static void
-fill_key(Datum *values, int32 source_id, IntakeSlice key, int64 event_id)
-{
-	INTAKE_COLUMN(values, event_key_event_id) = Int64GetDatum(event_id);
-	INTAKE_COLUMN(values, event_key_source_id) = Int32GetDatum(source_id);
-	INTAKE_COLUMN(values, event_key_key) = text_datum(key);
-}
-
-/* The event that has a key; 0 where there is none. Waits for who is just taking it. */
-static int64
-find_key(IntakeTable *keys, int32 source_id, IntakeSlice key)
-{
-	Datum values[Natts_event_key];
-	bool nulls[Natts_event_key] = {0};
-	ItemPointerData conflict;
-
-	fill_key(values, source_id, key, 0);
-	while (intake_table_conflicts(keys, values, nulls, &conflict))
-	{
-		CHECK_FOR_INTERRUPTS();
-		/* The row may go again before we read it; then the key is free after all. */
-		if (intake_table_fetch(keys, &conflict))
-			return DatumGetInt64(INTAKE_COLUMN(keys->slot->tts_values, event_key_event_id));
-	}
-	return 0;
-}
-
-/*
- * Takes a key for the event *ID, which is made where it is 0. Returns false, with the id of
- * the event that has the key, where it is taken.
- */
-static bool
-take_key(IntakeTable *keys, int32 source_id, IntakeSlice key, int64 *id)
-{
-	Datum values[Natts_event_key];
-	bool nulls[Natts_event_key] = {0};
-
-	for (;;)
-	{
-		int64 taken = find_key(keys, source_id, key);
-
-		if (taken != 0)
-		{
-			*id = taken;
-			return false;
-		}
-		if (*id == 0)
-			*id = intake_room_next("event_id_seq");
-		fill_key(values, source_id, key, *id);
-		if (intake_table_insert_unique(keys, values, nulls))
-			return true;
-	}
-}
-
-/*
- * Takes the guards of the events that are not there yet: content that came before under
- * another key is not stored once more. Guards are rows of event_key with the source negated.
- */
-static void
-take_guards(IntakeTable *keys, IntakeEvent **events, int count)
-{
-	IntakeEvent **guarded = palloc((count + 1) * sizeof(IntakeEvent *));
-	int n = 0;
-
-	for (int i = 0; i < count; i++)
-		if (events[i]->guard.data != NULL &&
-			find_key(keys, events[i]->source_id, events[i]->key) == 0)
-			guarded[n++] = events[i];
-	qsort(guarded, n, sizeof(IntakeEvent *), compare_guards);
-	for (int i = 0; i < n; i++)
-		guarded[i]->replayed =
-			!take_key(keys, -guarded[i]->source_id, guarded[i]->guard, &guarded[i]->id);
-}
-
-/* Two deliveries of one event at a time are not a replay. */
-static void
-forgive(IntakeTable *keys, IntakeEvent **events, int count)
-{
-	for (int i = 0; i < count; i++)
-		if (events[i]->replayed && find_key(keys, events[i]->source_id, events[i]->key) != 0)
-			events[i]->replayed = false;
-}
-
-/* Gives the events their ids: new ones, or those of the events which have their keys already. */
-static void
-take_keys(IntakeEvent **events, int count)
-{
-	IntakeTable keys;
-
-	intake_table_open(&keys, intake_table_oid("event_key"));
-	take_guards(&keys, events, count);
-	for (int i = 0; i < count; i++)
-	{
-		if (events[i]->key.data == NULL)
-		{
-			char *id;
-
-			events[i]->id = intake_room_next("event_id_seq");
-			id = psprintf("emit/" INT64_FORMAT, events[i]->id);
-			events[i]->key = intake_slice_cstr(id);
-		}
-		events[i]->fresh = !events[i]->replayed &&
-						   take_key(&keys, events[i]->source_id, events[i]->key, &events[i]->id);
-	}
-	forgive(&keys, events, count);
-	intake_table_close(&keys);
-}
-
-static void
-add_key(IntakeTable *keys, int32 source_id, IntakeSlice key, int64 event_id)
-{
-	Datum values[Natts_event_key];
-	bool nulls[Natts_event_key] = {0};
-
-	fill_key(values, source_id, key, event_id);
-	intake_table_add(keys, values, nulls, NULL);
-}
-
-/* Sets fresh of the events that are not there yet, and id and replayed of the others. */
-static void
-find_events(IntakeTable *keys, IntakeEvent **events, int count)
-{
-	for (int i = 0; i < count; i++)
-	{
-		events[i]->id = find_key(keys, events[i]->source_id, events[i]->key);
-		events[i]->fresh = events[i]->id == 0;
-		if (!events[i]->fresh || events[i]->guard.data == NULL)
-			continue;
-		events[i]->id = find_key(keys, -events[i]->source_id, events[i]->guard);
-		events[i]->fresh = events[i]->id == 0;
-		events[i]->replayed = !events[i]->fresh;
-	}
-	forgive(keys, events, count);
-}
-
-/*
- * The same as take_keys, faster, for events that have keys: inserts all keys at once. Returns
- * false when one of them was taken, or is there twice: the caller undoes this, and calls
- * take_keys. Where that happened not long ago, what is there already is looked for first.
- */
-static bool
-take_free_keys(IntakeEvent **events, int count)
-{
-	static int wary = 0; /* so many calls look first */
-	IntakeTable keys;
-	bool known = false;
-	bool free;
-
-	intake_table_open(&keys, intake_table_oid("event_key"));
-	keys.grows = true;
-	if (wary > 0)
-		find_events(&keys, events, count);
-	for (int i = 0; i < count; i++)
-	{
-		events[i]->fresh |= wary == 0;
-		known |= !events[i]->fresh;
-		if (!events[i]->fresh)
-			continue;
-		events[i]->id = intake_room_next("event_id_seq");
-		add_key(&keys, events[i]->source_id, events[i]->key, events[i]->id);
-		if (events[i]->guard.data != NULL)
-			add_key(&keys, -events[i]->source_id, events[i]->guard, events[i]->id);
-	}
-	free = intake_table_flush(&keys);
-	intake_table_close(&keys);
-	wary = free && !known ? Max(wary - 1, 0) : WARY_CALLS;
-	return free;
 }
 
 static void
@@ -378,15 +176,7 @@ intake_event_store(IntakeEvent **events, int count, bool hasty)
 
 	if (count == 0)
 		return true;
-	for (int i = 0; i < count; i++)
-	{
-		events[i]->id = 0;
-		events[i]->fresh = events[i]->replayed = false;
-	}
-	qsort(events, count, sizeof(IntakeEvent *), compare_events);
-	if (!hasty)
-		take_keys(events, count);
-	else if (!take_free_keys(events, count))
+	if (!intake_event_key_take(events, count, hasty))
 		return false;
 	insert_events(events, count);
 

@@ -10,6 +10,7 @@
 #include "datatype/timestamp.h"
 #include "utils/jsonb.h"
 
+#include "event_key.h"
 #include "slice.h"
 
 typedef struct IntakeEvent
@@ -26,6 +27,8 @@ typedef struct IntakeEvent
 	TimestampTz run_at; /* of its jobs; 0: now */
 	bool replay_dead;   /* a duplicate re-arms dead jobs */
 	/* Set by intake_event_store: */
+	IntakeEventKey stored_key;
+	IntakeEventKey stored_guard;
 	int64 id;
 	bool fresh;    /* stored now, not before */
 	bool replayed; /* not stored: its guard is that of another event */

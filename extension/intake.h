@@ -43,9 +43,9 @@ typedef enum
 typedef enum
 {
 	Anum_event_key_event_id = 1,
-	Anum_event_key_source_id,
-	Anum_event_key_key,
-	Natts_event_key = Anum_event_key_key
+	Anum_event_key_head,
+	Anum_event_key_digest,
+	Natts_event_key = Anum_event_key_digest
 } EventKeyColumn;
 
 typedef enum

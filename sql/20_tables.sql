@@ -252,14 +252,17 @@ COMMENT ON COLUMN intake.event.body IS 'The exact bytes received';
 -- gone, and where some have become old.
 CREATE TABLE intake.event_key (
     event_id bigint NOT NULL,
-    source_id int NOT NULL,
-    key text COLLATE "C" NOT NULL,
-    CONSTRAINT event_key_pkey PRIMARY KEY (source_id, key)
+    head bigint NOT NULL,
+    digest uuid NOT NULL,
+    CONSTRAINT event_key_pkey PRIMARY KEY (head, digest)
 ) WITH (autovacuum_vacuum_insert_threshold = -1);
-COMMENT ON TABLE intake.event_key IS 'One event per source and key: the unique constraint behind the idempotency promise';
+COMMENT ON TABLE intake.event_key IS
+    'One event per source and key: the unique constraint behind the idempotency promise. A digest stands for both, half their size; find_event looks a key up';
 COMMENT ON COLUMN intake.event_key.event_id IS 'The event that the key stands for';
-COMMENT ON COLUMN intake.event_key.source_id IS 'The source; negated in rows of the replay guard';
-COMMENT ON COLUMN intake.event_key.key IS 'The key; for the replay guard the SHA-256 of the signed content, in base64';
+COMMENT ON COLUMN intake.event_key.head IS
+    'The first 8 bytes of the key, zeros behind a shorter one, the first byte the most significant: keys that come in order are neighbours in the index';
+COMMENT ON COLUMN intake.event_key.digest IS
+    'The first 16 bytes of the SHA-256 of the source''s id (int4send) and the key. A row of the replay guard has the source negated, and as its key the SHA-256 of the signed content, in base64url';
 SELECT pg_catalog.pg_extension_config_dump('intake.event_key', '');
 
 -- The rooms of a job. A job is in exactly one of them, and the table is its state.

@@ -41,6 +41,21 @@ CREATE FUNCTION intake.emit(type text, payload jsonb, key text DEFAULT NULL,
 COMMENT ON FUNCTION intake.emit(text, jsonb, text, interval) IS
     'Stores an event of the internal source, intake, in the caller''s transaction, and returns its id. With a key that was used before, returns that event''s id and does nothing. With a delay, its jobs run that much later';
 
+CREATE FUNCTION intake.event_of(source_id int, key text) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'intake_sql_event_of' LANGUAGE c STABLE STRICT;
+COMMENT ON FUNCTION intake.event_of(int, text) IS
+    'Internal: the id of the event that a source sent with a key; NULL: there is none';
+
+CREATE FUNCTION intake.find_event(source text, key text) RETURNS bigint
+    LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT id FROM (
+        SELECT intake.event_of(s.id, find_event.key) AS id, s.dropped_at FROM intake.source s WHERE s.name = find_event.source
+    ) found WHERE id IS NOT NULL ORDER BY dropped_at DESC NULLS FIRST LIMIT 1
+$$;
+COMMENT ON FUNCTION intake.find_event(text, text) IS
+    'The id of the event that a source sent with a key; NULL: there is none. Reads one index, where a condition on the key of the view events reads the whole log. After a source was dropped and made again, the newer one''s';
+
 CREATE FUNCTION intake.payload(body bytea) RETURNS jsonb
     AS 'MODULE_PATHNAME', 'intake_sql_payload' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION intake.payload(bytea) IS

@@ -11,7 +11,7 @@ DECLARE
     reading text[] := ARRAY[
         'GRANT SELECT ON intake.schemes, intake.sources, intake.secrets, intake.workflows, intake.events, intake.jobs, '
             'intake.attempts, intake.dead_letters, intake.rejections, intake.workers, intake.stats TO %s',
-        'GRANT EXECUTE ON FUNCTION intake.payload(bytea), intake.sealed_with(bytea), intake.database_identity(), intake.workers_running() TO %s'];
+        'GRANT EXECUTE ON FUNCTION intake.find_event(text, text), intake.payload(bytea), intake.sealed_with(bytea), intake.database_identity(), intake.workers_running() TO %s'];
     emitting text[] := ARRAY[
         'GRANT EXECUTE ON FUNCTION intake.emit(text, jsonb, text, interval), '
             'intake.fail_permanently(text), intake.retry_in(interval, text) TO %s'];

@@ -192,8 +192,9 @@ query >/dev/null <<-SQL
 			INSERT INTO intake.event (id, received_at, source_id, verified, key, type, headers, body)
 				SELECT n, now(), 1, 's', md5(n::text), 'filled', '{}', convert_to(repeat('x', 300), 'UTF8')
 				FROM generate_series(low, least((low / 1000000 + 1) * 1000000, first + $count) - 1) AS n;
-			INSERT INTO intake.event_key (event_id, source_id, key)
-				SELECT n, 1, md5(n::text) FROM generate_series(low, least((low / 1000000 + 1) * 1000000, first + $count) - 1) AS n;
+			INSERT INTO intake.event_key (event_id, head, digest)
+				SELECT id, ('x' || encode(substr(convert_to(key, 'UTF8'), 1, 8), 'hex'))::bit(64)::bigint, encode(substr(sha256(int4send(source_id) || convert_to(key, 'UTF8')), 1, 16), 'hex')::uuid
+				FROM intake.event WHERE id BETWEEN low AND least((low / 1000000 + 1) * 1000000, first + $count) - 1;
 			low := (low / 1000000 + 1) * 1000000;
 		END LOOP;
 		PERFORM setval('intake.event_id_seq', first + $count);

@@ -56,6 +56,23 @@ SELECT type, headers FROM intake.events WHERE source = 'bytes' AND key = 'h';
 SELECT intake.ingest('bytes', '{"a": "b\r\nx: y"}', 'h');
 SELECT intake.ingest('bytes', '[1]', 'h');
 
+-- A key is found: long, short, not ASCII, only in its source, as event_key says that it is stored; after a source was made again, what it has.
+CREATE TABLE keys AS SELECT unnest(ARRAY['k', 'evt_1NG8Du2eZvKYlo2CUI79vXWy', 'Schlüssel-🔑', repeat('x', 1024)]) AS key;
+SELECT count(intake.create_source('twin', 'none', key_from => 'header:x-id'));
+SELECT DISTINCT (intake.ingest(name, jsonb_build_object('X-Signature', hex(convert_to(key, 'UTF8'), 'secret'), 'X-Id', key), convert_to(key, 'UTF8'))).status FROM keys, unnest(ARRAY['bytes', 'twin']) name;
+SELECT e.source, count(*), bool_and(intake.find_event(e.source, e.key) = e.id) AS found, bool_and(EXISTS (SELECT FROM intake.event_key k WHERE k.event_id = e.id AND (k.head, k.digest) =
+        (('x' || encode(substr(convert_to(e.key, 'UTF8') || '\x0000000000000000', 1, 8), 'hex'))::bit(64)::bigint, encode(substr(sha256(int4send(s.id) || convert_to(e.key, 'UTF8')), 1, 16), 'hex')::uuid))) AS as_documented
+    FROM intake.events e JOIN keys USING (key) JOIN intake.source s ON s.name = e.source GROUP BY 1 ORDER BY 1;
+SELECT intake.find_event('bytes', 'none'), intake.find_event('nobody', 'k'), intake.find_event('bytes', ''), intake.find_event(NULL, 'k');
+SELECT intake.drop_source('twin');
+SELECT intake.find_event('twin', 'k') = max(id) AS of_the_dropped FROM intake.events WHERE source = 'twin' AND key = 'k';
+SELECT count(intake.create_source('twin', 'none', key_from => 'header:x-id'));
+SELECT (intake.ingest('twin', '{"X-Id": "k"}', 'again')).status;
+SELECT intake.find_event('twin', 'k') = max(id) AS of_the_new, count(*) FROM intake.events WHERE source = 'twin' AND key = 'k';
+SELECT intake.emit('found', '{}', 'k') > 0 AS emitted;
+SELECT source, key, type FROM intake.events WHERE id = intake.find_event('intake', 'k');
+SELECT intake.drop_source('twin');
+
 -- A batch: one bad request harms only itself; a key twice in a batch is one event.
 SELECT status, content_type, regexp_replace(body, '[0-9]+', 'N') AS body FROM intake.receive(
     ARRAY['POST', 'POST', 'POST', '\xff', 'POST']::bytea[], ARRAY['bytes', '\xff00', 'bytes', 'bytes', 'bytes']::bytea[], ARRAY['', '', '', '', '']::bytea[],
@@ -76,7 +93,7 @@ SELECT * FROM send_many(301, 400, 1000);
 SELECT * FROM send_many(401, 433, 1000);
 SELECT * FROM send_many(2000, 2199, 150);
 SELECT count(*), count(DISTINCT key), count(DISTINCT id), bool_and(key = 'many' || substr(convert_from(body, 'UTF8'), 2)) AS own_bodies,
-    bool_and((SELECT count(*) FROM intake.event_key k WHERE k.event_id = e.id AND k.key = e.key) = 1) AS one_key_each FROM intake.events e WHERE source = 'bytes' AND key LIKE 'many%';
+    bool_and((SELECT count(*) FROM intake.event_key k WHERE k.event_id = e.id) = 2 AND intake.find_event('bytes', e.key) = e.id) AS a_key_and_a_guard_each FROM intake.events e WHERE source = 'bytes' AND key LIKE 'many%';
 SELECT count(*) FROM intake.receive('{}', '{}', '{}', '{}', '{}', '{}');
 SELECT intake.receive('{POST}', '{}', '{}', '{}', '{}', '{}');
 SELECT intake.receive('{NULL}', '{a}', '{a}', '{a}', '{a}', '{a}');

@@ -91,7 +91,7 @@ wait_for_sql($node, "SELECT count(*) = 1 FROM intake.dead_letters");
 my $everything = q{
 	SELECT (SELECT string_agg(name || scheme, ',' ORDER BY id) FROM intake.source), (SELECT string_agg(secret, ',' ORDER BY id) FROM intake.source_secret),
 	(SELECT count(*) FROM intake.schemes), (SELECT string_agg(name, ',' ORDER BY id) FROM intake.workflow), (SELECT md5(string_agg(e::text, ',' ORDER BY id)) FROM intake.event e),
-	(SELECT md5(string_agg(k::text, ',' ORDER BY source_id, key)) FROM intake.event_key k), (SELECT md5(string_agg(row(id, event_id, workflow, state, attempts, run_at)::text, ',' ORDER BY id)) FROM intake.jobs),
+	(SELECT md5(string_agg(k::text, ',' ORDER BY event_id, digest)) FROM intake.event_key k), (SELECT md5(string_agg(row(id, event_id, workflow, state, attempts, run_at)::text, ',' ORDER BY id)) FROM intake.jobs),
 	(SELECT string_agg(state || n, ',' ORDER BY state) FROM (SELECT state, count(*) AS n FROM intake.jobs GROUP BY state) s),
 	(SELECT string_agg(job_id || error, ',') FROM intake.dead_letters), (SELECT count(*) FROM intake.attempts)};
 my $before = $node->safe_psql('postgres', $everything);

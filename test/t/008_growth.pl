@@ -22,7 +22,7 @@ FROM generate_series(1, 3);
 });
 my @pgbench = ('pgbench', '-n', '-c', '8', '-j', '2', '-f', $script, $node->connstr('postgres'));
 my $whole = q{
-	SELECT (SELECT count(*) FROM intake.event_key k FULL JOIN intake.event e ON e.id = k.event_id AND e.key = k.key WHERE e.id IS NULL OR k.event_id IS NULL),
+	SELECT (SELECT count(*) FROM intake.event_key k FULL JOIN intake.event e ON e.id = k.event_id WHERE intake.event_of(e.source_id, e.key) IS DISTINCT FROM k.event_id),
 		(SELECT count(*) FROM intake.event WHERE convert_from(body, 'UTF8') <> repeat(key || ' ', 100)),
 		(SELECT count(*) FROM intake.event) - (SELECT count(*) FROM intake.queue),
 		(SELECT count(*) FROM intake.event e WHERE NOT EXISTS (SELECT FROM intake.queue q WHERE q.event_id = e.id))};
