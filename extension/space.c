@@ -10,7 +10,9 @@
  *
  * Rows that nobody wants again soon pass the buffer pool in a ring of 16 MB, so that the pool is
  * left to what is: the indexes above all. What leaves the ring is written page behind page, which
- * is what backend_flush_after needs to be cheap; intake.receive sets that.
+ * is what backend_flush_after needs to be cheap; intake.receive sets that. The kernel's cache is
+ * left to others too: what is 128 MB behind and on the disk leaves it, and the log goes on in the
+ * memory that this frees, not in all that the machine has, which is slower to come by.
  */
 #include "postgres.h"
 
@@ -48,19 +50,34 @@ intake_space_ring(void)
 #define MOST_PAGES 64  /* a process may hold 200 locks of that kind */
 #define SPARE_PAGES 32 /* for the rows that two or three processes insert at a time */
 
+#define FORGET_AT_ONCE 64 /* pages */
+#define KEPT_BEHIND                                                                                \
+	(128 * (1024 * 1024 / BLCKSZ)) /* pages, for workflows that are not far behind */
+
+/*
+ * Opens the file of RELATION that has BLOCK, and sets *OFFSET to its place there. Returns less
+ * than 0 when that is not possible. Closed by CloseTransientFile.
+ */
+static int
+open_segment(Relation relation, BlockNumber block, off_t *offset)
+{
+	char *path = relpathbackend(relation->rd_node, relation->rd_backend, MAIN_FORKNUM);
+	BlockNumber segment = block / RELSEG_SIZE;
+
+	*offset = (off_t) (block % RELSEG_SIZE) * BLCKSZ;
+	if (segment > 0)
+		path = psprintf("%s.%u", path, segment);
+	return OpenTransientFile(path, O_RDWR | PG_BINARY);
+}
+
 /* Reserves COUNT blocks from START on in the file; false when the file system cannot. */
 static bool
 reserve(Relation relation, BlockNumber start, int count)
 {
-	char *path = relpathbackend(relation->rd_node, relation->rd_backend, MAIN_FORKNUM);
-	BlockNumber segment = start / RELSEG_SIZE;
-	off_t offset = (off_t) (start % RELSEG_SIZE) * BLCKSZ;
-	int fd;
+	off_t offset;
+	int fd = open_segment(relation, start, &offset);
 	int failed;
 
-	if (segment > 0)
-		path = psprintf("%s.%u", path, segment);
-	fd = OpenTransientFile(path, O_RDWR | PG_BINARY);
 	if (fd < 0)
 		return false;
 	failed = posix_fallocate(fd, offset, (off_t) count * BLCKSZ);
@@ -112,11 +129,42 @@ intake_space_reserve(Relation relation, BufferAccessStrategy ring)
 	UnlockRelationForExtension(relation, ExclusiveLock);
 }
 
+/*
+ * Tells the kernel, once for so many pages, that nobody soon wants what lies behind BLOCK of a
+ * table that grows. What is not written yet stays in its cache.
+ */
+void
+intake_space_forget(Relation relation, BlockNumber block)
+{
+	static Oid last_relation = InvalidOid;
+	static BlockNumber last_part = 0;
+	BlockNumber part = block / FORGET_AT_ONCE;
+	off_t offset;
+	int fd;
+
+	if (part == last_part && RelationGetRelid(relation) == last_relation)
+		return;
+	last_part = part;
+	last_relation = RelationGetRelid(relation);
+	if (block < KEPT_BEHIND)
+		return;
+	fd = open_segment(relation, part * FORGET_AT_ONCE - KEPT_BEHIND, &offset);
+	if (fd < 0)
+		return;
+	(void) posix_fadvise(fd, offset, FORGET_AT_ONCE * BLCKSZ, POSIX_FADV_DONTNEED);
+	CloseTransientFile(fd);
+}
+
 #else
 
-/* PostgreSQL does all this itself. */
+/* PostgreSQL reserves space itself. */
 void
 intake_space_reserve(Relation relation, BufferAccessStrategy ring)
+{
+}
+
+void
+intake_space_forget(Relation relation, BlockNumber block)
 {
 }
 

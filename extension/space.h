@@ -12,5 +12,6 @@
 
 extern BufferAccessStrategy intake_space_ring(void);
 extern void intake_space_reserve(Relation relation, BufferAccessStrategy ring);
+extern void intake_space_forget(Relation relation, BlockNumber block);
 
 #endif

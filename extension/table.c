@@ -144,6 +144,9 @@ insert_rows(IntakeTable *table)
 	table_multi_insert(table->relation, table->rows, count, GetCurrentCommandId(true), 0,
 					   bulk.strategy ? &bulk : NULL);
 	ReleaseBulkInsertStatePin(&bulk);
+	if (table->streams)
+		intake_space_forget(table->relation,
+							ItemPointerGetBlockNumber(&table->rows[count - 1]->tts_tid));
 	for (int i = 0; i < count && !table->taken; i++)
 	{
 		if (table->places[i] != NULL)

@@ -24,7 +24,7 @@ typedef struct IntakeTable
 	ResultRelInfo *info; /* its indexes are open */
 	TupleTableSlot *slot;
 	bool grows;   /* set by the caller: space is reserved for many rows */
-	bool streams; /* and this: the rows leave the buffer pool soon, for others to stay there */
+	bool streams; /* and this: the rows leave the memory soon, for others to stay there */
 	TupleTableSlot *rows[INTAKE_TABLE_ROWS]; /* added and not inserted yet */
 	ItemPointer places[INTAKE_TABLE_ROWS];   /* what receives their places */
 	int n_rows;
