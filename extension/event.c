@@ -13,6 +13,7 @@
 #include "utils/timestamp.h"
 
 #include "event.h"
+#include "event_key.h"
 #include "glob.h"
 #include "intake.h"
 #include "payload.h"

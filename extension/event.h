@@ -9,9 +9,16 @@
 
 #include "datatype/timestamp.h"
 #include "utils/jsonb.h"
+#include "utils/uuid.h"
 
-#include "event_key.h"
 #include "slice.h"
+
+/* What stands for a source and a key in the table event_key. */
+typedef struct IntakeEventKey
+{
+	int64 head;
+	pg_uuid_t digest;
+} IntakeEventKey;
 
 typedef struct IntakeEvent
 {

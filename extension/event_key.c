@@ -18,7 +18,6 @@
 #include "utils/fmgroids.h"
 
 #include "digest.h"
-#include "event.h"
 #include "event_key.h"
 #include "intake.h"
 #include "room.h"
