@@ -47,6 +47,7 @@
 #include "shmem.h"
 #include "suspect.h"
 #include "table.h"
+#include "txn.h"
 #include "worker.h"
 
 #define MOST_JOBS 256          /* in a batch */
@@ -190,20 +191,6 @@ batch_size(const Served *entry)
 	return Max(1, Min(size, MOST_JOBS));
 }
 
-/* ---- transactions of a round ---- */
-
-/* Begins a transaction; returns false, in no transaction, when the extension is gone. */
-static bool
-begin(void)
-{
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	if (OidIsValid(intake_owner_extension(RowShareLock)))
-		return true;
-	AbortCurrentTransaction();
-	return false;
-}
-
 /* Empties the batch. */
 static void
 clear_batch(void)
@@ -219,7 +206,7 @@ claim(const Served *entry)
 
 	clear_batch();
 	batch.claiming = entry->lane;
-	if (!begin())
+	if (!intake_txn_begin(RowShareLock))
 		proc_exit(0);
 	count = intake_room_claim(entry->lane, entry->workflow_id, intake_shmem_self->lease,
 							  batch_size(entry), batch.jobs);
@@ -331,7 +318,7 @@ clear_session(int32 workflow_id)
 
 	if (last == workflow_id)
 		return;
-	if (!begin())
+	if (!intake_txn_begin(RowShareLock))
 		proc_exit(0);
 	PortalHashTableDeleteAll();
 	DropAllPreparedStatements();
@@ -370,7 +357,7 @@ find_suspect_workflow(void)
 {
 	int32 found = 0;
 
-	if (!begin())
+	if (!intake_txn_begin(RowShareLock))
 		proc_exit(0);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	for (int i = 0; i < n_served && found == 0; i++)
@@ -419,7 +406,7 @@ do_round(void)
 {
 	bool worked = false;
 
-	if (!begin())
+	if (!intake_txn_begin(RowShareLock))
 		proc_exit(0);
 	refresh_lanes();
 	CommitTransactionCommand();
@@ -477,7 +464,7 @@ rest(uint64 news)
 static void
 take_lease(void)
 {
-	if (!begin())
+	if (!intake_txn_begin(RowShareLock))
 		proc_exit(0);
 	intake_shmem_self->lease = intake_room_next("lease_seq");
 	CommitTransactionCommand();

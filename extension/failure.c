@@ -6,7 +6,6 @@
 
 #include <math.h>
 
-#include "access/xact.h"
 #include "commands/async.h"
 #include "common/pg_prng.h"
 #include "mb/pg_wchar.h"
@@ -15,7 +14,6 @@
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "event.h"
@@ -23,38 +21,41 @@
 #include "intake.h"
 #include "registry.h"
 #include "retry.h"
+#include "txn.h"
 
+#define LONGEST_DELAY (36525.0 * USECS_PER_DAY) /* a hundred years */
 #define DEAD_LETTER_CHANNEL "intake_dead_letter"
 #define MAX_ERROR_IN_ALERT 1000 /* bytes; a notification holds 8000 */
 
-/* Reads an interval, such as '90 seconds', in microseconds; -1 where it is none. */
+typedef struct Delay
+{
+	const char *text;
+	int64 microseconds;
+} Delay;
+
+static bool
+read_delay(void *argument)
+{
+	Delay *delay = argument;
+	Interval *interval =
+		DatumGetIntervalP(DirectFunctionCall3(interval_in, CStringGetDatum(delay->text),
+											  ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+	double days = interval->day + interval->month * (double) DAYS_PER_MONTH;
+	double time = interval->time + days * USECS_PER_DAY;
+
+	delay->microseconds = Max(-1, Min(time, LONGEST_DELAY));
+	return true;
+}
+
+/* Reads an interval, such as '90 seconds', in microseconds; below 0 where it is none. */
 static int64
 parse_delay(const char *text)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile int64 delay = -1;
+	Delay delay = {text, -1};
+	ErrorData *error;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		Interval *interval = DatumGetIntervalP(DirectFunctionCall3(
-			interval_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-
-		delay = interval->time + (interval->day + interval->month * INT64CONST(30)) * USECS_PER_DAY;
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return delay;
+	(void) intake_txn_try(read_delay, &delay, &error);
+	return delay.microseconds;
 }
 
 /* The delay before the next attempt, in microseconds. */

@@ -40,6 +40,7 @@
 #include "job.h"
 #include "owner.h"
 #include "payload.h"
+#include "txn.h"
 
 #define HANDLER_GRACE 5000 /* milliseconds between the timeout and the end of the process */
 
@@ -154,13 +155,11 @@ call_handler(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
 	AtEOXact_GUC(false, nest);
 }
 
-/* Begins a transaction for jobs; LOCK is taken on the extension, which must be there. */
+/* Begins a transaction for jobs. */
 static void
 begin(LOCKMODE lock)
 {
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	if (!OidIsValid(intake_owner_extension(lock)))
+	if (!intake_txn_begin(lock))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 						errmsg("extension \"%s\" is gone", INTAKE_EXTENSION)));
 }
@@ -188,19 +187,17 @@ run(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
 	CommitTransactionCommand();
 }
 
-/* Takes the error that was raised, which then is none any more, into FAILURE. */
-static void
-take_error(IntakeFailure *failure, TimestampTz started_at)
+static IntakeFailure
+describe(const ErrorData *error, TimestampTz started_at)
 {
-	ErrorData *error = CopyErrorData();
+	IntakeFailure failure = {0};
 
-	FlushErrorState();
-	memset(failure, 0, sizeof(*failure));
-	failure->started_at = started_at;
-	failure->sqlerrcode = error->sqlerrcode;
-	failure->error = error->message ? error->message : "unknown error";
-	failure->detail = error->detail;
-	failure->context = error->context;
+	failure.started_at = started_at;
+	failure.sqlerrcode = error->sqlerrcode;
+	failure.error = error->message ? error->message : "unknown error";
+	failure.detail = error->detail;
+	failure.context = error->context;
+	return failure;
 }
 
 static void
@@ -219,8 +216,9 @@ fail(const IntakeJob *job, TimestampTz started_at, MemoryContext context)
 
 	MemoryContextSwitchTo(context);
 	stop_timeouts();
-	take_error(&failure, started_at);
-	AbortCurrentTransaction();
+	failure = describe(CopyErrorData(), started_at);
+	FlushErrorState();
+	AbortOutOfAnyTransaction();
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
@@ -256,35 +254,37 @@ intake_job_run(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease
 
 /* ---- several in one transaction ---- */
 
-/* Runs a job in a subtransaction, or undoes it and records the failure. */
-static void
-run_in_subtransaction(const IntakeJob *job, int64 lease)
+typedef struct Attempt
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	const IntakeJob *job;
+	const IntakeWorkflow *workflow;
+	int64 lease;
+} Attempt;
+
+static bool
+attempt(void *argument)
+{
+	Attempt *mine = argument;
+
+	run_and_complete(mine->job, mine->workflow, mine->lease);
+	return true;
+}
+
+/* Runs a job, or undoes what it did and records the failure. */
+static void
+run_or_record(const IntakeJob *job, int64 lease)
+{
+	Attempt mine = {job, intake_registry_workflow(job->workflow_id), lease};
 	TimestampTz started_at = GetCurrentTimestamp();
+	ErrorData *error;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
+	if (!intake_txn_try(attempt, &mine, &error))
 	{
-		run_and_complete(job, intake_registry_workflow(job->workflow_id), lease);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		IntakeFailure failure;
+		IntakeFailure failure = describe(error, started_at);
 
-		MemoryContextSwitchTo(context);
 		stop_timeouts();
-		take_error(&failure, started_at);
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
 		record(job, &failure);
 	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
 }
 
 /*
@@ -311,7 +311,7 @@ intake_job_run_together(const IntakeJob *(*next)(void), const char *workflow, in
 		MemoryContextSwitchTo(each);
 		while ((job = next()) != NULL)
 		{
-			run_in_subtransaction(job, lease);
+			run_or_record(job, lease);
 			MemoryContextReset(each);
 		}
 		CommitTransactionCommand();
@@ -322,7 +322,7 @@ intake_job_run_together(const IntakeJob *(*next)(void), const char *workflow, in
 		MemoryContextSwitchTo(context);
 		stop_timeouts();
 		FlushErrorState();
-		AbortCurrentTransaction();
+		AbortOutOfAnyTransaction();
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);

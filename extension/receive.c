@@ -11,7 +11,6 @@
 
 #include <malloc.h>
 
-#include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -20,7 +19,6 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -32,6 +30,7 @@
 #include "receive.h"
 #include "rejection.h"
 #include "secret.h"
+#include "txn.h"
 
 #define JSON_TYPE "application/json"
 #define MAX_REQUEST_ID 200             /* bytes */
@@ -71,44 +70,37 @@ concerns_all(int sqlerrcode)
 	}
 }
 
+typedef struct Storing
+{
+	IntakeEvent **events;
+	int count;
+	bool hasty;
+} Storing;
+
+static bool
+store_events(void *argument)
+{
+	Storing *storing = argument;
+
+	return intake_event_store(storing->events, storing->count, storing->hasty);
+}
+
 /*
- * Stores events in a subtransaction. On an error that concerns one of them only, or when HASTY
- * has failed, undoes it and returns false; any other error is raised.
+ * Stores events, all or none. On an error that concerns one of them only, or when HASTY has
+ * failed, returns false; any other error is raised.
  */
 static bool
-store_in_subtransaction(IntakeEvent **events, int count, bool hasty)
+try_to_store(IntakeEvent **events, int count, bool hasty)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool stored = false;
+	Storing storing = {events, count, hasty};
+	ErrorData *error;
+	bool stored = intake_txn_try(store_events, &storing, &error);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		stored = intake_event_store(events, count, hasty);
-		if (stored)
-			ReleaseCurrentSubTransaction();
-		else
-			RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		if (concerns_all(error->sqlerrcode))
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		/* The detail of an error may hold what the sender sent; the message does not. */
-		if (count == 1)
-			ereport(LOG, (errmsg("an event could not be stored: %s", error->message)));
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
+	if (error != NULL && concerns_all(error->sqlerrcode))
+		ReThrowError(error);
+	/* The detail of an error may hold what the sender sent; the message does not. */
+	if (error != NULL && count == 1)
+		ereport(LOG, (errmsg("an event could not be stored: %s", error->message)));
 	return stored;
 }
 
@@ -125,15 +117,14 @@ store(IntakeDelivery *deliveries, int count)
 	if (accepted == 0)
 		return;
 
-	stored = store_in_subtransaction(events, accepted, true) ||
-			 store_in_subtransaction(events, accepted, false);
+	stored = try_to_store(events, accepted, true) || try_to_store(events, accepted, false);
 	for (int i = 0; i < count; i++)
 	{
 		IntakeEvent *event = &deliveries[i].event;
 
 		if (!deliveries[i].accepted)
 			continue;
-		if (stored || (accepted > 1 && store_in_subtransaction(&event, 1, false)))
+		if (stored || (accepted > 1 && try_to_store(&event, 1, false)))
 			answer_event(&deliveries[i]);
 		else
 		{

@@ -31,6 +31,7 @@
 #include "shmem.h"
 #include "suspect.h"
 #include "table.h"
+#include "txn.h"
 #include "worker.h"
 
 #define MOST_DUE 1000 /* delayed jobs moved in one transaction */
@@ -205,17 +206,6 @@ make_partitions(void)
 
 /* ---- rounds ---- */
 
-static bool
-begin_if_installed(void)
-{
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	if (OidIsValid(intake_owner_extension(AccessShareLock)))
-		return true;
-	AbortCurrentTransaction();
-	return false;
-}
-
 /*
  * Begins a round's transaction. Ends the process when the extension is not there. That is
  * noted first and looked at again then: CREATE EXTENSION takes the note away when it commits.
@@ -223,10 +213,10 @@ begin_if_installed(void)
 static void
 begin(void)
 {
-	if (!begin_if_installed())
+	if (!intake_txn_begin(AccessShareLock))
 	{
 		intake_shmem_database_absent(MyDatabaseId, true);
-		if (!begin_if_installed())
+		if (!intake_txn_begin(AccessShareLock))
 			proc_exit(0);
 		intake_shmem_database_absent(MyDatabaseId, false);
 	}

@@ -1,0 +1,85 @@
+/*
+ * txn.c
+ *		Transactions that have the extension, and what may fail alone within one.
+ *
+ * An error that leaves a subtransaction open on its way is dangerous. Whoever catches it rolls
+ * back what is innermost, takes that for his own, and goes on inside of somebody else's: as the
+ * user who was current there. So subtransactions are begun here and nowhere else, and they are
+ * over when intake_txn_try returns, or raises.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#include "owner.h"
+#include "txn.h"
+
+/*
+ * Begins a transaction that holds LOCK on the extension, which is there until the end. Returns
+ * false, in no transaction, when it is not installed.
+ */
+bool
+intake_txn_begin(LOCKMODE lock)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	if (OidIsValid(intake_owner_extension(lock)))
+		return true;
+	AbortOutOfAnyTransaction();
+	return false;
+}
+
+/* Ends the subtransactions above LEVEL: ours, and what the body may have left open in it. */
+static void
+roll_back(int level)
+{
+	while (GetCurrentTransactionNestLevel() > level)
+		RollbackAndReleaseCurrentSubTransaction();
+}
+
+/*
+ * Runs BODY(ARGUMENT) in a subtransaction. Returns whether it was kept. Otherwise it is undone,
+ * and *ERROR is what was raised, or NULL where BODY asked for that. The caller decides what the
+ * error means, and raises it again (ReThrowError) where it is not for him: a query that is
+ * cancelled must end.
+ *
+ * Whatever happens, user, settings, memory context and resource owner are afterwards what they
+ * were before, and the error is copied only then: memory may have run out.
+ */
+bool
+intake_txn_try(IntakeTxnBody body, void *argument, ErrorData **error)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	int level = GetCurrentTransactionNestLevel();
+	volatile bool kept = false;
+
+	*error = NULL;
+	PG_TRY();
+	{
+		BeginInternalSubTransaction(NULL);
+		MemoryContextSwitchTo(context);
+		kept = body(argument);
+		if (kept && GetCurrentTransactionNestLevel() != level + 1)
+			elog(ERROR, "a subtransaction was left open");
+		if (kept)
+			ReleaseCurrentSubTransaction();
+		else
+			roll_back(level);
+	}
+	PG_CATCH();
+	{
+		kept = false;
+		roll_back(level);
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		*error = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return kept;
+}

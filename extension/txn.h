@@ -1,0 +1,18 @@
+/*
+ * txn.h
+ *		Transactions that have the extension, and what may fail alone within one.
+ */
+#ifndef INTAKE_TXN_H
+#define INTAKE_TXN_H
+
+#include "postgres.h"
+
+#include "storage/lockdefs.h"
+
+/* What is tried. Returns whether it is to be kept; what it raises undoes it as well. */
+typedef bool (*IntakeTxnBody)(void *argument);
+
+extern bool intake_txn_begin(LOCKMODE lock);
+extern bool intake_txn_try(IntakeTxnBody body, void *argument, ErrorData **error);
+
+#endif
