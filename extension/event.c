@@ -12,6 +12,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "duration.h"
 #include "event.h"
 #include "event_key.h"
 #include "glob.h"
@@ -298,9 +299,12 @@ intake_sql_emit(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(2))
 		key = intake_slice_cstr(text_to_cstring(PG_GETARG_TEXT_PP(2)));
 	if (!PG_ARGISNULL(3))
+	{
+		intake_duration_check("delay", PG_GETARG_INTERVAL_P(3));
 		run_at = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
 														 TimestampTzGetDatum(GetCurrentTimestamp()),
 														 PG_GETARG_DATUM(3)));
+	}
 	PG_RETURN_INT64(intake_event_emit(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_JSONB_P(1),
 									  key, run_at));
 }

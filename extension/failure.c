@@ -16,6 +16,7 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "duration.h"
 #include "event.h"
 #include "failure.h"
 #include "intake.h"
@@ -23,7 +24,6 @@
 #include "retry.h"
 #include "txn.h"
 
-#define LONGEST_DELAY (36525.0 * USECS_PER_DAY) /* a hundred years */
 #define DEAD_LETTER_CHANNEL "intake_dead_letter"
 #define MAX_ERROR_IN_ALERT 1000 /* bytes; a notification holds 8000 */
 
@@ -40,14 +40,15 @@ read_delay(void *argument)
 	Interval *interval =
 		DatumGetIntervalP(DirectFunctionCall3(interval_in, CStringGetDatum(delay->text),
 											  ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-	double days = interval->day + interval->month * (double) DAYS_PER_MONTH;
-	double time = interval->time + days * USECS_PER_DAY;
 
-	delay->microseconds = Max(-1, Min(time, LONGEST_DELAY));
+	delay->microseconds = Min(intake_duration_usecs(interval), INTAKE_DURATION_LONGEST);
 	return true;
 }
 
-/* Reads an interval, such as '90 seconds', in microseconds; below 0 where it is none. */
+/*
+ * Reads an interval, such as '90 seconds', in microseconds, ten years at most; below 0 where it
+ * is none.
+ */
 static int64
 parse_delay(const char *text)
 {

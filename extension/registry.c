@@ -25,6 +25,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "duration.h"
 #include "intake.h"
 #include "lane.h"
 #include "owner.h"
@@ -49,6 +50,7 @@ static Oid watched[4];
 
 PG_FUNCTION_INFO_V1(intake_sql_config_changed);
 PG_FUNCTION_INFO_V1(intake_sql_source_problem);
+PG_FUNCTION_INFO_V1(intake_sql_workflow_problem);
 PG_FUNCTION_INFO_V1(intake_sql_database_identity);
 
 /* Trigger: after a statement changed a table of the configuration. */
@@ -99,9 +101,7 @@ watch(void)
 
 static const char workflow_query[] =
 	"SELECT id, name, owner, handler, source, type, filter, max_attempts,"
-	"  (extract(epoch FROM backoff) * 1000000)::bigint,"
-	"  (extract(epoch FROM backoff_max) * 1000000)::bigint,"
-	"  ceil(extract(epoch FROM timeout) * 1000)::bigint,"
+	"  backoff, backoff_max, timeout,"
 	"  replay_safe, NOT paused, database_identity,"
 	/* A database whose extension was created by an earlier library has no such column. */
 	"  coalesce((to_jsonb(workflow) ->> 'jobs_per_transaction')::int, 1)"
@@ -114,6 +114,39 @@ intake_registry_database_identity(void)
 	return psprintf(UINT64_FORMAT "/%u", GetSystemIdentifier(), MyDatabaseId);
 }
 
+static void
+note_problem(IntakeWorkflow *workflow, const char *problem)
+{
+	if (workflow->problem == NULL)
+		workflow->problem = problem;
+}
+
+/* A column as text; a problem, and an empty one, where it is NULL. */
+static const char *
+read_text(IntakeWorkflow *workflow, int row, int column, const char *name)
+{
+	const char *text = intake_rows_text(row, column);
+
+	if (text != NULL)
+		return text;
+	note_problem(workflow, psprintf("%s is null", name));
+	return "";
+}
+
+/* A number; a problem, and the nearer bound, where it is not between two bounds. */
+static int64
+bounded(IntakeWorkflow *workflow, int64 number, int64 low, int64 high, const char *name)
+{
+	if (number >= low && number <= high)
+		return number;
+	note_problem(workflow, psprintf("%s is out of range", name));
+	return number < low ? low : high;
+}
+
+/*
+ * Reads a row, whatever stands in it: the constraints of the table may have been dropped. Where
+ * it cannot be, the workflow has a problem, and its jobs wait.
+ */
 static IntakeWorkflow *
 read_workflow(int row)
 {
@@ -123,20 +156,26 @@ read_workflow(int row)
 	Datum filter = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 7, &no_filter);
 
 	workflow->id = intake_rows_number(row, 1, 0);
-	workflow->name = intake_rows_text(row, 2);
-	workflow->owner_name = intake_rows_text(row, 3);
+	workflow->name = read_text(workflow, row, 2, "name");
+	workflow->owner_name = read_text(workflow, row, 3, "owner");
 	workflow->owner = get_role_oid(workflow->owner_name, true);
-	workflow->handler = intake_rows_text(row, 4);
-	workflow->source = intake_rows_text(row, 5);
-	workflow->type = intake_rows_text(row, 6);
+	workflow->handler = read_text(workflow, row, 4, "handler");
+	workflow->source = read_text(workflow, row, 5, "source");
+	workflow->type = read_text(workflow, row, 6, "type");
 	workflow->filter = no_filter ? NULL : DatumGetJsonPathPCopy(filter);
-	workflow->max_attempts = intake_rows_number(row, 8, 1);
-	workflow->backoff = intake_rows_number(row, 9, 0);
-	workflow->backoff_max = intake_rows_number(row, 10, 0);
-	workflow->timeout = intake_rows_number(row, 11, 1);
+	workflow->max_attempts =
+		bounded(workflow, intake_rows_number(row, 8, 0), 1, 1000, "max_attempts");
+	workflow->backoff =
+		bounded(workflow, intake_rows_duration(row, 9, -1), 0, INTAKE_DURATION_LONGEST, "backoff");
+	workflow->backoff_max = bounded(workflow, intake_rows_duration(row, 10, -1), 0,
+									INTAKE_DURATION_LONGEST, "backoff_max");
+	workflow->timeout = bounded(workflow, intake_rows_duration(row, 11, -1),
+								INTAKE_TIMEOUT_SHORTEST, INTAKE_TIMEOUT_LONGEST, "timeout") /
+						1000;
 	workflow->replay_safe = intake_rows_bool(row, 12);
-	workflow->jobs_per_transaction = intake_rows_number(row, 15, 1);
-	workflow->active = intake_rows_bool(row, 13) && identity &&
+	workflow->jobs_per_transaction =
+		bounded(workflow, intake_rows_number(row, 15, 1), 1, 64, "jobs_per_transaction");
+	workflow->active = workflow->problem == NULL && intake_rows_bool(row, 13) && identity &&
 					   strcmp(identity, intake_registry_database_identity()) == 0;
 	return workflow;
 }
@@ -284,6 +323,19 @@ intake_sql_source_problem(PG_FUNCTION_ARGS)
 	if (source == NULL || source->problem == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(source->problem));
+}
+
+/* SQL: why the jobs of a workflow wait though nobody has paused it, or NULL. */
+Datum
+intake_sql_workflow_problem(PG_FUNCTION_ARGS)
+{
+	IntakeWorkflow *workflow;
+
+	intake_registry_refresh_workflows();
+	workflow = intake_registry_workflow(PG_GETARG_INT32(0));
+	if (workflow == NULL || workflow->problem == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(workflow->problem));
 }
 
 /* SQL: what tells this database from a restored copy. */

@@ -18,6 +18,7 @@ typedef struct IntakeWorkflow
 {
 	int32 id;
 	const char *name;
+	const char *problem; /* of its row, why its jobs wait; or NULL */
 	const char *owner_name;
 	Oid owner;           /* InvalidOid: there is no such role */
 	const char *handler; /* schema-qualified signature */
@@ -30,7 +31,7 @@ typedef struct IntakeWorkflow
 	int64 timeout;     /* milliseconds */
 	int32 jobs_per_transaction;
 	bool replay_safe;
-	bool active; /* neither paused nor of another database */
+	bool active; /* neither paused, nor of another database, nor with a problem */
 } IntakeWorkflow;
 
 extern void intake_registry_refresh_sources(void);

@@ -10,7 +10,18 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "duration.h"
 #include "rows.h"
+
+/* Whether a column is NULL. */
+bool
+intake_rows_null(int row, int column)
+{
+	bool null;
+
+	(void) SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &null);
+	return null;
+}
 
 /* A column as text, or NULL. */
 char *
@@ -95,4 +106,14 @@ intake_rows_time(int row, int column, TimestampTz otherwise)
 	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &null);
 
 	return null ? otherwise : DatumGetTimestampTz(value);
+}
+
+/* A column that is an interval, in microseconds; OTHERWISE where it is NULL. */
+int64
+intake_rows_duration(int row, int column, int64 otherwise)
+{
+	bool null;
+	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &null);
+
+	return null ? otherwise : intake_duration_usecs(DatumGetIntervalP(value));
 }

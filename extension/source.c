@@ -9,6 +9,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "duration.h"
 #include "rows.h"
 #include "source.h"
 #include "vault.h"
@@ -18,8 +19,7 @@
 	"r.kind, r.algorithm, r.key,"                                                                                     \
 	" CASE WHEN s.signature_from IS NULL THEN r.signature_from ELSE ARRAY[s.signature_from] END, r.prefix, r.format," \
 	" r.item_sep, r.kv_sep, r.tag, r.group_sep, r.encoding, r.message, r.timestamp_from,"                             \
-	" r.timestamp_unit,"                                                                                              \
-	" (extract(epoch FROM coalesce(s.tolerance, r.tolerance)) * 1000000)::bigint,"                                    \
+	" r.timestamp_unit, coalesce(s.tolerance, r.tolerance),"                                                          \
 	" r.require, r.each, r.url_variants, r.verified"
 
 /* The pairs of a JSON array of arrays, flat. */
@@ -32,8 +32,8 @@ static const char source_query[] =
 	"  coalesce(s.type_from, r.type_from), s.public_url, s.on_dead_duplicate = 'replay',"
 	"  r.reject_status, r.success_body, coalesce(s.missing_key, r.missing_key) = 'digest',"
 	"  s.replay_guard, s.allowed_peers::text[]"
-	" FROM intake.source s JOIN intake.scheme r ON r.name = s.scheme"
-	" WHERE s.dropped_at IS NULL AND r.kind <> 'internal'";
+	" FROM intake.source s LEFT JOIN intake.scheme r ON r.name = s.scheme"
+	" WHERE s.dropped_at IS NULL AND r.kind IS DISTINCT FROM 'internal'";
 
 static const char variant_query[] = "SELECT s.id, " PAIRS(
 	"v.variant -> 'when'") ", " SCHEME_COLUMNS
@@ -102,13 +102,19 @@ read_scheme(IntakeSource *source, int row, int first, const IntakePair *when, in
 	scheme.message = intake_rows_text(row, first + 11);
 	scheme.timestamp_from = intake_rows_text(row, first + 12);
 	scheme.timestamp_unit = intake_rows_text(row, first + 13);
-	scheme.tolerance = intake_rows_number(row, first + 14, -1);
+	scheme.tolerance = intake_rows_duration(row, first + 14, -1);
 	scheme.require = intake_rows_pairs(row, first + 15, &scheme.n_require);
 	scheme.each = intake_rows_text(row, first + 16);
 	scheme.url_variants = intake_rows_texts(row, first + 17, &scheme.n_url_variants);
 	scheme.verified = intake_rows_text(row, first + 18);
 	scheme.when = when;
 	scheme.n_when = n_when;
+	if (!intake_rows_null(row, first + 14) &&
+		(scheme.tolerance < 0 || scheme.tolerance > INTAKE_DURATION_LONGEST))
+	{
+		note_problem(source, "tolerance is out of range");
+		return NULL;
+	}
 	compiled = intake_scheme_compile(&scheme, &error);
 	if (compiled == NULL)
 		note_problem(source, error);

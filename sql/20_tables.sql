@@ -1,4 +1,7 @@
 -- Configuration: rows that people write through functions.
+--
+-- Intervals have their bounds in seconds: '-1 year 361 days' is not less than interval '0', which
+-- compares by years of 360 days, but is less than no seconds.
 
 CREATE TABLE intake.scheme (
     name text PRIMARY KEY,
@@ -18,7 +21,7 @@ CREATE TABLE intake.scheme (
     message text,
     timestamp_from text,
     timestamp_unit text CHECK (timestamp_unit IN ('s', 'ms', 'iso8601', 'http-date')),
-    tolerance interval CHECK (tolerance >= interval '0'),
+    tolerance interval CHECK (extract(epoch FROM tolerance) BETWEEN 0 AND 315576000),
     require text[],
     each text,
     url_variants text[],
@@ -58,7 +61,7 @@ COMMENT ON COLUMN intake.scheme.message IS
     'Template of the signed content: {body} {timestamp} {header:NAME} {query:NAME} {form:NAME} {json:/path} {url} {endpoint} (without query) {path} {method} {form_sorted} {secret} {token} {header_list:NAME}, digests such as {sha256hex(body)}, |lower behind a name, optional parts in [...], \n for a line feed';
 COMMENT ON COLUMN intake.scheme.timestamp_from IS 'Where the signed time stands: header:NAME, sig:FIELD (an item of the kv signature, or its number in a list), json:/path, jwt:/claim';
 COMMENT ON COLUMN intake.scheme.timestamp_unit IS 'Unit of the signed time';
-COMMENT ON COLUMN intake.scheme.tolerance IS 'Largest accepted distance from the clock, both ways, inclusive; NULL: no window';
+COMMENT ON COLUMN intake.scheme.tolerance IS 'Largest accepted distance from the clock, both ways, inclusive, 10 years at most; NULL: no window';
 COMMENT ON COLUMN intake.scheme.require IS
     'Pairs {location, test, ...}, all of which must hold once the signature is verified. A test is a template, or up to four with " | " between them; * is anything, ! nothing, ~EXPRESSION a POSIX regular expression. Locations are as for signatures, and jwt:/claim';
 COMMENT ON COLUMN intake.scheme.each IS 'json:/path/* of items that are each signed by themselves';
@@ -88,7 +91,7 @@ CREATE TABLE intake.source (
     scheme text NOT NULL REFERENCES intake.scheme (name),
     key_from text,
     type_from text,
-    tolerance interval CHECK (tolerance >= interval '0'),
+    tolerance interval CHECK (extract(epoch FROM tolerance) BETWEEN 0 AND 315576000),
     public_url text,
     on_dead_duplicate text NOT NULL DEFAULT 'replay' CHECK (on_dead_duplicate IN ('replay', 'ignore')),
     missing_key text CHECK (missing_key IN ('reject', 'digest')),
@@ -178,10 +181,12 @@ CREATE TABLE intake.workflow (
     type text NOT NULL DEFAULT '*',
     filter jsonpath,
     max_attempts int NOT NULL DEFAULT 8 CHECK (max_attempts BETWEEN 1 AND 1000),
-    backoff interval NOT NULL DEFAULT '1 second' CHECK (backoff >= interval '0'),
-    backoff_max interval NOT NULL DEFAULT '1 hour' CHECK (backoff_max >= interval '0'),
+    backoff interval NOT NULL DEFAULT '1 second'
+        CHECK (extract(epoch FROM backoff) BETWEEN 0 AND 315576000),
+    backoff_max interval NOT NULL DEFAULT '1 hour'
+        CHECK (extract(epoch FROM backoff_max) BETWEEN 0 AND 315576000),
     timeout interval NOT NULL DEFAULT '1 minute'
-        CHECK (timeout >= interval '1 ms' AND timeout <= interval '24 days'),
+        CHECK (extract(epoch FROM timeout) BETWEEN 0.001 AND 2073600),
     jobs_per_transaction int NOT NULL DEFAULT 1 CHECK (jobs_per_transaction BETWEEN 1 AND 64),
     replay_safe boolean NOT NULL DEFAULT true,
     paused boolean NOT NULL DEFAULT false,
@@ -202,8 +207,8 @@ COMMENT ON COLUMN intake.workflow.type IS 'Glob on the event type';
 COMMENT ON COLUMN intake.workflow.filter IS 'JSON path that must exist in the payload; NULL: no filter';
 COMMENT ON COLUMN intake.workflow.max_attempts IS 'Attempts before a failing job becomes a dead letter';
 COMMENT ON COLUMN intake.workflow.backoff IS 'Upper bound of the first retry delay; it doubles with each attempt';
-COMMENT ON COLUMN intake.workflow.backoff_max IS 'Upper bound of every retry delay';
-COMMENT ON COLUMN intake.workflow.timeout IS 'Longest time that one attempt may take';
+COMMENT ON COLUMN intake.workflow.backoff_max IS 'Upper bound of every retry delay; 10 years at most';
+COMMENT ON COLUMN intake.workflow.timeout IS 'Longest time that one attempt may take: 1 ms to 24 days';
 COMMENT ON COLUMN intake.workflow.jobs_per_transaction IS
     'Jobs that may share a transaction, each in a subtransaction of its own; fewer share one where they take more than 10 ms together';
 COMMENT ON COLUMN intake.workflow.replay_safe IS 'Whether running a job once more does no harm; replay of others needs force';

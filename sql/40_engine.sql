@@ -1,5 +1,11 @@
 -- The C side.
 
+CREATE FUNCTION intake.check_duration(parameter text, value interval, low interval DEFAULT '0',
+    high interval DEFAULT '10 years') RETURNS void
+    AS 'MODULE_PATHNAME', 'intake_sql_check_duration' LANGUAGE c STABLE STRICT;
+COMMENT ON FUNCTION intake.check_duration(text, interval, interval, interval) IS
+    'Internal: an error that names the parameter, unless its value is NULL or between two bounds, in microseconds';
+
 -- The kernel keeps what a backend has written until a checkpoint asks for all at once, and then
 -- commits wait behind it for up to a second. So it is told to write as we go.
 CREATE FUNCTION intake.receive(methods bytea[], sources bytea[], queries bytea[], headers bytea[],
@@ -87,6 +93,12 @@ CREATE FUNCTION intake.source_problem(source text) RETURNS text
     SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION intake.source_problem(text) IS
     'Why a source rejects everything, such as an unusable secret; NULL when it does not';
+
+CREATE FUNCTION intake.workflow_problem(workflow_id int) RETURNS text
+    AS 'MODULE_PATHNAME', 'intake_sql_workflow_problem' LANGUAGE c VOLATILE STRICT SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION intake.workflow_problem(int) IS
+    'What is wrong with a workflow''s row, so that its jobs wait, such as a timeout out of range; NULL: nothing';
 
 CREATE FUNCTION intake.job_enqueue(job_id bigint, event_id bigint, workflow_id int) RETURNS void
     AS 'MODULE_PATHNAME', 'intake_sql_job_enqueue' LANGUAGE c VOLATILE STRICT;

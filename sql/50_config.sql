@@ -115,6 +115,7 @@ BEGIN
     IF EXISTS (SELECT FROM intake.source s WHERE s.name = create_source.name AND s.dropped_at IS NULL) THEN
         RAISE EXCEPTION 'source "%" already exists', name USING ERRCODE = 'duplicate_object';
     END IF;
+    PERFORM intake.check_duration('tolerance', tolerance);
     INSERT INTO intake.source (name, scheme, key_from, type_from, tolerance, public_url, on_dead_duplicate,
                                missing_key, signature_from, replay_guard, allowed_peers, learn_until)
         VALUES (create_source.name, create_source.scheme, create_source.key_from, create_source.type_from,
@@ -147,6 +148,7 @@ AS $$
 DECLARE
     this_source int := intake.require_source(name);
 BEGIN
+    PERFORM intake.check_duration('tolerance', tolerance);
     UPDATE intake.source s SET
         key_from = coalesce(alter_source.key_from, s.key_from),
         type_from = coalesce(alter_source.type_from, s.type_from),
@@ -231,10 +233,11 @@ DECLARE
     this_source int := intake.require_source(source);
     old int;
 BEGIN
-    IF secret IS NULL OR overlap IS NULL OR overlap < interval '0' THEN
-        RAISE EXCEPTION 'rotate_secret needs a secret and an overlap that is not negative'
-            USING ERRCODE = 'invalid_parameter_value';
+    IF secret IS NULL OR overlap IS NULL THEN
+        RAISE EXCEPTION 'rotate_secret needs a secret and an overlap'
+            USING ERRCODE = 'null_value_not_allowed';
     END IF;
+    PERFORM intake.check_duration('overlap', overlap);
     UPDATE intake.source_secret x
         SET expires_at = least(x.expires_at, now() + overlap)
         WHERE x.source_id = this_source AND x.purpose = 'signature';
@@ -257,6 +260,10 @@ AS $$
 DECLARE
     this_source int := intake.require_source(source);
 BEGIN
+    IF within IS NULL THEN
+        RAISE EXCEPTION 'within must not be null' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
+    PERFORM intake.check_duration('within', within);
     UPDATE intake.source s SET learn_until = now() + within WHERE s.id = this_source;
 END
 $$;
@@ -405,6 +412,9 @@ BEGIN
     IF EXISTS (SELECT FROM intake.workflow w WHERE w.name = create_workflow.name AND w.dropped_at IS NULL) THEN
         RAISE EXCEPTION 'workflow "%" already exists', name USING ERRCODE = 'duplicate_object';
     END IF;
+    PERFORM intake.check_duration('backoff', backoff);
+    PERFORM intake.check_duration('backoff_max', backoff_max);
+    PERFORM intake.check_duration('timeout', timeout, '1 ms', '24 days');
     INSERT INTO intake.workflow (name, handler, source, type, filter, max_attempts, backoff,
                                  backoff_max, timeout, replay_safe, jobs_per_transaction)
         VALUES (create_workflow.name, create_workflow.handler::text, create_workflow.source,
@@ -449,6 +459,9 @@ AS $$
 DECLARE
     this_workflow int := intake.require_workflow(name);
 BEGIN
+    PERFORM intake.check_duration('backoff', backoff);
+    PERFORM intake.check_duration('backoff_max', backoff_max);
+    PERFORM intake.check_duration('timeout', timeout, '1 ms', '24 days');
     UPDATE intake.workflow w SET
         handler = coalesce(alter_workflow.handler::text, w.handler),
         source = coalesce(alter_workflow.source, w.source),

@@ -179,9 +179,10 @@ CREATE FUNCTION intake.retry_in(delay interval, message text DEFAULT 'retry late
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF delay IS NULL OR delay < interval '0' THEN
-        RAISE EXCEPTION 'the delay must not be negative or null' USING ERRCODE = 'invalid_parameter_value';
+    IF delay IS NULL THEN
+        RAISE EXCEPTION 'the delay must not be null' USING ERRCODE = 'null_value_not_allowed';
     END IF;
+    PERFORM intake.check_duration('delay', delay);
     RAISE EXCEPTION '%', coalesce(message, 'retry later')
         USING ERRCODE = 'WH002', DETAIL = format('%s seconds', extract(epoch FROM delay));
 END

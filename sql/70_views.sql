@@ -17,11 +17,11 @@ CREATE VIEW intake.sources AS
            (SELECT count(*) FROM intake.source_secret x
              WHERE x.source_id = s.id AND x.purpose = 'signature' AND x.valid_from <= now()
                AND (x.expires_at IS NULL OR x.expires_at > now())) AS secrets,
-           s.created_at
-    FROM intake.source s JOIN intake.scheme c ON c.name = s.scheme
+           s.created_at, intake.source_problem(s.name) AS problem
+    FROM intake.source s LEFT JOIN intake.scheme c ON c.name = s.scheme
     WHERE s.dropped_at IS NULL AND s.id <> 0;
 COMMENT ON VIEW intake.sources IS
-    'Sources, with the settings in force. secrets counts those that verify now: with none, everything is rejected';
+    'Sources, with the settings in force. secrets counts those that verify now: with none, everything is rejected. problem is what is wrong with the source''s rows';
 
 CREATE VIEW intake.secrets AS
     SELECT x.id, s.name AS source, x.purpose,
@@ -44,12 +44,12 @@ CREATE VIEW intake.workflows AS
                 WHEN r.rolname IS NULL THEN 'no such role'
                 WHEN NOT r.rolcanlogin AND current_setting('server_version_num')::int < 170000
                     THEN 'role cannot log in'
-                ELSE 'active' END AS state,
+                ELSE coalesce(intake.workflow_problem(w.id), 'active') END AS state,
            w.created_at
     FROM intake.workflow w LEFT JOIN pg_roles r ON r.rolname = w.owner
     WHERE w.dropped_at IS NULL;
 COMMENT ON VIEW intake.workflows IS
-    'Workflows. state is active, paused, restored (it came with a dump: resume_workflow lets it run), or why its owner cannot run it';
+    'Workflows. state is active, paused, restored (it came with a dump: resume_workflow lets it run), or why it cannot run';
 
 CREATE VIEW intake.events AS
     SELECT e.id, s.name AS source, e.key, e.type, e.received_at, e.headers, e.body,

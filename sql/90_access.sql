@@ -11,10 +11,12 @@ DECLARE
     reading text[] := ARRAY[
         'GRANT SELECT ON intake.schemes, intake.sources, intake.secrets, intake.workflows, intake.events, intake.jobs, '
             'intake.attempts, intake.dead_letters, intake.rejections, intake.workers, intake.stats TO %s',
-        'GRANT EXECUTE ON FUNCTION intake.find_event(text, text), intake.payload(bytea), intake.sealed_with(bytea), intake.database_identity(), intake.workers_running() TO %s'];
+        'GRANT EXECUTE ON FUNCTION intake.find_event(text, text), intake.payload(bytea), intake.sealed_with(bytea), intake.database_identity(), intake.workers_running(), '
+            'intake.source_problem(text), intake.workflow_problem(int) TO %s'];
     emitting text[] := ARRAY[
         'GRANT EXECUTE ON FUNCTION intake.emit(text, jsonb, text, interval), '
-            'intake.fail_permanently(text), intake.retry_in(interval, text) TO %s'];
+            'intake.fail_permanently(text), intake.retry_in(interval, text), '
+            'intake.check_duration(text, interval, interval, interval) TO %s'];
     repairing text[] := ARRAY[
         'GRANT EXECUTE ON FUNCTION intake.replay(bigint, boolean), '
             'intake.replay_dead_letters(text, text, text, timestamptz, int, boolean), '
@@ -29,7 +31,7 @@ DECLARE
             'intake.add_secret(text, text, timestamptz, timestamptz), intake.drop_secret(int), '
             'intake.learn_secret(text, interval), intake.reveal_secret(text), intake.reencrypt_secrets(), '
             'intake.sign(text, bytea, jsonb, timestamptz), intake.curl(text, bytea, jsonb, text), '
-            'intake.source_problem(text), intake.ingest(text, jsonb, bytea, text, text, text) TO %s',
+            'intake.ingest(text, jsonb, bytea, text, text, text) TO %s',
         'GRANT EXECUTE ON FUNCTION '
             'intake.create_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean, int), '
             'intake.alter_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean, int), '
