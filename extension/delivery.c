@@ -207,7 +207,7 @@ intake_delivery_verify(IntakeSource *source, const IntakeRequest *request, Intak
 
 	*secret = NULL;
 	memset(verdict, 0, sizeof(*verdict));
-	if (source->scheme == NULL || source->our_fault)
+	if (source->scheme == NULL || source->closed || source->our_fault)
 	{
 		verdict->reason = INTAKE_BAD_SECRET;
 		strlcpy(verdict->detail, source->problem, sizeof(verdict->detail));

@@ -88,6 +88,19 @@ intake_rows_pairs(int row, int column, int *count)
 	return pairs;
 }
 
+/* Runs QUERY, with $1 a number. The rows are in SPI_tuptable. */
+uint64
+intake_rows_query_of(const char *query, int32 id)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	if (SPI_execute_with_args(query, 1, (Oid[]){INT4OID}, (Datum[]){Int32GetDatum(id)}, NULL, true,
+							  0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the configuration");
+	MemoryContextSwitchTo(context);
+	return SPI_processed;
+}
+
 /* Runs QUERY in the context CONTEXT; the rows are in SPI_tuptable. */
 uint64
 intake_rows_query(const char *query, MemoryContext context)

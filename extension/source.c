@@ -12,6 +12,7 @@
 #include "duration.h"
 #include "rows.h"
 #include "source.h"
+#include "txn.h"
 #include "vault.h"
 
 /* A scheme, or one of its variants, as a row of columns that read_scheme knows. */
@@ -33,18 +34,19 @@ static const char source_query[] =
 	"  r.reject_status, r.success_body, coalesce(s.missing_key, r.missing_key) = 'digest',"
 	"  s.replay_guard, s.allowed_peers::text[]"
 	" FROM intake.source s LEFT JOIN intake.scheme r ON r.name = s.scheme"
-	" WHERE s.dropped_at IS NULL AND r.kind IS DISTINCT FROM 'internal'";
+	" WHERE s.dropped_at IS NULL AND r.kind IS DISTINCT FROM 'internal'"
+	" AND $1 IN (0, s.id)";
 
 static const char variant_query[] = "SELECT s.id, " PAIRS(
 	"v.variant -> 'when'") ", " SCHEME_COLUMNS
 						   " FROM intake.source s JOIN intake.scheme c ON c.name = s.scheme,"
 						   "  jsonb_array_elements(c.variants) WITH ORDINALITY v(variant, n),"
 						   "  jsonb_populate_record(c, v.variant - 'when') r"
-						   " WHERE s.dropped_at IS NULL ORDER BY s.id, v.n DESC";
+						   " WHERE s.dropped_at IS NULL AND $1 IN (0, s.id) ORDER BY s.id, v.n DESC";
 
 static const char secret_query[] =
 	"SELECT source_id, purpose = 'handshake', secret, id, valid_from, expires_at"
-	" FROM intake.source_secret ORDER BY id DESC";
+	" FROM intake.source_secret WHERE $1 IN (0, source_id) ORDER BY id DESC";
 
 static const char handshake_query[] = "SELECT s.id, h.method, " PAIRS(
 	"h.require") ","
@@ -56,13 +58,21 @@ static const char handshake_query[] = "SELECT s.id, h.method, " PAIRS(
 							   "   signed boolean, status int, content_type text, headers text, body text, json jsonb,"
 							   "   learn text)) WITH ORDINALITY"
 							   "   h(method, require, signed, status, content_type, headers, body, json, learn, n)"
-							   " WHERE s.dropped_at IS NULL ORDER BY s.id, h.n";
+							   " WHERE s.dropped_at IS NULL AND $1 IN (0, s.id) ORDER BY s.id, h.n";
 
 static void
 note_problem(IntakeSource *source, const char *problem)
 {
 	if (source->problem == NULL)
 		source->problem = problem ? problem : "unusable";
+}
+
+/* The same, and the source accepts nothing: it might verify less than it should. */
+static void
+close_source(IntakeSource *source, const char *problem)
+{
+	note_problem(source, problem);
+	source->closed = true;
 }
 
 static IntakeLocation *
@@ -167,7 +177,10 @@ read_variant(IntakeSource *source, int row)
 	IntakeScheme *variant = read_scheme(source, row, 3, when, count);
 
 	if (variant == NULL)
+	{
+		close_source(source, NULL);
 		return;
+	}
 	variant->next = source->scheme;
 	source->scheme = variant;
 }
@@ -262,16 +275,84 @@ needs_guard(const IntakeSource *source)
 	return false;
 }
 
+/* A query for the rows of one source, or of all of them. */
+typedef struct Asking
+{
+	const char *what; /* the rows are, for people */
+	const char *text;
+	int32 source_id; /* 0: all */
+	uint64 rows;
+} Asking;
+
+static bool
+run(void *argument)
+{
+	Asking *query = argument;
+
+	query->rows = intake_rows_query_of(query->text, query->source_id);
+	return true;
+}
+
+/* Whether an error comes from what stands in a row, and not from what happens to the server. */
+static bool
+is_of_the_row(const ErrorData *error)
+{
+	int category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
+
+	return category == ERRCODE_DATA_EXCEPTION || category == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||
+		   category == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION;
+}
+
+/* Runs a query. Returns NULL, or why the rows of its sources cannot be read. */
+static const char *
+try(Asking *query)
+{
+	ErrorData *error;
+
+	if (intake_txn_try(run, query, &error))
+		return NULL;
+	if (!is_of_the_row(error))
+		ReThrowError(error);
+	return error->message;
+}
+
 static void
-read_rows(List *sources, const char *query, MemoryContext context,
-		  void (*reader)(IntakeSource *, int))
+read_result(List *sources, const Asking *query, void (*reader)(IntakeSource *, int))
 {
 	IntakeSource *source;
-	uint64 rows = intake_rows_query(query, context);
 
-	for (uint64 row = 0; row < rows; row++)
+	for (uint64 row = 0; row < query->rows; row++)
 		if ((source = source_by_id(sources, intake_rows_number(row, 1, 0))) != NULL)
 			reader(source, row);
+}
+
+/*
+ * Has READER read all rows of a query. Where one of them cannot be made, what is JSON being no
+ * JSON of that kind, the sources are asked for one by one, and the one whose row it is is closed.
+ */
+static void
+read_rows(List *sources, const char *what, const char *text, void (*reader)(IntakeSource *, int))
+{
+	Asking query = {what, text};
+	ListCell *cell;
+
+	if (try(&query) == NULL)
+	{
+		read_result(sources, &query, reader);
+		return;
+	}
+	foreach (cell, sources)
+	{
+		IntakeSource *source = lfirst(cell);
+		const char *problem;
+
+		query.source_id = source->id;
+		problem = try(&query);
+		if (problem == NULL)
+			read_result(sources, &query, reader);
+		else
+			close_source(source, psprintf("%s: %s", what, problem));
+	}
 }
 
 /* Gives back what a list of sources holds outside of its memory context. */
@@ -302,17 +383,19 @@ void
 intake_source_read_all(List **list, MemoryContext context)
 {
 	MemoryContextCallback *callback = MemoryContextAllocZero(context, sizeof(*callback));
-	uint64 rows = intake_rows_query(source_query, context);
+	Asking query = {"sources", source_query};
 	ListCell *cell;
 
 	callback->func = release_sources;
 	callback->arg = list;
 	MemoryContextRegisterResetCallback(context, callback);
-	for (uint64 row = 0; row < rows; row++)
+	(void) run(&query);
+	MemoryContextSwitchTo(context);
+	for (uint64 row = 0; row < query.rows; row++)
 		*list = lappend(*list, read_source(row));
-	read_rows(*list, variant_query, context, read_variant);
-	read_rows(*list, secret_query, context, read_secret);
-	read_rows(*list, handshake_query, context, read_handshake);
+	read_rows(*list, "variants of the scheme", variant_query, read_variant);
+	read_rows(*list, "secrets", secret_query, read_secret);
+	read_rows(*list, "handshake of the scheme", handshake_query, read_handshake);
 	foreach (cell, *list)
 	{
 		IntakeSource *source = lfirst(cell);

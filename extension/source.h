@@ -32,6 +32,7 @@ typedef struct IntakeSource
 	const char *name;
 	const char *problem;  /* why it verifies nothing, or NULL */
 	bool our_fault;       /* the problem is of this server, not of the configuration */
+	bool closed;          /* for the problem, it accepts nothing */
 	IntakeScheme *scheme; /* the first variant; NULL when there is a problem */
 	IntakeLocation *key;  /* NULL: no place is known */
 	IntakeLocation *type;
