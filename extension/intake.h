@@ -126,6 +126,7 @@ typedef enum
 } AttemptColumn;
 
 /* Columns of source that are read straight from the table. */
+#define Anum_source_id 1
 #define Anum_source_name 2
 
 /* The place of a column in an array of a row's values. */

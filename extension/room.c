@@ -19,6 +19,7 @@
 
 #include "intake.h"
 #include "room.h"
+#include "shape.h"
 #include "table.h"
 
 /* The next value of a sequence of the extension, whoever asks. */
@@ -118,6 +119,37 @@ read_lane(IntakeLane *lane, int32 workflow_id, int most, IntakeJob *jobs)
 }
 
 /*
+ * Raises an error where one of the tables that these jobs will need cannot be used, before any
+ * of them is charged with that. Costs nothing while tables and partitions are those of the last
+ * time.
+ */
+static void
+check_the_way(const IntakeJob *jobs, int count)
+{
+	static const char *const rooms[] = {"delayed", "dead_letter", "attempt"};
+	static uint64 known = 0;
+	static int64 event_part = -1;
+	static int64 done_part = -1;
+
+	if (known != intake_shape_changes())
+	{
+		event_part = done_part = -1;
+		for (int i = 0; i < lengthof(rooms); i++)
+			intake_table_check(intake_table_oid(rooms[i]), true);
+	}
+	for (int i = 0; i < count; i++)
+	{
+		if (done_part != jobs[i].job_id / INTAKE_PARTITION_ROWS)
+			intake_table_check(intake_table_partition("done", jobs[i].job_id), true);
+		if (event_part != jobs[i].event_id / INTAKE_PARTITION_ROWS)
+			intake_table_check(intake_table_partition("event", jobs[i].event_id), false);
+		done_part = jobs[i].job_id / INTAKE_PARTITION_ROWS;
+		event_part = jobs[i].event_id / INTAKE_PARTITION_ROWS;
+	}
+	known = intake_shape_changes();
+}
+
+/*
  * Moves up to MOST jobs of a lane from queue to running, under LEASE. JOBS receives them, in
  * the order of the lane; returns how many. The caller starts none of them before the
  * transaction has committed, and on an error rewinds the lane to its head. A job that
@@ -136,6 +168,7 @@ intake_room_claim(IntakeLane *lane, int32 workflow_id, int64 lease, int most, In
 	if (found == 0)
 		return 0;
 	PushActiveSnapshot(GetTransactionSnapshot());
+	check_the_way(jobs, found);
 	intake_table_open(&queue, intake_table_oid("queue"));
 	intake_table_open(&running, intake_table_oid("running"));
 	for (int i = 0; i < found; i++)

@@ -16,6 +16,9 @@
 #include "catalog/namespace.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_coerce.h"
+#include "rewrite/rewriteHandler.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -24,6 +27,7 @@
 
 #include "intake.h"
 #include "owner.h"
+#include "shape.h"
 #include "space.h"
 #include "table.h"
 
@@ -86,11 +90,60 @@ intake_table_partition(const char *parent, int64 id)
 	return oid;
 }
 
+/* The default of a column that somebody has added; NULL where it has none. */
+static Expr *
+column_default(Relation relation, Form_pg_attribute column)
+{
+	Oid base = column->atttypid;
+	int32 typmod = column->atttypmod;
+	Node *expression;
+
+	if (column->attisdropped)
+		return NULL;
+	expression = build_column_default(relation, column->attnum);
+	base = getBaseTypeAndTypmod(base, &typmod);
+	/* A domain may refuse to be null. */
+	if (expression == NULL && base != column->atttypid)
+		expression = coerce_to_domain((Node *) makeNullConst(base, typmod, column->attcollation),
+									  base, typmod, column->atttypid, COERCION_IMPLICIT,
+									  COERCE_IMPLICIT_CAST, -1, false);
+	return (Expr *) expression;
+}
+
+static void
+prepare_defaults(IntakeTable *table)
+{
+	TupleDesc descriptor = RelationGetDescr(table->relation);
+	int ours = table->shape.columns;
+	MemoryContext old = MemoryContextSwitchTo(table->estate->es_query_cxt);
+
+	table->added = palloc0((descriptor->natts - ours + 1) * sizeof(ExprState *));
+	for (int i = ours; i < descriptor->natts; i++)
+	{
+		Expr *expression = column_default(table->relation, TupleDescAttr(descriptor, i));
+
+		if (expression != NULL)
+			table->added[i - ours] = ExecPrepareExpr(expression, table->estate);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* Raises an error where RELATION, which exists, cannot be used: see shape.h. */
+void
+intake_table_check(Oid relation, bool writes)
+{
+	Relation opened = table_open(relation, writes ? RowExclusiveLock : AccessShareLock);
+
+	(void) intake_shape_check(opened, writes);
+	table_close(opened, NoLock);
+}
+
 /* Opens RELATION for writing. Its memory is the current context's until intake_table_close. */
 void
 intake_table_open(IntakeTable *table, Oid relation)
 {
 	table->relation = table_open(relation, RowExclusiveLock);
+	table->shape = intake_shape_check(table->relation, true);
 	table->estate = CreateExecutorState();
 	table->info = makeNode(ResultRelInfo);
 	InitResultRelInfo(table->info, table->relation, 0, NULL, 0);
@@ -99,17 +152,52 @@ intake_table_open(IntakeTable *table, Oid relation)
 	table->n_rows = table->n_slots = 0;
 	table->taken = false;
 	table->grows = table->streams = false;
+	table->added = NULL;
+	if (table->shape.additions)
+		prepare_defaults(table);
+}
+
+/*
+ * Fills the columns that somebody has added, and checks the constraints. Both may call functions
+ * that the owner of the table has chosen, in whatever session: they run as the extension's owner.
+ */
+static void
+respect_additions(IntakeTable *table, TupleTableSlot *slot)
+{
+	ExprContext *context = GetPerTupleExprContext(table->estate);
+	MemoryContext old = MemoryContextSwitchTo(table->estate->es_query_cxt);
+	IntakeOwner saved;
+
+	intake_owner_begin(&saved);
+	for (int i = table->shape.columns; i < slot->tts_tupleDescriptor->natts; i++)
+	{
+		ExprState *expression = table->added[i - table->shape.columns];
+
+		if (expression != NULL)
+			slot->tts_values[i] = ExecEvalExpr(expression, context, &slot->tts_isnull[i]);
+	}
+	if (RelationGetDescr(table->relation)->constr != NULL)
+		ExecConstraints(table->info, slot, table->estate);
+	intake_owner_end(&saved);
+	MemoryContextSwitchTo(old);
 }
 
 static void
-store_values(TupleTableSlot *slot, const Datum *values, const bool *nulls)
+store_values(IntakeTable *table, TupleTableSlot *slot, const Datum *values, const bool *nulls)
 {
-	int columns = slot->tts_tupleDescriptor->natts;
+	int ours = table->shape.columns;
 
 	ExecClearTuple(slot);
-	memcpy(slot->tts_values, values, columns * sizeof(Datum));
-	memcpy(slot->tts_isnull, nulls, columns * sizeof(bool));
+	memcpy(slot->tts_values, values, ours * sizeof(Datum));
+	memcpy(slot->tts_isnull, nulls, ours * sizeof(bool));
+	for (int i = ours; i < slot->tts_tupleDescriptor->natts; i++)
+	{
+		slot->tts_values[i] = (Datum) 0;
+		slot->tts_isnull[i] = true;
+	}
 	ExecStoreVirtualTuple(slot);
+	if (table->shape.additions)
+		respect_additions(table, slot);
 }
 
 /*
@@ -119,7 +207,7 @@ store_values(TupleTableSlot *slot, const Datum *values, const bool *nulls)
 void
 intake_table_insert(IntakeTable *table, const Datum *values, const bool *nulls)
 {
-	store_values(table->slot, values, nulls);
+	store_values(table, table->slot, values, nulls);
 	table_tuple_insert(table->relation, table->slot, GetCurrentCommandId(true), 0, NULL);
 	ExecInsertIndexTuples(table->info, table->slot, table->estate, false, false, NULL, NIL);
 	ResetPerTupleExprContext(table->estate);
@@ -175,7 +263,7 @@ intake_table_add(IntakeTable *table, const Datum *values, const bool *nulls, Ite
 		MemoryContextSwitchTo(old);
 	}
 	table->places[table->n_rows] = place;
-	store_values(table->rows[table->n_rows++], values, nulls);
+	store_values(table, table->rows[table->n_rows++], values, nulls);
 }
 
 /*
@@ -202,7 +290,7 @@ bool
 intake_table_conflicts(IntakeTable *table, const Datum *values, const bool *nulls,
 					   ItemPointer conflict)
 {
-	store_values(table->slot, values, nulls);
+	store_values(table, table->slot, values, nulls);
 	return !ExecCheckIndexConstraints(table->info, table->slot, table->estate, conflict, NIL);
 }
 
@@ -217,7 +305,7 @@ intake_table_insert_unique(IntakeTable *table, const Datum *values, const bool *
 	uint32 token = SpeculativeInsertionLockAcquire(xid);
 	bool lost = false;
 
-	store_values(table->slot, values, nulls);
+	store_values(table, table->slot, values, nulls);
 	table_tuple_insert_speculative(table->relation, table->slot, GetCurrentCommandId(true), 0, NULL,
 								   token);
 	ExecInsertIndexTuples(table->info, table->slot, table->estate, false, true, &lost, NIL);
@@ -276,6 +364,7 @@ intake_table_scan_begin(IntakeScan *scan, Oid relation, const char *index, ScanK
 	Oid index_oid;
 
 	scan->relation = table_open(relation, AccessShareLock);
+	(void) intake_shape_check(scan->relation, false);
 	index_oid = index ? get_relname_relid(index, RelationGetNamespace(scan->relation))
 					  : RelationGetPrimaryKeyIndex(scan->relation);
 	scan->index = index_open(index_oid, AccessShareLock);

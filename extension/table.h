@@ -2,9 +2,11 @@
  * table.h
  *		Reading and writing the extension's own tables through the table access method.
  *
- * No SQL takes part: no plan can go wrong, no search_path, trigger, rule or setting of the
- * session has a say, and no privilege is checked, so that an executor that runs as an
- * ordinary role moves its jobs without ever becoming another role.
+ * No SQL takes part: no plan can go wrong, no search_path, trigger, rule, row security or setting
+ * of the session has a say, and no privilege is checked, so that an executor that runs as an
+ * ordinary role moves its jobs without ever becoming another role. What somebody adds to a table
+ * is respected (columns get their defaults, CHECK and NOT NULL hold, indexes are filled) or is an
+ * error when the table is opened (shape.c).
  */
 #ifndef INTAKE_TABLE_H
 #define INTAKE_TABLE_H
@@ -15,6 +17,8 @@
 #include "nodes/execnodes.h"
 #include "storage/itemptr.h"
 
+#include "shape.h"
+
 #define INTAKE_TABLE_ROWS 32 /* that are inserted together, at most */
 
 typedef struct IntakeTable
@@ -23,8 +27,10 @@ typedef struct IntakeTable
 	EState *estate;
 	ResultRelInfo *info; /* its indexes are open */
 	TupleTableSlot *slot;
-	bool grows;   /* set by the caller: space is reserved for many rows */
-	bool streams; /* and this: the rows leave the memory soon, for others to stay there */
+	IntakeShape shape;
+	ExprState **added; /* defaults of the columns behind ours; NULL for one that has none */
+	bool grows;        /* set by the caller: space is reserved for many rows */
+	bool streams;      /* and this: the rows leave the memory soon, for others to stay there */
 	TupleTableSlot *rows[INTAKE_TABLE_ROWS]; /* added and not inserted yet */
 	ItemPointer places[INTAKE_TABLE_ROWS];   /* what receives their places */
 	int n_rows;
@@ -43,6 +49,7 @@ typedef struct IntakeScan
 extern Oid intake_table_oid(const char *name);
 extern Oid intake_table_partition(const char *parent, int64 id);
 
+extern void intake_table_check(Oid relation, bool writes);
 extern void intake_table_open(IntakeTable *table, Oid relation);
 extern void intake_table_insert(IntakeTable *table, const Datum *values, const bool *nulls);
 extern void intake_table_add(IntakeTable *table, const Datum *values, const bool *nulls,

@@ -110,6 +110,11 @@ CREATE FUNCTION intake.workers_running(OUT pid int, OUT kind text, OUT role text
     AS 'MODULE_PATHNAME', 'intake_sql_workers' LANGUAGE c VOLATILE;
 COMMENT ON FUNCTION intake.workers_running() IS 'Internal: what the view intake.workers shows';
 
+CREATE FUNCTION intake.table_problem(relation regclass) RETURNS text
+    AS 'MODULE_PATHNAME', 'intake_sql_table_problem' LANGUAGE c VOLATILE STRICT;
+COMMENT ON FUNCTION intake.table_problem(regclass) IS
+    'Why the extension cannot use a table of its own, or a partition, as somebody has altered it; NULL where it can';
+
 CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON intake.scheme
     FOR EACH STATEMENT EXECUTE FUNCTION intake.config_changed();
 COMMENT ON TRIGGER config_changed ON intake.scheme IS 'Makes every process read the configuration again';

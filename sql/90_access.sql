@@ -12,7 +12,7 @@ DECLARE
         'GRANT SELECT ON intake.schemes, intake.sources, intake.secrets, intake.workflows, intake.events, intake.jobs, '
             'intake.attempts, intake.dead_letters, intake.rejections, intake.workers, intake.stats TO %s',
         'GRANT EXECUTE ON FUNCTION intake.find_event(text, text), intake.payload(bytea), intake.sealed_with(bytea), intake.database_identity(), intake.workers_running(), '
-            'intake.source_problem(text), intake.workflow_problem(int) TO %s'];
+            'intake.source_problem(text), intake.workflow_problem(int), intake.table_problem(regclass) TO %s'];
     emitting text[] := ARRAY[
         'GRANT EXECUTE ON FUNCTION intake.emit(text, jsonb, text, interval), '
             'intake.fail_permanently(text), intake.retry_in(interval, text), '
