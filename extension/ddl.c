@@ -1,28 +1,42 @@
 /*
  * ddl.c
- *		Making way for commands that need a database for themselves.
+ *		Commands that concern the workers: those that need a database for themselves, and those
+ *		after which the launcher has to look.
  *
  * DROP DATABASE, ALTER DATABASE (RENAME, SET TABLESPACE) and CREATE DATABASE ... TEMPLATE fail
  * while a worker is connected to the database, and DROP EXTENSION waits for running jobs. So
  * before any of them, from whichever database, the workers there are asked to stop: they end
  * their present job and give the rest back. One that takes too long is terminated, at no
- * charge to its job. When the command is over, or its transaction for DROP EXTENSION, the
- * launcher starts them again if the extension is still there.
+ * charge to its job.
+ *
+ * They stay away while a session holds a lock of the database's own. So the stay ends as any
+ * lock does: with the transaction or the savepoint it was taken in, with the session, or, when
+ * the transaction was prepared, with the end of that. The launcher asks for the lock before it
+ * starts a supervisor, and a worker before it does anything.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaccess.h"
 #include "catalog/pg_database.h"
+#include "catalog/pg_extension.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "nodes/value.h"
-#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/resowner.h"
 #include "utils/wait_event.h"
 
+#include "clock.h"
 #include "ddl.h"
 #include "intake.h"
 #include "shmem.h"
@@ -32,7 +46,32 @@
 #define STEP 10
 
 static ProcessUtility_hook_type previous_hook = NULL;
-static Oid left_database = InvalidOid; /* until this transaction ends */
+static object_access_hook_type previous_access_hook = NULL;
+
+static Oid left_database = InvalidOid; /* this session holds its lock */
+static bool extension_created = false; /* in this transaction */
+static bool database_changed = false;  /* likewise */
+
+/* ---- workers away ---- */
+
+static void
+set_tag(LOCKTAG *tag, Oid database)
+{
+	SET_LOCKTAG_OBJECT(*tag, InvalidOid, DatabaseRelationId, database, 1);
+}
+
+/* Whether a session wants the workers away from DATABASE. To be called in a transaction. */
+bool
+intake_ddl_wants_away(Oid database)
+{
+	LOCKTAG tag;
+
+	set_tag(&tag, database);
+	if (LockAcquire(&tag, RowExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		return true;
+	LockRelease(&tag, RowExclusiveLock, false);
+	return false;
+}
 
 static int
 count_workers(Oid database)
@@ -41,45 +80,103 @@ count_workers(Oid database)
 		   intake_shmem_count(INTAKE_EXECUTOR, database, InvalidOid);
 }
 
-/* Sends the workers of DATABASE away, and waits until they are gone, but not for ever. */
+/* Waits until the workers of DATABASE are gone, but not for ever. */
 static void
-leave(Oid database)
+wait_for_end(Oid database)
 {
-	intake_shmem_database_leave(database, 1);
-	intake_shmem_stop(database);
-	for (int waited = 0; waited < PATIENCE && count_workers(database) > 0; waited += STEP)
+	int64 start = intake_clock_ms();
+	bool terminated = false;
+
+	while (count_workers(database) > 0 && intake_clock_ms() - start < PATIENCE)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (waited == GRACE)
+		if (!terminated && intake_clock_ms() - start >= GRACE)
+		{
 			intake_shmem_terminate(database);
+			terminated = true;
+		}
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, STEP,
 						 PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 	}
 }
 
+/* Sends the workers of DATABASE away until this transaction, or its savepoint, ends. */
 static void
-come_back(Oid database)
+leave(Oid database)
 {
-	intake_shmem_database_leave(database, -1);
+	LOCKTAG tag;
+
+	/* On a standby there are none. */
+	if (RecoveryInProgress())
+		return;
+	set_tag(&tag, database);
+	/* Several sessions may want it at a time. */
+	(void) LockAcquire(&tag, ShareLock, false, false);
+	left_database = database;
+	intake_shmem_stop(database);
+	wait_for_end(database);
+}
+
+/* Wakes the launcher when the lock is gone, whatever has ended. */
+static void
+release(ResourceReleasePhase phase, bool commit, bool top, void *arg)
+{
+	LOCKTAG tag;
+
+	if (!OidIsValid(left_database) || phase != RESOURCE_RELEASE_AFTER_LOCKS)
+		return;
+	set_tag(&tag, left_database);
+	if (LockHeldByMe(&tag, ShareLock))
+		return;
+	left_database = InvalidOid;
 	intake_shmem_wake(INTAKE_LAUNCHER, InvalidOid, InvalidOid);
 }
 
+/* ---- where to look ---- */
+
+/* Databases and extensions that come, and databases that change. */
 static void
-come_back_callback(int code, Datum database)
+access_hook(ObjectAccessType access, Oid class, Oid object, int sub, void *arg)
 {
-	come_back(DatumGetObjectId(database));
+	if (previous_access_hook)
+		previous_access_hook(access, class, object, sub, arg);
+	if (access == OAT_POST_CREATE && class == ExtensionRelationId)
+		extension_created = true;
+	else if ((access == OAT_POST_CREATE || access == OAT_POST_ALTER) && class == DatabaseRelationId)
+		database_changed = true;
+}
+
+/* The launcher has to look at this database. */
+static void
+call_launcher(void)
+{
+	intake_shmem_tell_launcher(MyDatabaseId, false);
+	intake_shmem_wake(INTAKE_LAUNCHER, InvalidOid, InvalidOid);
 }
 
 static void
 end_transaction(XactEvent event, void *arg)
 {
-	if (!OidIsValid(left_database) ||
-		(event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE))
+	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE)
 		return;
-	come_back(left_database);
-	left_database = InvalidOid;
+	if (event == XACT_EVENT_COMMIT && extension_created)
+		call_launcher();
+	else if (event == XACT_EVENT_COMMIT && database_changed)
+		intake_shmem_wake(INTAKE_LAUNCHER, InvalidOid, InvalidOid);
+	extension_created = database_changed = false;
 }
+
+/* A prepared transaction has ended, which may have created the extension, or not dropped it. */
+static void
+end_prepared(void)
+{
+	AcceptInvalidationMessages();
+	if (OidIsValid(get_namespace_oid(INTAKE_SCHEMA, true)) && count_workers(MyDatabaseId) == 0)
+		call_launcher();
+}
+
+/* ---- the commands ---- */
 
 /* The database that CREATE DATABASE copies. */
 static const char *
@@ -144,31 +241,34 @@ process(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtilityCon
 								completion);
 }
 
+static bool
+ends_prepared(Node *statement)
+{
+	TransactionStmtKind kind;
+
+	if (!IsA(statement, TransactionStmt))
+		return false;
+	kind = ((TransactionStmt *) statement)->kind;
+	return kind == TRANS_STMT_COMMIT_PREPARED || kind == TRANS_STMT_ROLLBACK_PREPARED;
+}
+
 static void
 hook(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtilityContext context,
 	 ParamListInfo params, QueryEnvironment *environment, DestReceiver *destination,
 	 QueryCompletion *completion)
 {
-	const char *name = database_needed(pstmt->utilityStmt);
+	Node *statement = pstmt->utilityStmt;
+	bool prepared = ends_prepared(statement);
+	const char *name = database_needed(statement);
 	Oid database = name ? get_database_oid(name, true) : InvalidOid;
 
-	if (intake_shmem != NULL && drops_extension(pstmt->utilityStmt) && !OidIsValid(left_database))
-	{
-		left_database = MyDatabaseId;
-		leave(left_database);
-	}
-	if (intake_shmem == NULL || !OidIsValid(database))
-	{
-		process(pstmt, query, read_only, context, params, environment, destination, completion);
-		return;
-	}
-	PG_ENSURE_ERROR_CLEANUP(come_back_callback, ObjectIdGetDatum(database));
-	{
+	if (drops_extension(statement))
+		database = MyDatabaseId;
+	if (OidIsValid(database))
 		leave(database);
-		process(pstmt, query, read_only, context, params, environment, destination, completion);
-	}
-	PG_END_ENSURE_ERROR_CLEANUP(come_back_callback, ObjectIdGetDatum(database));
-	come_back(database);
+	process(pstmt, query, read_only, context, params, environment, destination, completion);
+	if (prepared)
+		end_prepared();
 }
 
 /* To be called from _PG_init. */
@@ -177,5 +277,8 @@ intake_ddl_install_hook(void)
 {
 	previous_hook = ProcessUtility_hook;
 	ProcessUtility_hook = hook;
+	previous_access_hook = object_access_hook;
+	object_access_hook = access_hook;
 	RegisterXactCallback(end_transaction, NULL);
+	RegisterResourceReleaseCallback(release, NULL);
 }

@@ -36,6 +36,7 @@
 #include "utils/timestamp.h"
 
 #include "config.h"
+#include "ddl.h"
 #include "failure.h"
 #include "intake.h"
 #include "handler.h"
@@ -464,7 +465,8 @@ rest(uint64 news)
 static void
 take_lease(void)
 {
-	if (!intake_txn_begin(RowShareLock))
+	/* A command may have asked for the database before it could see this process. */
+	if (!intake_txn_begin(RowShareLock) || intake_ddl_wants_away(MyDatabaseId))
 		proc_exit(0);
 	intake_shmem_self->lease = intake_room_next("lease_seq");
 	CommitTransactionCommand();

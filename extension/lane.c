@@ -252,12 +252,10 @@ publish(void)
 	}
 	if (announce_supervisor)
 	{
-		intake_shmem_database_absent(MyDatabaseId, false);
 		if (announce_config)
 			pg_atomic_fetch_add_u64(&intake_shmem->config, 1);
 		pg_atomic_fetch_add_u64(&intake_shmem->news, 1);
 		intake_shmem_wake(INTAKE_SUPERVISOR, MyDatabaseId, InvalidOid);
-		intake_shmem_wake(INTAKE_LAUNCHER, InvalidOid, InvalidOid);
 	}
 }
 
@@ -310,7 +308,7 @@ intake_lane_announce(int32 workflow_id, int64 position)
 	MemoryContextSwitchTo(old);
 }
 
-/* Notes that the supervisor of this database, or the launcher, has to look after the commit. */
+/* Notes that the supervisor of this database has to look after the commit. */
 void
 intake_lane_announce_supervisor(void)
 {

@@ -3,9 +3,10 @@
  *		One process per server: keeps a supervisor running in each database that has the
  *		extension.
  *
- * It is connected to no database. A database that nobody has looked at yet gets a supervisor,
- * which ends at once and says so when the extension is absent. CREATE EXTENSION clears that
- * note and wakes the launcher.
+ * It is connected to no database. A database that it does not know yet gets a supervisor, which
+ * ends at once and says so when the extension is absent; that is remembered here. A commit that
+ * creates an extension, or a database, asks for another look (ddl.c). So an idle server starts
+ * nothing.
  */
 #include "postgres.h"
 
@@ -21,14 +22,17 @@
 #include "utils/snapmgr.h"
 
 #include "config.h"
+#include "ddl.h"
 #include "shmem.h"
 #include "worker.h"
 
 /* A database, and its supervisor. */
 typedef struct Database
 {
-	Oid oid;   /* hash key */
-	bool seen; /* in the present round */
+	Oid oid;     /* hash key */
+	bool seen;   /* in the present round */
+	bool absent; /* looked at, and the extension is not there */
+	bool left;   /* a command needs it without workers */
 	IntakeChild supervisor;
 } Database;
 
@@ -41,6 +45,21 @@ make_databases(void)
 	control.entrysize = sizeof(Database);
 	control.hcxt = TopMemoryContext;
 	return hash_create("pg_intake databases", 32, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+static void
+enter(HTAB *databases, Oid oid)
+{
+	bool found;
+	Database *database = hash_search(databases, &oid, HASH_ENTER, &found);
+
+	if (!found)
+	{
+		memset(database, 0, sizeof(Database));
+		database->oid = oid;
+	}
+	database->seen = true;
+	database->left = intake_ddl_wants_away(oid);
 }
 
 /* Enters every database that can be connected to, and forgets those that are gone. */
@@ -64,40 +83,79 @@ list_databases(HTAB *databases)
 	while (HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection)))
 	{
 		Form_pg_database form = (Form_pg_database) GETSTRUCT(tuple);
-		bool found;
 
-		if (!form->datallowconn || form->datconnlimit == -2)
-			continue;
-		database = hash_search(databases, &form->oid, HASH_ENTER, &found);
-		if (!found)
-			memset(&database->supervisor, 0, sizeof(IntakeChild));
-		database->seen = true;
+		if (form->datallowconn && form->datconnlimit != -2)
+			enter(databases, form->oid);
 	}
 	table_endscan(scan);
 	table_close(catalog, AccessShareLock);
 	CommitTransactionCommand();
 }
 
-/* Keeps the supervisors running. Returns whether one waits for its time to start. */
-static bool
+/* There is a reason to look at DATABASE. */
+static void
+look_again(Database *database)
+{
+	database->absent = false;
+	intake_worker_forgive(&database->supervisor);
+}
+
+/* Takes what supervisors and commits have said since the last round. */
+static void
+read_letters(HTAB *databases)
+{
+	IntakeMailbox mailbox;
+	HASH_SEQ_STATUS status;
+	Database *database;
+
+	intake_shmem_take_letters(&mailbox);
+	for (int i = 0; i < mailbox.count; i++)
+	{
+		database = hash_search(databases, &mailbox.letters[i].database, HASH_FIND, NULL);
+		if (database != NULL && mailbox.letters[i].absent)
+			database->absent = true;
+		else if (database != NULL)
+			look_again(database);
+	}
+	if (!mailbox.look_everywhere)
+		return;
+	hash_seq_init(&status, databases);
+	while ((database = hash_seq_search(&status)) != NULL)
+		look_again(database);
+}
+
+/* Keeps the supervisor of a database running. Returns how long to wait, in milliseconds. */
+static long
+keep_supervisor(Database *database)
+{
+	if (database->absent || database->left)
+		intake_worker_spare(&database->supervisor);
+	else if (intake_shmem_count(INTAKE_SUPERVISOR, database->oid, InvalidOid) == 0)
+		return intake_worker_keep(&database->supervisor, INTAKE_SUPERVISOR, database->oid,
+								  InvalidOid);
+	return INTAKE_NO_WAIT;
+}
+
+/* Keeps all of them running. Returns how long to wait, in milliseconds. */
+static long
 keep_supervisors(HTAB *databases)
 {
 	HASH_SEQ_STATUS status;
 	Database *database;
-	bool waiting = false;
+	long wait = INTAKE_NO_WAIT;
 
 	hash_seq_init(&status, databases);
 	while ((database = hash_seq_search(&status)) != NULL)
 	{
-		if (!database->seen)
+		if (database->seen)
+			wait = Min(wait, keep_supervisor(database));
+		else
+		{
+			intake_worker_forget(&database->supervisor);
 			hash_search(databases, &database->oid, HASH_REMOVE, NULL);
-		else if (!intake_shmem_database_wanted(database->oid))
-			intake_worker_spare(&database->supervisor);
-		else if (intake_shmem_count(INTAKE_SUPERVISOR, database->oid, InvalidOid) == 0)
-			waiting |= !intake_worker_keep(&database->supervisor, INTAKE_SUPERVISOR, database->oid,
-										   InvalidOid);
+		}
 	}
-	return waiting;
+	return wait;
 }
 
 void
@@ -112,10 +170,11 @@ intake_launcher_main(Datum arg)
 	databases = make_databases();
 	for (;;)
 	{
-		bool waiting;
+		long wait;
 
 		list_databases(databases);
-		waiting = keep_supervisors(databases);
-		intake_worker_wait(waiting ? 200 : intake_config_poll_interval);
+		read_letters(databases);
+		wait = keep_supervisors(databases);
+		intake_worker_wait(Min(wait, intake_config_poll_interval));
 	}
 }

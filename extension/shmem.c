@@ -23,6 +23,8 @@
 #include "config.h"
 #include "shmem.h"
 
+#define SLOTS (intake_config_max_workers + 1) /* the first one is the launcher's */
+
 IntakeShmem *intake_shmem = NULL;
 IntakeWorker *intake_shmem_self = NULL;
 
@@ -31,8 +33,7 @@ PG_FUNCTION_INFO_V1(intake_sql_workers);
 static Size
 shmem_size(void)
 {
-	return add_size(offsetof(IntakeShmem, workers),
-					mul_size(intake_config_max_workers, sizeof(IntakeWorker)));
+	return add_size(offsetof(IntakeShmem, workers), mul_size(SLOTS, sizeof(IntakeWorker)));
 }
 
 /* Asks for the memory. To be called from shmem_request_hook. */
@@ -72,22 +73,38 @@ count_locked(IntakeWorkerKind kind, Oid database, Oid owner)
 {
 	int count = 0;
 
-	for (int i = 0; i < intake_config_max_workers; i++)
+	for (int i = 0; i < SLOTS; i++)
 		count += matches(&intake_shmem->workers[i], kind, database, owner);
 	return count;
 }
 
+static IntakeWorker *
+free_slot_locked(IntakeWorkerKind kind)
+{
+	int first = kind == INTAKE_LAUNCHER ? 0 : 1;
+	int last = kind == INTAKE_LAUNCHER ? 0 : SLOTS - 1;
+
+	for (int i = first; i <= last; i++)
+		if (intake_shmem->workers[i].pid == 0)
+			return &intake_shmem->workers[i];
+	return NULL;
+}
+
+/* Gives the slot back, and wakes who keeps such workers: the launcher or the supervisor here. */
 static void
 detach(int code, Datum arg)
 {
+	bool executor = intake_shmem_self->kind == INTAKE_EXECUTOR;
+
 	LWLockAcquire(intake_shmem->lock, LW_EXCLUSIVE);
 	memset(intake_shmem_self, 0, sizeof(IntakeWorker));
 	intake_shmem_self = NULL;
-	for (int i = 0; i < intake_config_max_workers; i++)
+	for (int i = 0; i < SLOTS; i++)
 	{
 		IntakeWorker *worker = &intake_shmem->workers[i];
 
-		if (worker->pid != 0 && worker->kind != INTAKE_EXECUTOR)
+		if (executor ? matches(worker, INTAKE_SUPERVISOR, MyDatabaseId, InvalidOid)
+					 : matches(worker, INTAKE_LAUNCHER, InvalidOid, InvalidOid))
 			SetLatch(worker->latch);
 	}
 	LWLockRelease(intake_shmem->lock);
@@ -105,9 +122,7 @@ intake_shmem_attach(IntakeWorkerKind kind, Oid owner, int most)
 
 	LWLockAcquire(intake_shmem->lock, LW_EXCLUSIVE);
 	if (count_locked(kind, MyDatabaseId, owner) < most)
-		for (int i = 0; i < intake_config_max_workers && mine == NULL; i++)
-			if (intake_shmem->workers[i].pid == 0)
-				mine = &intake_shmem->workers[i];
+		mine = free_slot_locked(kind);
 	if (mine != NULL)
 	{
 		memset(mine, 0, sizeof(IntakeWorker));
@@ -153,7 +168,7 @@ intake_shmem_wake(IntakeWorkerKind kind, Oid database, Oid owner)
 	if (intake_shmem == NULL)
 		return;
 	LWLockAcquire(intake_shmem->lock, LW_SHARED);
-	for (int i = 0; i < intake_config_max_workers; i++)
+	for (int i = 0; i < SLOTS; i++)
 	{
 		IntakeWorker *worker = &intake_shmem->workers[i];
 
@@ -187,7 +202,7 @@ void
 intake_shmem_wake_executors(Oid database)
 {
 	LWLockAcquire(intake_shmem->lock, LW_SHARED);
-	for (int i = 0; i < intake_config_max_workers; i++)
+	for (int i = 0; i < SLOTS; i++)
 		if (matches(&intake_shmem->workers[i], INTAKE_EXECUTOR, database, InvalidOid))
 			SetLatch(intake_shmem->workers[i].latch);
 	LWLockRelease(intake_shmem->lock);
@@ -198,7 +213,7 @@ void
 intake_shmem_stop(Oid database)
 {
 	LWLockAcquire(intake_shmem->lock, LW_EXCLUSIVE);
-	for (int i = 0; i < intake_config_max_workers; i++)
+	for (int i = 0; i < SLOTS; i++)
 	{
 		IntakeWorker *worker = &intake_shmem->workers[i];
 
@@ -217,7 +232,7 @@ intake_shmem_terminate(Oid database)
 	int count = 0;
 
 	LWLockAcquire(intake_shmem->lock, LW_EXCLUSIVE);
-	for (int i = 0; i < intake_config_max_workers; i++)
+	for (int i = 0; i < SLOTS; i++)
 	{
 		IntakeWorker *worker = &intake_shmem->workers[i];
 
@@ -237,7 +252,7 @@ intake_shmem_lease_held(int64 lease)
 	bool held = false;
 
 	LWLockAcquire(intake_shmem->lock, LW_SHARED);
-	for (int i = 0; i < intake_config_max_workers && !held; i++)
+	for (int i = 0; i < SLOTS && !held; i++)
 		held = intake_shmem->workers[i].pid != 0 &&
 			   intake_shmem->workers[i].database == MyDatabaseId &&
 			   intake_shmem->workers[i].lease == lease;
@@ -252,7 +267,7 @@ intake_shmem_job_runs(int64 job_id)
 	bool runs = false;
 
 	LWLockAcquire(intake_shmem->lock, LW_SHARED);
-	for (int i = 0; i < intake_config_max_workers && !runs; i++)
+	for (int i = 0; i < SLOTS && !runs; i++)
 		runs = intake_shmem->workers[i].pid != 0 &&
 			   intake_shmem->workers[i].database == MyDatabaseId &&
 			   intake_shmem->workers[i].job_id == job_id;
@@ -260,67 +275,53 @@ intake_shmem_job_runs(int64 job_id)
 	return runs;
 }
 
-/* The slot of DATABASE; a fresh one if MAKE says so. The lock is held exclusively. */
-static IntakeDatabase *
-find_database(Oid database, bool make)
-{
-	IntakeDatabase *free_slot = NULL;
-
-	for (int i = 0; i < INTAKE_MAX_DATABASES; i++)
-	{
-		IntakeDatabase *slot = &intake_shmem->databases[i];
-
-		if (slot->oid == database)
-			return slot;
-		if (free_slot == NULL && (!OidIsValid(slot->oid) || (slot->absent && slot->leave == 0)))
-			free_slot = slot;
-	}
-	if (!make || free_slot == NULL)
-		return NULL;
-	memset(free_slot, 0, sizeof(IntakeDatabase));
-	free_slot->oid = database;
-	return free_slot;
-}
-
-/* Whether a supervisor should run, or look, in DATABASE. */
+/* Whether a supervisor or executor that starts now would find a slot. */
 bool
-intake_shmem_database_wanted(Oid database)
+intake_shmem_has_room(void)
 {
-	IntakeDatabase *slot;
-	bool wanted;
+	bool room;
 
 	LWLockAcquire(intake_shmem->lock, LW_SHARED);
-	slot = find_database(database, false);
-	wanted = slot == NULL || (!slot->absent && slot->leave == 0);
+	room = free_slot_locked(INTAKE_EXECUTOR) != NULL;
 	LWLockRelease(intake_shmem->lock);
-	return wanted;
+	return room;
 }
 
-/* Notes whether the extension is absent from DATABASE. */
+/*
+ * Tells the launcher that the extension is ABSENT from DATABASE, or that it has to look there
+ * again. The later letter about a database replaces the earlier one. When the mailbox is full,
+ * the launcher starts a supervisor more often than it must, or looks everywhere once. Never
+ * raises an error.
+ */
 void
-intake_shmem_database_absent(Oid database, bool absent)
+intake_shmem_tell_launcher(Oid database, bool absent)
 {
-	IntakeDatabase *slot;
+	IntakeMailbox *mailbox;
+	int i = 0;
 
 	if (intake_shmem == NULL)
 		return;
+	mailbox = &intake_shmem->mailbox;
 	LWLockAcquire(intake_shmem->lock, LW_EXCLUSIVE);
-	slot = find_database(database, absent);
-	if (slot != NULL)
-		slot->absent = absent;
+	while (i < mailbox->count && mailbox->letters[i].database != database)
+		i++;
+	if (i < INTAKE_LETTERS)
+	{
+		mailbox->letters[i] = (IntakeLetter){database, absent};
+		mailbox->count = Max(mailbox->count, i + 1);
+	}
+	else if (!absent)
+		mailbox->look_everywhere = true;
 	LWLockRelease(intake_shmem->lock);
 }
 
-/* Adds CHANGE to the number of sessions that want the workers away from DATABASE. */
+/* Moves what waits for the launcher to LETTERS. */
 void
-intake_shmem_database_leave(Oid database, int change)
+intake_shmem_take_letters(IntakeMailbox *letters)
 {
-	IntakeDatabase *slot;
-
 	LWLockAcquire(intake_shmem->lock, LW_EXCLUSIVE);
-	slot = find_database(database, change > 0);
-	if (slot != NULL)
-		slot->leave += change;
+	*letters = intake_shmem->mailbox;
+	memset(&intake_shmem->mailbox, 0, sizeof(IntakeMailbox));
 	LWLockRelease(intake_shmem->lock);
 }
 
@@ -332,7 +333,7 @@ intake_sql_workers(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 
 	InitMaterializedSRF(fcinfo, 0);
-	for (int i = 0; intake_shmem != NULL && i < intake_config_max_workers; i++)
+	for (int i = 0; intake_shmem != NULL && i < SLOTS; i++)
 	{
 		IntakeWorker worker;
 		Datum values[6];

@@ -1,7 +1,7 @@
 /*
  * shmem.h
- *		What the processes of pg_intake tell each other: which workers are there, which lanes
- *		have work, and which databases the workers must leave for a while.
+ *		What the processes of pg_intake tell each other: which workers are there, that there is
+ *		news, and where the launcher has to look.
  *
  * All of it is advice about rows: losing it costs time, never a job. It is there only when
  * the library is in shared_preload_libraries; intake_shmem is NULL otherwise.
@@ -41,15 +41,22 @@ typedef struct IntakeWorker
 	volatile bool stop; /* has been asked to stop */
 } IntakeWorker;
 
-/* A database that was looked at or that the workers must leave. Guarded by the lock. */
-typedef struct IntakeDatabase
+/* What the launcher is told about a database. */
+typedef struct IntakeLetter
 {
-	Oid oid;     /* InvalidOid: the slot is free */
-	bool absent; /* looked at, and the extension is not there */
-	int leave;   /* sessions that want the workers away */
-} IntakeDatabase;
+	Oid database;
+	bool absent; /* a supervisor has looked, and the extension is not there; else: look again */
+} IntakeLetter;
 
-#define INTAKE_MAX_DATABASES 512
+#define INTAKE_LETTERS 16
+
+/* What waits for the launcher. Guarded by the lock. */
+typedef struct IntakeMailbox
+{
+	IntakeLetter letters[INTAKE_LETTERS];
+	int count;
+	bool look_everywhere; /* a letter that said "look again" did not fit */
+} IntakeMailbox;
 
 typedef struct IntakeShmem
 {
@@ -61,8 +68,8 @@ typedef struct IntakeShmem
 	 */
 	pg_atomic_uint64 news;
 	pg_atomic_uint64 config; /* grows when the configuration changes */
-	IntakeDatabase databases[INTAKE_MAX_DATABASES];
-	IntakeWorker workers[FLEXIBLE_ARRAY_MEMBER]; /* intake_config_max_workers */
+	IntakeMailbox mailbox;
+	IntakeWorker workers[FLEXIBLE_ARRAY_MEMBER]; /* pg_intake.max_workers and the launcher */
 } IntakeShmem;
 
 extern IntakeShmem *intake_shmem;
@@ -82,8 +89,8 @@ extern int intake_shmem_terminate(Oid database);
 extern bool intake_shmem_lease_held(int64 lease);
 extern bool intake_shmem_job_runs(int64 job_id);
 
-extern bool intake_shmem_database_wanted(Oid database);
-extern void intake_shmem_database_absent(Oid database, bool absent);
-extern void intake_shmem_database_leave(Oid database, int change);
+extern bool intake_shmem_has_room(void);
+extern void intake_shmem_tell_launcher(Oid database, bool absent);
+extern void intake_shmem_take_letters(IntakeMailbox *letters);
 
 #endif

@@ -23,6 +23,7 @@
 #include "utils/timestamp.h"
 
 #include "config.h"
+#include "ddl.h"
 #include "intake.h"
 #include "lane.h"
 #include "owner.h"
@@ -98,31 +99,58 @@ resize(Role *role, int count)
 	role->n_executors = count;
 }
 
+/* The configuration has changed, which may be why executors did not live long. */
+static void
+forgive(HTAB *roles)
+{
+	HASH_SEQ_STATUS status;
+	Role *role;
+
+	hash_seq_init(&status, roles);
+	while ((role = hash_seq_search(&status)) != NULL)
+		for (int i = 0; i < role->n_executors; i++)
+			intake_worker_forgive(&role->executors[i]);
+}
+
 /*
- * Keeps the executors of every role running that owns an active workflow. Returns whether one
- * waits for its time to start.
+ * Keeps as many executors of a role running as there are to be. Those that an earlier supervisor
+ * has started count. Returns how long to wait, in milliseconds.
  */
-static bool
+static long
+keep_role(Role *role)
+{
+	int living = intake_shmem_count(INTAKE_EXECUTOR, MyDatabaseId, role->oid);
+	long wait = INTAKE_NO_WAIT;
+
+	resize(role, intake_config_executors);
+	for (int i = 0; i < role->n_executors; i++)
+	{
+		IntakeChild *child = &role->executors[i];
+
+		if (!role->wanted || i >= intake_config_executors || living >= intake_config_executors)
+			intake_worker_spare(child);
+		else
+			wait = Min(wait, intake_worker_keep(child, INTAKE_EXECUTOR, MyDatabaseId, role->oid));
+	}
+	return wait;
+}
+
+/*
+ * Keeps the executors of every role running that owns an active workflow. Returns how long to
+ * wait, in milliseconds, before that is to be done again.
+ */
+static long
 keep_executors(HTAB *roles)
 {
 	HASH_SEQ_STATUS status;
 	Role *role;
-	bool waiting = false;
+	long wait = INTAKE_NO_WAIT;
 
 	note_wanted(roles);
 	hash_seq_init(&status, roles);
 	while ((role = hash_seq_search(&status)) != NULL)
-	{
-		for (int i = 0; !role->wanted && i < role->n_executors; i++)
-			intake_worker_spare(&role->executors[i]);
-		if (!role->wanted)
-			continue;
-		resize(role, intake_config_executors);
-		for (int i = 0; i < intake_config_executors; i++)
-			waiting |=
-				!intake_worker_keep(&role->executors[i], INTAKE_EXECUTOR, MyDatabaseId, role->oid);
-	}
-	return waiting;
+		wait = Min(wait, keep_role(role));
+	return wait;
 }
 
 /* ---- delayed jobs ---- */
@@ -207,18 +235,19 @@ make_partitions(void)
 /* ---- rounds ---- */
 
 /*
- * Begins a round's transaction. Ends the process when the extension is not there. That is
- * noted first and looked at again then: CREATE EXTENSION takes the note away when it commits.
+ * Begins a round's transaction. Ends the process when the extension is not there. The launcher is
+ * told so first, and it is looked at again then: CREATE EXTENSION tells the launcher when it
+ * commits.
  */
 static void
 begin(void)
 {
 	if (!intake_txn_begin(AccessShareLock))
 	{
-		intake_shmem_database_absent(MyDatabaseId, true);
+		intake_shmem_tell_launcher(MyDatabaseId, true);
 		if (!intake_txn_begin(AccessShareLock))
 			proc_exit(0);
-		intake_shmem_database_absent(MyDatabaseId, false);
+		intake_shmem_tell_launcher(MyDatabaseId, false);
 	}
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
@@ -258,7 +287,6 @@ do_round(HTAB *roles)
 {
 	static uint64 known = 0; /* version of the workflows */
 	TimestampTz next;
-	bool waiting;
 	long wait;
 
 	recover();
@@ -271,13 +299,25 @@ do_round(HTAB *roles)
 	{
 		/* Executors do not wait on the configuration; a new workflow has no lane yet. */
 		known = intake_registry_version();
+		forgive(roles);
 		intake_shmem_wake_executors(MyDatabaseId);
 	}
-	waiting = keep_executors(roles);
-	wait = waiting ? 100 : intake_config_poll_interval;
+	wait = Min(keep_executors(roles), intake_config_poll_interval);
 	if (next != DT_NOEND)
 		wait = Min(wait, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next) + 1);
 	return wait;
+}
+
+/* A command may have asked for the database before it could see this process. */
+static bool
+is_sent_away(void)
+{
+	bool away;
+
+	StartTransactionCommand();
+	away = intake_ddl_wants_away(MyDatabaseId);
+	CommitTransactionCommand();
+	return away;
 }
 
 void
@@ -289,6 +329,8 @@ intake_supervisor_main(Datum arg)
 	intake_worker_begin();
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid, 0);
 	if (!intake_shmem_attach(INTAKE_SUPERVISOR, InvalidOid, 1))
+		proc_exit(0);
+	if (is_sent_away())
 		proc_exit(0);
 	roles = make_roles();
 	while (!intake_shmem_self->stop)

@@ -19,9 +19,9 @@
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/pidfile.h"
-#include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "clock.h"
 #include "worker.h"
 
 #define FIRST_BACKOFF 100 /* milliseconds */
@@ -56,72 +56,122 @@ intake_worker_register_launcher(void)
 	RegisterBackgroundWorker(&worker);
 }
 
-/* Says, once until it works again, that there is no room for a worker. */
-static void
-report_full(bool full)
-{
-	static bool reported = false;
+/* ---- keeping workers running ---- */
 
-	if (full && !reported)
-		ereport(WARNING, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-						  errmsg("pg_intake could not start a background worker"),
-						  errhint("Raise max_worker_processes.")));
-	reported = full;
+/* How long there has been no place for a worker: the same for all that this process keeps. */
+static struct
+{
+	bool full;
+	int64 next_try;
+	int backoff;
+} places;
+
+/* The backoff after BACKOFF, in milliseconds. */
+static int
+longer(int backoff)
+{
+	return Min(Max(backoff * 2, FIRST_BACKOFF), LAST_BACKOFF);
 }
 
-/*
- * Makes sure that the worker of CHILD runs. One that ended is started again after a delay,
- * which doubles while its lives are short. Returns whether it is running or starting.
- */
-bool
-intake_worker_keep(IntakeChild *child, IntakeWorkerKind kind, Oid database, Oid owner)
+/* There is no place for a worker. That is said once until there is one again. */
+static void
+note_full(const char *setting)
+{
+	if (!places.full)
+		ereport(WARNING, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+						  errmsg("pg_intake could not start a background worker"),
+						  errhint("Raise %s.", setting)));
+	places.full = true;
+	places.backoff = longer(places.backoff);
+	places.next_try = intake_clock_ms() + places.backoff;
+}
+
+static bool
+start(IntakeChild *child, IntakeWorkerKind kind, Oid database, Oid owner)
 {
 	BackgroundWorker worker;
-	TimestampTz now = GetCurrentTimestamp();
-	pid_t pid;
 
-	if (child->handle != NULL && GetBackgroundWorkerPid(child->handle, &pid) != BGWH_STOPPED)
-		return true;
-	if (child->handle != NULL)
-	{
-		pfree(child->handle);
-		child->handle = NULL;
-		if (TimestampDifferenceExceeds(child->started_at, now, LONG_LIFE))
-			child->backoff = 0;
-		child->next_start = TimestampTzPlusMilliseconds(now, child->backoff);
-		child->backoff = Min(Max(child->backoff * 2, FIRST_BACKOFF), LAST_BACKOFF);
-	}
-	if (child->next_start > now)
+	if (intake_clock_ms() < places.next_try)
 		return false;
-
+	if (!intake_shmem_has_room())
+	{
+		note_full("pg_intake.max_workers");
+		return false;
+	}
 	describe(&worker, kind, database, owner);
 	worker.bgw_notify_pid = MyProcPid;
 	if (!RegisterDynamicBackgroundWorker(&worker, &child->handle))
 	{
-		report_full(true);
 		child->handle = NULL;
-		child->next_start = TimestampTzPlusMilliseconds(now, LAST_BACKOFF / 10);
+		note_full("max_worker_processes");
 		return false;
 	}
-	report_full(false);
-	child->started_at = now;
+	memset(&places, 0, sizeof(places));
+	child->started_at = intake_clock_ms();
 	return true;
 }
 
-/* CHILD has nothing to do now: when it ends, that is no failure, and it may start again at once. */
-void
-intake_worker_spare(IntakeChild *child)
+/* Whether the worker of CHILD has ended since it was last looked at; there is a place then. */
+static bool
+has_ended(IntakeChild *child)
 {
 	pid_t pid;
 
-	if (child->handle != NULL && GetBackgroundWorkerPid(child->handle, &pid) == BGWH_STOPPED)
+	if (child->handle == NULL || GetBackgroundWorkerPid(child->handle, &pid) != BGWH_STOPPED)
+		return false;
+	pfree(child->handle);
+	child->handle = NULL;
+	places.next_try = 0;
+	return true;
+}
+
+/*
+ * Makes sure that the worker of CHILD runs. One that ended is started again after a delay, which
+ * doubles while its lives are short, however it ended. Returns how many milliseconds to wait
+ * before this is called again, INTAKE_NO_WAIT when it is running or starting.
+ */
+long
+intake_worker_keep(IntakeChild *child, IntakeWorkerKind kind, Oid database, Oid owner)
+{
+	int64 now = intake_clock_ms();
+
+	if (has_ended(child))
 	{
-		pfree(child->handle);
-		child->handle = NULL;
+		if (now - child->started_at >= LONG_LIFE)
+			child->backoff = 0;
+		child->next_start = now + child->backoff;
+		child->backoff = longer(child->backoff);
 	}
+	if (child->handle == NULL && now >= child->next_start && !start(child, kind, database, owner))
+		return Max(places.next_try - now, 1);
+	return child->handle != NULL ? INTAKE_NO_WAIT : child->next_start - now;
+}
+
+/* CHILD has nothing to do now: that it ends is no failure, and no proof of health. */
+void
+intake_worker_spare(IntakeChild *child)
+{
+	(void) has_ended(child);
+}
+
+/* Something has changed that may be why CHILD does not live long. */
+void
+intake_worker_forgive(IntakeChild *child)
+{
 	child->backoff = 0;
 	child->next_start = 0;
 }
+
+/* CHILD is of no interest any more. */
+void
+intake_worker_forget(IntakeChild *child)
+{
+	if (child->handle != NULL)
+		pfree(child->handle);
+	memset(child, 0, sizeof(IntakeChild));
+}
+
+/* ---- being a worker ---- */
 
 /* Sets up the signals of a worker; to be called first. */
 void

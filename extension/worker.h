@@ -14,15 +14,19 @@
 /* A worker that this process keeps running: started again, later and later, when it ends. */
 typedef struct IntakeChild
 {
-	BackgroundWorkerHandle *handle; /* NULL: never started */
-	TimestampTz started_at;
-	TimestampTz next_start; /* not before */
-	int backoff;            /* milliseconds */
+	BackgroundWorkerHandle *handle; /* NULL: not running, as far as is known */
+	int64 started_at;               /* milliseconds, by intake_clock_ms */
+	int64 next_start;               /* not before; likewise */
+	int backoff;                    /* milliseconds */
 } IntakeChild;
 
+#define INTAKE_NO_WAIT (3600 * 1000L) /* milliseconds: nothing to wait for */
+
 extern void intake_worker_register_launcher(void);
-extern bool intake_worker_keep(IntakeChild *child, IntakeWorkerKind kind, Oid database, Oid owner);
+extern long intake_worker_keep(IntakeChild *child, IntakeWorkerKind kind, Oid database, Oid owner);
 extern void intake_worker_spare(IntakeChild *child);
+extern void intake_worker_forgive(IntakeChild *child);
+extern void intake_worker_forget(IntakeChild *child);
 extern void intake_worker_begin(void);
 extern bool intake_worker_wait(long milliseconds);
 extern bool intake_worker_server_stopping(void);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make bench: figures of this machine, ratios first. About seven minutes.
+# make bench: figures of this machine, ratios first. About eight minutes.
 #
 # A throwaway cluster with fsync on. Ours and pgbench take turns, and medians are compared.
 set -euo pipefail
@@ -11,6 +11,8 @@ test/bin/setup.sh
 . test/bin/bench-verify.sh
 # shellcheck source=test/bin/bench-cluster.sh
 . test/bin/bench-cluster.sh
+# shellcheck source=test/bin/bench-idle.sh
+. test/bin/bench-idle.sh
 
 # shim_memory PID: resident memory of a shim, in MB: the peak.
 shim_memory() {
@@ -223,3 +225,5 @@ fill_lane write_one "$JOBS"
 wal_of drain_counted write_one "$JOBS"
 
 bench_verify
+
+bench_idle
