@@ -85,13 +85,11 @@ static void
 requeue(const IntakeJob *job)
 {
 	IntakeTable queue;
+	IntakeLeave left = job->suspect ? intake_suspect_unmark(job) : intake_room_leave(job, false);
 
-	if (job->suspect)
-	{
-		intake_suspect_unmark(job);
-		return;
-	}
-	if (!intake_room_leave(job))
+	if (left != INTAKE_LEFT)
+		intake_failure_lost(job, left, NULL);
+	if (left != INTAKE_LEFT || job->suspect)
 		return;
 	intake_table_open(&queue, intake_table_oid("queue"));
 	intake_room_enqueue(&queue, job->workflow_id, job->job_id, job->event_id, job->attempts);
@@ -105,6 +103,7 @@ charge(const IntakeJob *job)
 
 	failure.sqlerrcode = ERRCODE_ADMIN_SHUTDOWN;
 	failure.error = "the executor was terminated while the job ran";
+	failure.hurried = true;
 	intake_failure_record(job, &failure);
 }
 
@@ -386,12 +385,8 @@ run_suspect(void)
 	LockAcquire(&tag, ExclusiveLock, true, false);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	clear_batch();
-	if (intake_suspect_take(workflow_id, &batch.jobs[0]))
-	{
-		/* The supervisor must not take the mark for a crash. */
-		intake_shmem_self->job_id = batch.jobs[0].job_id;
+	if (intake_suspect_take(workflow_id, intake_shmem_self->lease, &batch.jobs[0]))
 		batch.count = 1;
-	}
 	PopActiveSnapshot();
 	ForceSyncCommit();
 	CommitTransactionCommand();

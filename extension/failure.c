@@ -154,18 +154,49 @@ describe_error(const IntakeFailure *failure)
 }
 
 /*
+ * Tells of a job that its holder could not take out of its room. One that is busy will be found
+ * there when the holder has gone. One that was lost is somebody else's now: the attempt, which
+ * FAILURE ended (NULL: it had not begun), counts for nothing, and is kept for people to see.
+ */
+void
+intake_failure_lost(const IntakeJob *job, IntakeLeave left, const IntakeFailure *failure)
+{
+	const char *error = "the lease of the job was lost: its row had gone, or had another lease";
+
+	if (left == INTAKE_BUSY)
+	{
+		ereport(LOG, (errmsg("job " INT64_FORMAT " could not be given back: another transaction "
+							 "has locked it",
+							 job->job_id)));
+		return;
+	}
+	if (failure != NULL && failure->sqlerrcode != ERRCODE_INTAKE_STALE_LEASE)
+		error = psprintf("%s\nBefore that: %s", error, failure->error);
+	ereport(WARNING, (errcode(ERRCODE_INTAKE_STALE_LEASE),
+					  errmsg("the lease of job " INT64_FORMAT " was lost", job->job_id),
+					  errdetail("Its row in table \"%s\" had gone, or had another lease.",
+								job->suspect ? "suspect" : "running"),
+					  errhidecontext(true), errhidestmt(true)));
+	intake_room_attempt(job, failure ? failure->started_at : 0,
+						unpack_sql_state(ERRCODE_INTAKE_STALE_LEASE), error);
+}
+
+/*
  * Records a failed attempt of a job, and moves the job to delayed or to dead_letter. To be
- * called in a transaction of its own, with an active snapshot. Does nothing when the holder
- * has lost the job.
+ * called in a transaction of its own, with an active snapshot.
  */
 void
 intake_failure_record(const IntakeJob *job, const IntakeFailure *failure)
 {
 	IntakeWorkflow *workflow;
 	int attempts = job->attempts + 1;
+	IntakeLeave left = intake_room_leave(job, !failure->hurried);
 
-	if (!intake_room_leave(job))
+	if (left != INTAKE_LEFT)
+	{
+		intake_failure_lost(job, left, failure);
 		return;
+	}
 	intake_registry_refresh_workflows();
 	workflow = intake_registry_workflow(job->workflow_id);
 	intake_room_attempt(job, failure->started_at, unpack_sql_state(failure->sqlerrcode),

@@ -19,6 +19,9 @@
 #define ERRCODE_INTAKE_PERMANENT MAKE_SQLSTATE('W', 'H', '0', '0', '1')
 #define ERRCODE_INTAKE_RETRY_LATER MAKE_SQLSTATE('W', 'H', '0', '0', '2')
 
+/* What an attempt has that was not the holder's any more when it ended. */
+#define ERRCODE_INTAKE_STALE_LEASE MAKE_SQLSTATE('W', 'H', '0', '0', '5')
+
 /* Rows in a partition of event and of done. */
 #define INTAKE_PARTITION_ROWS INT64CONST(1000000)
 
@@ -83,6 +86,7 @@ typedef enum
 {
 	Anum_suspect_job_id = 1,
 	Anum_suspect_event_id,
+	Anum_suspect_lease,
 	Anum_suspect_started_at,
 	Anum_suspect_workflow_id,
 	Anum_suspect_attempts,

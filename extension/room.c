@@ -12,6 +12,7 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "commands/sequence.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
@@ -85,7 +86,7 @@ intake_room_delay(int32 workflow_id, int64 job_id, int64 event_id, int32 attempt
  * and moves the lane's cursor behind them: no other executor meets them.
  */
 static int
-read_lane(IntakeLane *lane, int32 workflow_id, int most, IntakeJob *jobs)
+read_lane(IntakeLane *lane, int32 workflow_id, int64 lease, int most, IntakeJob *jobs)
 {
 	int64 cursor = intake_lane_claim_begin(lane);
 	TimestampTz from_head = cursor == 0 ? GetCurrentTimestamp() : 0; /* when that began */
@@ -107,6 +108,7 @@ read_lane(IntakeLane *lane, int32 workflow_id, int most, IntakeJob *jobs)
 		job->workflow_id = workflow_id;
 		job->attempts = DatumGetInt32(INTAKE_COLUMN(row, queue_attempts));
 		job->suspect = false;
+		job->lease = lease;
 		job->tid = scan.slot->tts_tid;
 		cursor = DatumGetInt64(INTAKE_COLUMN(row, queue_position)) + 1;
 	}
@@ -162,7 +164,7 @@ intake_room_claim(IntakeLane *lane, int32 workflow_id, int64 lease, int most, In
 	IntakeTable running;
 	Datum values[Natts_running];
 	bool nulls[Natts_running] = {0};
-	int found = read_lane(lane, workflow_id, most, jobs);
+	int found = read_lane(lane, workflow_id, lease, most, jobs);
 	int claimed = 0;
 
 	if (found == 0)
@@ -196,19 +198,56 @@ intake_room_claim(IntakeLane *lane, int32 workflow_id, int64 lease, int most, In
 	return claimed;
 }
 
+/* Whether what was read from running or suspect is the row of JOB, under its lease. */
+static bool
+is_held(const IntakeTable *table, const IntakeJob *job)
+{
+	Datum *row = table->slot->tts_values;
+	bool *nulls = table->slot->tts_isnull;
+	int64 lease =
+		INTAKE_COLUMN(nulls, running_lease) ? 0 : DatumGetInt64(INTAKE_COLUMN(row, running_lease));
+
+	StaticAssertStmt((int) Anum_running_job_id == (int) Anum_suspect_job_id &&
+						 (int) Anum_running_lease == (int) Anum_suspect_lease,
+					 "running and suspect begin alike");
+	return DatumGetInt64(INTAKE_COLUMN(row, running_job_id)) == job->job_id && lease == job->lease;
+}
+
 /*
- * Takes a job out of the room where its holder has it. Returns false when it is not there any
- * more: the holder has lost it.
+ * Deletes the row of a job from the open TABLE, its room. WAIT: where another transaction has
+ * locked the row, its end is waited for.
+ *
+ * The place of the row was read by a transaction that has ended: it is a hint, which VACUUM FULL,
+ * CLUSTER and their like make worthless. So what stands there must be the job's and carry its
+ * lease; where it does not, the row is looked up by its key.
  */
-bool
-intake_room_leave(const IntakeJob *job)
+IntakeLeave
+intake_room_take(IntakeTable *table, const IntakeJob *job, bool wait)
+{
+	ItemPointerData tid = job->tid;
+
+	if (intake_table_look(table, &tid) && is_held(table, job) && intake_table_remove(table, wait))
+		return INTAKE_LEFT;
+	while (intake_table_look_up(table, job->job_id) && is_held(table, job))
+	{
+		if (intake_table_remove(table, wait))
+			return INTAKE_LEFT;
+		if (!wait)
+			return INTAKE_BUSY;
+		CHECK_FOR_INTERRUPTS();
+	}
+	return INTAKE_LOST;
+}
+
+/* Takes a job out of the room where its holder has it. */
+IntakeLeave
+intake_room_leave(const IntakeJob *job, bool wait)
 {
 	IntakeTable table;
-	ItemPointerData tid = job->tid;
-	bool left;
+	IntakeLeave left;
 
 	intake_table_open(&table, intake_table_oid(job->suspect ? "suspect" : "running"));
-	left = intake_table_delete(&table, &tid);
+	left = intake_room_take(&table, job, wait);
 	intake_table_close(&table);
 	return left;
 }
@@ -224,8 +263,8 @@ intake_room_complete(const IntakeJob *job)
 	Datum values[Natts_done];
 	bool nulls[Natts_done] = {0};
 
-	if (!intake_room_leave(job))
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+	if (intake_room_leave(job, true) != INTAKE_LEFT)
+		ereport(ERROR, (errcode(ERRCODE_INTAKE_STALE_LEASE),
 						errmsg("the lease of job " INT64_FORMAT " is lost", job->job_id)));
 	INTAKE_COLUMN(values, done_job_id) = Int64GetDatum(job->job_id);
 	INTAKE_COLUMN(values, done_event_id) = Int64GetDatum(job->event_id);

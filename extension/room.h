@@ -22,8 +22,17 @@ typedef struct IntakeJob
 	int32 attempts; /* before the present one */
 	bool suspect;
 	int32 crashes;       /* of a suspect */
-	ItemPointerData tid; /* of the row in running or suspect */
+	int64 lease;         /* that its row carries; 0: none, of a suspect that does not run */
+	ItemPointerData tid; /* where its row was last seen: a hint */
 } IntakeJob;
+
+/* What came of taking a job out of its room. */
+typedef enum IntakeLeave
+{
+	INTAKE_LEFT,
+	INTAKE_BUSY, /* another transaction has its row locked, and the job is where it was */
+	INTAKE_LOST  /* it is not there, or not under its lease: the holder has lost it */
+} IntakeLeave;
 
 extern int64 intake_room_next(const char *sequence);
 
@@ -34,7 +43,8 @@ extern void intake_room_delay(int32 workflow_id, int64 job_id, int64 event_id, i
 
 extern int intake_room_claim(IntakeLane *lane, int32 workflow_id, int64 lease, int most,
 							 IntakeJob *jobs);
-extern bool intake_room_leave(const IntakeJob *job);
+extern IntakeLeave intake_room_take(IntakeTable *table, const IntakeJob *job, bool wait);
+extern IntakeLeave intake_room_leave(const IntakeJob *job, bool wait);
 extern void intake_room_complete(const IntakeJob *job);
 extern void intake_room_attempt(const IntakeJob *job, TimestampTz started_at, const char *sqlstate,
 								const char *error);

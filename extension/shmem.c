@@ -260,21 +260,6 @@ intake_shmem_lease_held(int64 lease)
 	return held;
 }
 
-/* Whether a living executor of this database runs a job. */
-bool
-intake_shmem_job_runs(int64 job_id)
-{
-	bool runs = false;
-
-	LWLockAcquire(intake_shmem->lock, LW_SHARED);
-	for (int i = 0; i < SLOTS && !runs; i++)
-		runs = intake_shmem->workers[i].pid != 0 &&
-			   intake_shmem->workers[i].database == MyDatabaseId &&
-			   intake_shmem->workers[i].job_id == job_id;
-	LWLockRelease(intake_shmem->lock);
-	return runs;
-}
-
 /* Whether a supervisor or executor that starts now would find a slot. */
 bool
 intake_shmem_has_room(void)

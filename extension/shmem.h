@@ -87,7 +87,6 @@ extern void intake_shmem_wake_executors(Oid database);
 extern void intake_shmem_stop(Oid database);
 extern int intake_shmem_terminate(Oid database);
 extern bool intake_shmem_lease_held(int64 lease);
-extern bool intake_shmem_job_runs(int64 job_id);
 
 extern bool intake_shmem_has_room(void);
 extern void intake_shmem_tell_launcher(Oid database, bool absent);

@@ -40,6 +40,7 @@ static void
 read_job(const IntakeScan *scan, IntakeJob *job)
 {
 	Datum *row = scan->slot->tts_values;
+	bool runs = !INTAKE_COLUMN(scan->slot->tts_isnull, suspect_lease);
 
 	job->job_id = DatumGetInt64(INTAKE_COLUMN(row, suspect_job_id));
 	job->event_id = DatumGetInt64(INTAKE_COLUMN(row, suspect_event_id));
@@ -47,6 +48,7 @@ read_job(const IntakeScan *scan, IntakeJob *job)
 	job->attempts = DatumGetInt32(INTAKE_COLUMN(row, suspect_attempts));
 	job->suspect = true;
 	job->crashes = DatumGetInt32(INTAKE_COLUMN(row, suspect_crashes));
+	job->lease = runs ? DatumGetInt64(INTAKE_COLUMN(row, suspect_lease)) : 0;
 	job->tid = scan->slot->tts_tid;
 }
 
@@ -60,8 +62,7 @@ find_suspect(int32 workflow_id, IntakeJob *job)
 	while (!found && intake_table_scan_next(&scan))
 	{
 		read_job(&scan, job);
-		found = job->workflow_id == workflow_id &&
-				INTAKE_COLUMN(scan.slot->tts_isnull, suspect_started_at);
+		found = job->workflow_id == workflow_id && job->lease == 0;
 	}
 	intake_table_scan_end(&scan);
 	return found;
@@ -76,50 +77,53 @@ intake_suspect_exists(int32 workflow_id)
 	return find_suspect(workflow_id, &job);
 }
 
-/* Writes the row of a suspect anew, and sets the job's place to it. Returns false if lost. */
-static bool
-rewrite(IntakeJob *job, bool started)
+/* Writes the row of a suspect anew: as started under LEASE, or, where that is 0, as not running. */
+static IntakeLeave
+rewrite(IntakeJob *job, int64 lease)
 {
 	IntakeTable table;
 	Datum values[Natts_suspect];
 	bool nulls[Natts_suspect] = {0};
-	bool mine;
+	IntakeLeave left;
 
 	INTAKE_COLUMN(values, suspect_job_id) = Int64GetDatum(job->job_id);
 	INTAKE_COLUMN(values, suspect_event_id) = Int64GetDatum(job->event_id);
 	INTAKE_COLUMN(values, suspect_started_at) = TimestampTzGetDatum(GetCurrentTimestamp());
-	INTAKE_COLUMN(nulls, suspect_started_at) = !started;
+	INTAKE_COLUMN(nulls, suspect_started_at) = lease == 0;
+	INTAKE_COLUMN(values, suspect_lease) = Int64GetDatum(lease);
+	INTAKE_COLUMN(nulls, suspect_lease) = lease == 0;
 	INTAKE_COLUMN(values, suspect_workflow_id) = Int32GetDatum(job->workflow_id);
 	INTAKE_COLUMN(values, suspect_attempts) = Int32GetDatum(job->attempts);
 	INTAKE_COLUMN(values, suspect_crashes) = Int32GetDatum(job->crashes);
 	intake_table_open(&table, intake_table_oid("suspect"));
-	mine = intake_table_delete(&table, &job->tid);
-	if (mine)
+	left = intake_room_take(&table, job, false);
+	if (left == INTAKE_LEFT)
 	{
 		intake_table_insert(&table, values, nulls);
 		job->tid = table.slot->tts_tid;
+		job->lease = lease;
 	}
 	intake_table_close(&table);
-	return mine;
+	return left;
 }
 
 /*
- * Takes a suspect of a workflow and marks it as started. The caller holds the exclusive lock
- * on the extension, commits durably, and then runs the job.
+ * Takes a suspect of a workflow and marks it as started under LEASE. The caller holds the
+ * exclusive lock on the extension, commits durably, and then runs the job.
  */
 bool
-intake_suspect_take(int32 workflow_id, IntakeJob *job)
+intake_suspect_take(int32 workflow_id, int64 lease, IntakeJob *job)
 {
-	return find_suspect(workflow_id, job) && rewrite(job, true);
+	return find_suspect(workflow_id, job) && rewrite(job, lease) == INTAKE_LEFT;
 }
 
-/* Takes the mark of a suspect away: it was stopped before it could do harm. */
-void
+/* Takes the mark of a suspect away: it was stopped before it could do harm. Waits for nobody. */
+IntakeLeave
 intake_suspect_unmark(const IntakeJob *job)
 {
 	IntakeJob copy = *job;
 
-	rewrite(&copy, false);
+	return rewrite(&copy, 0);
 }
 
 /* A running row whose holder lives is left alone; any other becomes a suspect. */
@@ -145,6 +149,7 @@ suspect_lost_jobs(void)
 			continue;
 		INTAKE_COLUMN(values, suspect_job_id) = INTAKE_COLUMN(row, running_job_id);
 		INTAKE_COLUMN(values, suspect_event_id) = INTAKE_COLUMN(row, running_event_id);
+		INTAKE_COLUMN(nulls, suspect_lease) = true;
 		INTAKE_COLUMN(nulls, suspect_started_at) = true;
 		INTAKE_COLUMN(values, suspect_workflow_id) = INTAKE_COLUMN(row, running_workflow_id);
 		INTAKE_COLUMN(values, suspect_attempts) = INTAKE_COLUMN(row, running_attempts);
@@ -166,12 +171,13 @@ blame(IntakeJob *job)
 
 	if (++job->crashes < MOST_CRASHES)
 	{
-		rewrite(job, false);
+		(void) rewrite(job, 0);
 		return;
 	}
 	failure.sqlerrcode = ERRCODE_CRASH_SHUTDOWN;
 	failure.error = psprintf("the server crashed %d times while the job ran alone", job->crashes);
 	failure.permanent = true;
+	failure.hurried = true;
 	intake_failure_record(job, &failure);
 }
 
@@ -186,8 +192,7 @@ blame_crashed_jobs(void)
 		IntakeJob job;
 
 		read_job(&scan, &job);
-		if (!INTAKE_COLUMN(scan.slot->tts_isnull, suspect_started_at) &&
-			!intake_shmem_job_runs(job.job_id))
+		if (job.lease != 0 && !intake_shmem_lease_held(job.lease))
 			blame(&job);
 	}
 	intake_table_scan_end(&scan);

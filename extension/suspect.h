@@ -10,8 +10,8 @@
 #include "room.h"
 
 extern bool intake_suspect_exists(int32 workflow_id);
-extern bool intake_suspect_take(int32 workflow_id, IntakeJob *job);
-extern void intake_suspect_unmark(const IntakeJob *job);
+extern bool intake_suspect_take(int32 workflow_id, int64 lease, IntakeJob *job);
+extern IntakeLeave intake_suspect_unmark(const IntakeJob *job);
 extern void intake_suspect_recover(void);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "access/heapam.h"
 #include "access/hio.h"
+#include "access/stratnum.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -21,6 +22,7 @@
 #include "rewrite/rewriteHandler.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -316,45 +318,6 @@ intake_table_insert_unique(IntakeTable *table, const Datum *values, const bool *
 }
 
 /*
- * Deletes the row at TID. Returns false, without waiting, when another transaction has
- * changed it or is about to.
- */
-bool
-intake_table_delete(IntakeTable *table, ItemPointer tid)
-{
-	TM_FailureData failure;
-
-	return table_tuple_delete(table->relation, tid, GetCurrentCommandId(true), GetActiveSnapshot(),
-							  InvalidSnapshot, false, &failure, false) == TM_Ok;
-}
-
-/* Reads the row at TID, whoever may see it, into table->slot. */
-bool
-intake_table_fetch(IntakeTable *table, ItemPointer tid)
-{
-	if (!table_tuple_fetch_row_version(table->relation, tid, SnapshotAny, table->slot))
-		return false;
-	slot_getallattrs(table->slot);
-	return true;
-}
-
-/* Closes a table; rows that were added and not inserted yet are, and a taken key is an error. */
-void
-intake_table_close(IntakeTable *table)
-{
-	if (!intake_table_flush(table))
-		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
-						errmsg("a row with this key is in table \"%s\" already",
-							   RelationGetRelationName(table->relation))));
-	for (int i = 0; i < table->n_slots; i++)
-		ExecDropSingleTupleTableSlot(table->rows[i]);
-	ExecDropSingleTupleTableSlot(table->slot);
-	ExecCloseIndices(table->info);
-	FreeExecutorState(table->estate);
-	table_close(table->relation, NoLock);
-}
-
-/*
  * Begins a scan of RELATION, in the order of its index INDEX (NULL: its primary key), for the
  * rows that the active snapshot sees. KEYS number the columns of the index.
  */
@@ -391,4 +354,89 @@ intake_table_scan_end(IntakeScan *scan)
 	index_endscan(scan->scan);
 	index_close(scan->index, NoLock);
 	table_close(scan->relation, NoLock);
+}
+
+/*
+ * Reads the row at TID as it is at this moment, with all that this transaction has done, into
+ * table->slot. Returns false where there is none. A TID that another transaction has read may be
+ * another row's by now, or beyond the end: the table may have been rewritten.
+ */
+bool
+intake_table_look(IntakeTable *table, ItemPointer tid)
+{
+	if (ItemPointerGetBlockNumber(tid) >= RelationGetNumberOfBlocks(table->relation) ||
+		!table_tuple_fetch_row_version(table->relation, tid, SnapshotSelf, table->slot))
+		return false;
+	slot_getallattrs(table->slot);
+	return true;
+}
+
+/* The same for the row whose primary key, a bigint, is KEY. */
+bool
+intake_table_look_up(IntakeTable *table, int64 key)
+{
+	IntakeScan scan;
+	ScanKeyData scan_key;
+	ItemPointerData tid;
+	bool found;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	ScanKeyInit(&scan_key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(key));
+	intake_table_scan_begin(&scan, RelationGetRelid(table->relation), NULL, &scan_key, 1);
+	found = intake_table_scan_next(&scan);
+	if (found)
+		tid = scan.slot->tts_tid;
+	intake_table_scan_end(&scan);
+	PopActiveSnapshot();
+	return found && intake_table_look(table, &tid);
+}
+
+/*
+ * Deletes the row that intake_table_look has found. Returns false when another transaction has
+ * changed it, or, unless WAIT says to wait for the end of that one, is about to.
+ */
+bool
+intake_table_remove(IntakeTable *table, bool wait)
+{
+	TM_FailureData failure;
+
+	return table_tuple_delete(table->relation, &table->slot->tts_tid, GetCurrentCommandId(true),
+							  InvalidSnapshot, InvalidSnapshot, wait, &failure, false) == TM_Ok;
+}
+
+/*
+ * Deletes the row at TID, which a scan of this transaction has found. Returns false, without
+ * waiting, when this transaction has deleted it since, or another one has changed it or is about
+ * to.
+ */
+bool
+intake_table_delete(IntakeTable *table, ItemPointer tid)
+{
+	return intake_table_look(table, tid) && intake_table_remove(table, false);
+}
+
+/* Reads the row at TID, whoever may see it, into table->slot. */
+bool
+intake_table_fetch(IntakeTable *table, ItemPointer tid)
+{
+	if (!table_tuple_fetch_row_version(table->relation, tid, SnapshotAny, table->slot))
+		return false;
+	slot_getallattrs(table->slot);
+	return true;
+}
+
+/* Closes a table; rows that were added and not inserted yet are, and a taken key is an error. */
+void
+intake_table_close(IntakeTable *table)
+{
+	if (!intake_table_flush(table))
+		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
+						errmsg("a row with this key is in table \"%s\" already",
+							   RelationGetRelationName(table->relation))));
+	for (int i = 0; i < table->n_slots; i++)
+		ExecDropSingleTupleTableSlot(table->rows[i]);
+	ExecDropSingleTupleTableSlot(table->slot);
+	ExecCloseIndices(table->info);
+	FreeExecutorState(table->estate);
+	table_close(table->relation, NoLock);
 }

@@ -58,6 +58,9 @@ extern bool intake_table_flush(IntakeTable *table);
 extern bool intake_table_conflicts(IntakeTable *table, const Datum *values, const bool *nulls,
 								   ItemPointer conflict);
 extern bool intake_table_insert_unique(IntakeTable *table, const Datum *values, const bool *nulls);
+extern bool intake_table_look(IntakeTable *table, ItemPointer tid);
+extern bool intake_table_look_up(IntakeTable *table, int64 key);
+extern bool intake_table_remove(IntakeTable *table, bool wait);
 extern bool intake_table_delete(IntakeTable *table, ItemPointer tid);
 extern bool intake_table_fetch(IntakeTable *table, ItemPointer tid);
 extern void intake_table_close(IntakeTable *table);

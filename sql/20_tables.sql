@@ -332,6 +332,7 @@ SELECT pg_catalog.pg_extension_config_dump('intake.running', '');
 CREATE TABLE intake.suspect (
     job_id bigint NOT NULL CONSTRAINT suspect_pkey PRIMARY KEY,
     event_id bigint NOT NULL,
+    lease bigint,
     started_at timestamptz,
     workflow_id int NOT NULL,
     attempts int NOT NULL,
@@ -340,6 +341,7 @@ CREATE TABLE intake.suspect (
 COMMENT ON TABLE intake.suspect IS 'Jobs that were running when the server crashed. They run alone, one at a time';
 COMMENT ON COLUMN intake.suspect.job_id IS 'The job';
 COMMENT ON COLUMN intake.suspect.event_id IS 'Its event';
+COMMENT ON COLUMN intake.suspect.lease IS 'Token of the holder, while it runs alone';
 COMMENT ON COLUMN intake.suspect.started_at IS 'Set, durably, while it runs alone';
 COMMENT ON COLUMN intake.suspect.workflow_id IS 'Its workflow';
 COMMENT ON COLUMN intake.suspect.attempts IS 'Attempts so far';
