@@ -9,11 +9,9 @@
 
 #include "config.h"
 #include "delivery.h"
+#include "intake.h"
 #include "json.h"
 #include "payload.h"
-
-#define MAX_KEY 1024 /* bytes */
-#define MAX_TYPE 256
 
 /* Refuses a request, with REASON and DETAIL for the operator. */
 void
@@ -236,16 +234,15 @@ authenticate(IntakeDelivery *delivery, IntakeVerdict *verdict)
 							   pstrdup(verdict->detail));
 }
 
-/* A value of the request that can be stored as text of at most LIMIT bytes, or absent. */
+/* A value of the request that can be stored as text, or absent. */
 static IntakeSlice
-read_text(const IntakeLocation *location, const IntakeRequest *request, size_t limit)
+read_text(const IntakeLocation *location, const IntakeRequest *request)
 {
 	IntakeSlice value = {NULL, 0};
 
 	if (location != NULL)
 		value = intake_location_read(location, request);
-	if (value.data == NULL || value.len == 0 || value.len > limit ||
-		!intake_payload_text_valid(value))
+	if (value.data == NULL || value.len == 0 || !intake_payload_text_valid(value))
 		value = (IntakeSlice){NULL, 0};
 	return value;
 }
@@ -265,17 +262,29 @@ content_digest(const IntakeDelivery *delivery, const IntakeVerdict *verdict,
 	return (IntakeSlice){out, intake_encoding_encode(encoding, intake_digest_slice(&digest), out)};
 }
 
+/* Whether a value has at most LIMIT bytes; the request is refused where it has more. */
+static bool
+fits(IntakeDelivery *delivery, IntakeSlice value, size_t limit, const char *what)
+{
+	if (value.len <= limit)
+		return true;
+	intake_delivery_reject(
+		delivery, 400, psprintf("%s_too_long", what),
+		psprintf("the %s has %zu bytes; %zu are the most", what, value.len, limit));
+	return false;
+}
+
 static bool
 extract_key(IntakeDelivery *delivery, const IntakeVerdict *verdict)
 {
 	IntakeSource *source = delivery->source;
 	IntakeEvent *event = &delivery->event;
 
-	event->key = read_text(source->key, &delivery->request, MAX_KEY);
-	if (event->key.data == NULL && source->digest_key)
+	event->key = read_text(source->key, &delivery->request);
+	if ((event->key.data == NULL || event->key.len > INTAKE_MAX_KEY) && source->digest_key)
 		event->key = content_digest(delivery, verdict, INTAKE_HEX);
 	if (event->key.data != NULL)
-		return true;
+		return fits(delivery, event->key, INTAKE_MAX_KEY, "key");
 	intake_delivery_reject(delivery, 400, "no_key",
 						   source->key == NULL ? "neither source nor scheme says where the key is"
 						   : intake_json_valid(delivery->request.body)
@@ -292,9 +301,11 @@ extract(IntakeDelivery *delivery, const IntakeVerdict *verdict)
 
 	if (!extract_key(delivery, verdict))
 		return;
+	event->type = read_text(source->type, &delivery->request);
+	if (!fits(delivery, event->type, INTAKE_MAX_TYPE, "type"))
+		return;
 	if (source->guarded)
 		event->guard = content_digest(delivery, verdict, INTAKE_BASE64URL);
-	event->type = read_text(source->type, &delivery->request, MAX_TYPE);
 	event->source_id = source->id;
 	event->source_name = source->name;
 	event->secret_id = delivery->secret ? delivery->secret->id : 0;

@@ -24,6 +24,7 @@
 #include "table.h"
 
 PG_FUNCTION_INFO_V1(intake_sql_emit);
+PG_FUNCTION_INFO_V1(intake_sql_announce);
 
 static Datum
 text_datum(IntakeSlice text)
@@ -168,8 +169,8 @@ rearm(IntakeTable *queue, int64 event_id)
  * Stores COUNT events in the current transaction, and sorts EVENTS. Sets id, fresh and replayed
  * of each. The registry of workflows is fresh, and a snapshot is active.
  *
- * HASTY stores faster, needs events with keys, and may return false: then one of the keys is
- * taken, and the caller undoes everything and calls again, not hasty.
+ * HASTY stores faster, and may return false: then one of the keys is taken, and the caller undoes
+ * everything and calls again, not hasty. An event without a key comes alone.
  */
 bool
 intake_event_store(IntakeEvent **events, int count, bool hasty)
@@ -286,18 +287,49 @@ intake_event_read(int64 id, IntakeStoredEvent *event)
 	return found;
 }
 
+/* An event of somebody else must not pass for one of ours, or take its key. */
+static void
+check_emitted(IntakeSlice type, IntakeSlice key)
+{
+	static const char *const ours[] = {INTAKE_TYPE_JOB_DEAD, "source.secret_learned",
+									   "calls.suspended", "calls.resumed"};
+
+	for (int i = 0; i < lengthof(ours); i++)
+		if (intake_slice_equal(type, intake_slice_cstr(ours[i])))
+			ereport(ERROR, (errcode(ERRCODE_RESERVED_NAME),
+							errmsg("events of type \"%s\" come from pg_intake alone", ours[i]),
+							errhint("Choose another type.")));
+	if (type.len > INTAKE_MAX_TYPE)
+		ereport(ERROR,
+				(errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
+				 errmsg("the type of an event is too long"),
+				 errdetail("It has %zu bytes; %d are the most.", type.len, INTAKE_MAX_TYPE)));
+	if (key.len > INTAKE_MAX_KEY)
+		ereport(ERROR, (errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
+						errmsg("the key of an event is too long"),
+						errdetail("It has %zu bytes; %d are the most.", key.len, INTAKE_MAX_KEY),
+						errhint("Use a digest of it.")));
+	if (key.data != NULL && strncmp(key.data, INTAKE_MADE_KEY, strlen(INTAKE_MADE_KEY)) == 0)
+		ereport(ERROR, (errcode(ERRCODE_RESERVED_NAME),
+						errmsg("a key must not begin with \"%s\"", INTAKE_MADE_KEY),
+						errhint("Such keys are those of events that were emitted without one.")));
+}
+
 /* SQL: intake.emit(type, payload, key, delay). */
 Datum
 intake_sql_emit(PG_FUNCTION_ARGS)
 {
 	IntakeSlice key = {NULL, 0};
 	TimestampTz run_at = 0;
+	char *type;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						errmsg("type and payload of an event must not be null")));
 	if (!PG_ARGISNULL(2))
 		key = intake_slice_cstr(text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	type = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	check_emitted(intake_slice_cstr(type), key);
 	if (!PG_ARGISNULL(3))
 	{
 		intake_duration_check("delay", PG_GETARG_INTERVAL_P(3));
@@ -305,6 +337,15 @@ intake_sql_emit(PG_FUNCTION_ARGS)
 														 TimestampTzGetDatum(GetCurrentTimestamp()),
 														 PG_GETARG_DATUM(3)));
 	}
-	PG_RETURN_INT64(intake_event_emit(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_JSONB_P(1),
-									  key, run_at));
+	PG_RETURN_INT64(intake_event_emit(type, PG_GETARG_JSONB_P(1), key, run_at));
+}
+
+/* SQL: intake.announce(type, payload). */
+Datum
+intake_sql_announce(PG_FUNCTION_ARGS)
+{
+	IntakeSlice no_key = {NULL, 0};
+
+	PG_RETURN_INT64(
+		intake_event_emit(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_JSONB_P(1), no_key, 0));
 }

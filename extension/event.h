@@ -24,7 +24,7 @@ typedef struct IntakeEvent
 {
 	int32 source_id;
 	const char *source_name;
-	IntakeSlice key;   /* valid text; absent: one is made of the event's id */
+	IntakeSlice key; /* valid text; absent: one is made of the event's id, which comes alone then */
 	IntakeSlice guard; /* text that no other event of the source has had, or absent */
 	IntakeSlice type;  /* valid text, or absent */
 	int32 secret_id;   /* 0: none */

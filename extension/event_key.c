@@ -157,19 +157,8 @@ take_keys(IntakeEvent **events, int count)
 	intake_table_open(&keys, intake_table_oid("event_key"));
 	take_guards(&keys, events, count);
 	for (int i = 0; i < count; i++)
-	{
-		if (events[i]->key.data == NULL)
-		{
-			char *id;
-
-			events[i]->id = intake_room_next("event_id_seq");
-			id = psprintf("emit/" INT64_FORMAT, events[i]->id);
-			events[i]->key = intake_slice_cstr(id);
-			events[i]->stored_key = make_key(events[i]->source_id, events[i]->key);
-		}
 		events[i]->fresh =
 			!events[i]->replayed && take_key(&keys, &events[i]->stored_key, &events[i]->id);
-	}
 	forgive(&keys, events, count);
 	intake_table_close(&keys);
 }
@@ -202,8 +191,7 @@ find_events(IntakeTable *keys, IntakeEvent **events, int count)
 }
 
 /*
- * The same as take_keys, faster, for events that have keys: inserts all keys at once. Returns
- * false when one of them was taken, or is there twice: the caller undoes this, and calls
+ * The same as take_keys, faster: inserts all keys at once. Returns false when one of them was taken, or is there twice: the caller undoes this, and calls
  * take_keys. Where that happened not long ago, what is there already is looked for first.
  */
 static bool
@@ -236,22 +224,40 @@ take_free_keys(IntakeEvent **events, int count)
 }
 
 /*
+ * Gives an event that came without a key its id, and a key that says the id. Nobody else can have
+ * that key, so it needs no row in event_key.
+ */
+static void
+make_own_key(IntakeEvent *event)
+{
+	event->id = intake_room_next("event_id_seq");
+	event->key = intake_slice_cstr(psprintf(INTAKE_MADE_KEY INT64_FORMAT, event->id));
+	event->fresh = true;
+	event->replayed = false;
+}
+
+/*
  * Takes the keys and guards of COUNT events, and sorts EVENTS. Sets id, fresh and replayed of each.
+ * An event without a key comes alone.
  *
- * HASTY is faster, needs events with keys, and may return false: then one of the keys is taken,
- * and the caller undoes everything and calls again, not hasty.
+ * HASTY is faster, and may return false: then one of the keys is taken, and the caller undoes
+ * everything and calls again, not hasty.
  */
 bool
 intake_event_key_take(IntakeEvent **events, int count, bool hasty)
 {
+	if (count == 1 && events[0]->key.data == NULL)
+	{
+		make_own_key(events[0]);
+		return true;
+	}
 	for (int i = 0; i < count; i++)
 	{
 		IntakeEvent *event = events[i];
 
 		event->id = 0;
 		event->fresh = event->replayed = false;
-		if (event->key.data != NULL)
-			event->stored_key = make_key(event->source_id, event->key);
+		event->stored_key = make_key(event->source_id, event->key);
 		if (event->guard.data != NULL)
 			event->stored_guard = make_key(-event->source_id, event->guard);
 	}

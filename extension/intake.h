@@ -25,8 +25,13 @@
 /* Rows in a partition of event and of done. */
 #define INTAKE_PARTITION_ROWS INT64CONST(1000000)
 
-/* The internal source. */
+/* Longest key and type of an event, in bytes. */
+#define INTAKE_MAX_KEY 1024
+#define INTAKE_MAX_TYPE 256
+
+/* The internal source. Its events without a key of their own have this and their id as key. */
 #define INTAKE_SOURCE_INTERNAL 0
+#define INTAKE_MADE_KEY "emit/"
 #define INTAKE_TYPE_JOB_DEAD "job.dead"
 
 typedef enum

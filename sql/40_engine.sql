@@ -45,7 +45,12 @@ CREATE FUNCTION intake.emit(type text, payload jsonb, key text DEFAULT NULL,
     AS 'MODULE_PATHNAME', 'intake_sql_emit' LANGUAGE c VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION intake.emit(text, jsonb, text, interval) IS
-    'Stores an event of the internal source, intake, in the caller''s transaction, and returns its id. With a key that was used before, returns that event''s id and does nothing. With a delay, its jobs run that much later';
+    'Stores an event of the internal source, intake, in the caller''s transaction, and returns its id. With a key that was used before, returns that event''s id and does nothing. With a delay, its jobs run that much later. Types that the extension emits itself (job.dead, source.secret_learned, calls.suspended, calls.resumed), and keys that begin with emit/, which events without a key have, are refused';
+
+CREATE FUNCTION intake.announce(type text, payload jsonb) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'intake_sql_announce' LANGUAGE c VOLATILE STRICT;
+COMMENT ON FUNCTION intake.announce(text, jsonb) IS
+    'Internal: stores an event of a type that is the extension''s own';
 
 CREATE FUNCTION intake.event_of(source_id int, key text) RETURNS bigint
     AS 'MODULE_PATHNAME', 'intake_sql_event_of' LANGUAGE c STABLE STRICT;
@@ -55,9 +60,15 @@ COMMENT ON FUNCTION intake.event_of(int, text) IS
 CREATE FUNCTION intake.find_event(source text, key text) RETURNS bigint
     LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT id FROM (
-        SELECT intake.event_of(s.id, find_event.key) AS id, s.dropped_at FROM intake.source s WHERE s.name = find_event.source
-    ) found WHERE id IS NOT NULL ORDER BY dropped_at DESC NULLS FIRST LIMIT 1
+    -- What was emitted without a key has one that says its id, and no row in event_key.
+    SELECT CASE WHEN find_event.source = 'intake' AND find_event.key ~ '^emit/[0-9]{1,18}$' THEN (
+        SELECT e.id FROM intake.event e
+        WHERE e.id = substr(find_event.key, 6)::bigint AND e.source_id = 0 AND e.key = find_event.key
+    ) ELSE (
+        SELECT id FROM (
+            SELECT intake.event_of(s.id, find_event.key) AS id, s.dropped_at FROM intake.source s WHERE s.name = find_event.source
+        ) found WHERE id IS NOT NULL ORDER BY dropped_at DESC NULLS FIRST LIMIT 1
+    ) END
 $$;
 COMMENT ON FUNCTION intake.find_event(text, text) IS
     'The id of the event that a source sent with a key; NULL: there is none. Reads one index, where a condition on the key of the view events reads the whole log. After a source was dropped and made again, the newer one''s';

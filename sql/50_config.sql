@@ -283,7 +283,7 @@ BEGIN
         RETURN false;
     END IF;
     PERFORM intake.store_secret(source_id, secret, learned => true);
-    PERFORM intake.emit('source.secret_learned', jsonb_build_object('source', source_name));
+    PERFORM intake.announce('source.secret_learned', jsonb_build_object('source', source_name));
     RETURN true;
 END
 $$;

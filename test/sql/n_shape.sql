@@ -74,7 +74,7 @@ BEGIN
     EXECUTE change;
     refused.status := send('refused ' || clock_timestamp());
     BEGIN
-        PERFORM intake.emit('refused', '{}');
+        PERFORM intake.emit('refused', '{}', 'refused ' || clock_timestamp());
     EXCEPTION WHEN object_not_in_prerequisite_state THEN
         refused.error := SQLERRM;
     END;
