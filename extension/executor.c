@@ -35,6 +35,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "config.h"
 #include "ddl.h"
 #include "failure.h"
@@ -265,7 +266,7 @@ run_next(void)
 
 /* Jobs that share a transaction: where they end, and when they have to. */
 static int together_end;
-static TimestampTz together_until;
+static int64 together_until; /* by intake_clock_now */
 
 static const IntakeJob *
 next_together(void)
@@ -274,7 +275,7 @@ next_together(void)
 	CHECK_FOR_INTERRUPTS();
 	/* The first one runs however long the transaction had to wait for its lock. */
 	if (batch.next >= together_end || intake_shmem_self->stop ||
-		(batch.next > batch.uncommitted && GetCurrentTimestamp() >= together_until) ||
+		(batch.next > batch.uncommitted && intake_clock_now() >= together_until) ||
 		intake_registry_workflow(batch.jobs[batch.next].workflow_id) == NULL)
 		return NULL;
 	return start_next();
@@ -292,7 +293,7 @@ run_together(void)
 	int last;
 
 	together_end = Min(batch.count, first + workflow->jobs_per_transaction);
-	together_until = GetCurrentTimestamp() + TOGETHER_TIME;
+	together_until = intake_clock_now() + TOGETHER_TIME;
 	if (together_end - first > 1 &&
 		intake_job_run_together(next_together, workflow->name, intake_shmem_self->lease))
 	{
@@ -330,11 +331,27 @@ clear_session(int32 workflow_id)
 	last = workflow_id;
 }
 
+static void
+apply_settings(void)
+{
+	SetConfigOption("synchronous_commit", intake_config_job_synchronous_commit ? "on" : "off",
+					PGC_USERSET, PGC_S_OVERRIDE);
+	intake_worker_apply_settings();
+}
+
+/* Between jobs: reads the configuration file again if that was asked for. */
+static void
+reload(void)
+{
+	if (intake_worker_reload())
+		apply_settings();
+}
+
 /* Runs the claimed batch. What is left when the process is asked to stop is given back. */
 static void
 run_batch(Served *entry)
 {
-	TimestampTz start = GetCurrentTimestamp();
+	int64 start = intake_clock_now();
 	int64 job_time;
 
 	while (batch.next < batch.count)
@@ -345,9 +362,10 @@ run_batch(Served *entry)
 		/* A busy executor never waits, which is where others notice this. */
 		if (!PostmasterIsAlive())
 			proc_exit(1);
+		reload();
 		run_together();
 	}
-	job_time = (GetCurrentTimestamp() - start) / batch.count + 1;
+	job_time = (intake_clock_now() - start) / batch.count + 1;
 	entry->job_time = entry->job_time ? (entry->job_time * 3 + job_time) / 4 : job_time;
 }
 
@@ -424,16 +442,6 @@ do_round(void)
 	return worked;
 }
 
-static void
-apply_settings(void)
-{
-	SetConfigOption("synchronous_commit", intake_config_job_synchronous_commit ? "on" : "off",
-					PGC_USERSET, PGC_S_OVERRIDE);
-	SetConfigOption("default_transaction_isolation", "read committed", PGC_USERSET, PGC_S_OVERRIDE);
-	SetConfigOption("default_transaction_read_only", "off", PGC_USERSET, PGC_S_OVERRIDE);
-	SetConfigOption("default_transaction_deferrable", "off", PGC_USERSET, PGC_S_OVERRIDE);
-}
-
 /*
  * Waits until a commit, the supervisor or the clock calls. NEWS is what was known before the
  * round that found nothing to do.
@@ -449,12 +457,8 @@ rest(uint64 news)
 	{
 		if (!intake_worker_wait(intake_config_poll_interval))
 			intake_lane_poll();
-		apply_settings();
 	}
 	intake_shmem_self->idle = false;
-	if (intake_shmem_count(INTAKE_EXECUTOR, MyDatabaseId, GetSessionUserId()) >
-		intake_config_executors)
-		proc_exit(0);
 }
 
 static void
@@ -490,6 +494,9 @@ intake_executor_main(Datum arg)
 		MemoryContextSwitchTo(round_context);
 		if (!do_round())
 			rest(news);
+		reload();
+		if (intake_shmem_rank() >= intake_config_executors)
+			proc_exit(0);
 		CHECK_FOR_INTERRUPTS();
 	}
 	proc_exit(0);

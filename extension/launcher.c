@@ -176,5 +176,6 @@ intake_launcher_main(Datum arg)
 		read_letters(databases);
 		wait = keep_supervisors(databases);
 		intake_worker_wait(Min(wait, intake_config_poll_interval));
+		(void) intake_worker_reload();
 	}
 }

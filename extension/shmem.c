@@ -158,6 +158,20 @@ intake_shmem_count(IntakeWorkerKind kind, Oid database, Oid owner)
 	return count;
 }
 
+/* How many executors of the same role and database stand before this one. */
+int
+intake_shmem_rank(void)
+{
+	int rank = 0;
+
+	LWLockAcquire(intake_shmem->lock, LW_SHARED);
+	for (IntakeWorker *worker = intake_shmem->workers; worker < intake_shmem_self; worker++)
+		rank += matches(worker, intake_shmem_self->kind, intake_shmem_self->database,
+						intake_shmem_self->owner);
+	LWLockRelease(intake_shmem->lock);
+	return rank;
+}
+
 /*
  * Wakes the launcher or the supervisor of DATABASE, or one idle executor of OWNER there. An
  * executor that is not idle looks for work before it waits. Never raises an error.

@@ -80,6 +80,7 @@ extern void intake_shmem_startup(void);
 
 extern bool intake_shmem_attach(IntakeWorkerKind kind, Oid owner, int most);
 extern int intake_shmem_count(IntakeWorkerKind kind, Oid database, Oid owner);
+extern int intake_shmem_rank(void);
 extern uint64 intake_shmem_news(void);
 extern uint64 intake_shmem_config(void);
 extern void intake_shmem_wake(IntakeWorkerKind kind, Oid database, Oid owner);

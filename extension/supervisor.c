@@ -4,7 +4,8 @@
  *		jobs to their lanes when they are due, makes partitions ahead of need, and keeps the
  *		executors running.
  *
- * It runs only statements of the extension, and no code of anybody else.
+ * It runs only statements of the extension, and no code of anybody else. Each of its duties has
+ * a transaction of its own, and when one fails, the others go on (duty.c).
  */
 #include "postgres.h"
 
@@ -22,8 +23,10 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "config.h"
 #include "ddl.h"
+#include "duty.h"
 #include "intake.h"
 #include "lane.h"
 #include "owner.h"
@@ -32,10 +35,10 @@
 #include "shmem.h"
 #include "suspect.h"
 #include "table.h"
-#include "txn.h"
 #include "worker.h"
 
-#define MOST_DUE 1000 /* delayed jobs moved in one transaction */
+#define MOST_DUE 1000            /* delayed jobs moved in one transaction */
+#define LOCK_TIMEOUT_MS "1000ms" /* of a duty that waits for somebody's lock */
 
 /* The executors of one role. */
 typedef struct Role
@@ -46,7 +49,10 @@ typedef struct Role
 	int n_executors;
 } Role;
 
-static HTAB *
+static HTAB *roles; /* of Role */
+static TimestampTz next_due = DT_NOEND;
+
+static void
 make_roles(void)
 {
 	HASHCTL control = {0};
@@ -54,13 +60,13 @@ make_roles(void)
 	control.keysize = sizeof(Oid);
 	control.entrysize = sizeof(Role);
 	control.hcxt = TopMemoryContext;
-	return hash_create("pg_intake roles", 16, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	roles = hash_create("pg_intake roles", 16, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
 /* ---- executors ---- */
 
 static void
-note_wanted(HTAB *roles)
+note_wanted(void)
 {
 	HASH_SEQ_STATUS status;
 	Role *role;
@@ -101,7 +107,7 @@ resize(Role *role, int count)
 
 /* The configuration has changed, which may be why executors did not live long. */
 static void
-forgive(HTAB *roles)
+forgive(void)
 {
 	HASH_SEQ_STATUS status;
 	Role *role;
@@ -140,13 +146,12 @@ keep_role(Role *role)
  * wait, in milliseconds, before that is to be done again.
  */
 static long
-keep_executors(HTAB *roles)
+keep_executors(void)
 {
 	HASH_SEQ_STATUS status;
 	Role *role;
 	long wait = INTAKE_NO_WAIT;
 
-	note_wanted(roles);
 	hash_seq_init(&status, roles);
 	while ((role = hash_seq_search(&status)) != NULL)
 		wait = Min(wait, keep_role(role));
@@ -156,10 +161,10 @@ keep_executors(HTAB *roles)
 /* ---- delayed jobs ---- */
 
 /*
- * Moves up to MOST_DUE delayed jobs whose time has come to their lanes. Returns when the next
- * one is due, or DT_NOEND.
+ * Moves up to MOST_DUE delayed jobs whose time has come to their lanes, and notes when the next
+ * one is due.
  */
-static TimestampTz
+static void
 move_due_jobs(void)
 {
 	IntakeTable delayed;
@@ -194,7 +199,20 @@ move_due_jobs(void)
 	intake_table_scan_end(&scan);
 	intake_table_close(&queue);
 	intake_table_close(&delayed);
-	return next;
+	next_due = next;
+}
+
+/*
+ * How long it is until a delayed job is due, in milliseconds. That is a time of day, which may be
+ * set; so the answer is bounded, and asked for again then.
+ */
+static long
+until_due(void)
+{
+	if (next_due == DT_NOEND)
+		return INTAKE_NO_WAIT;
+	return Min(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next_due) + 1,
+			   INTAKE_NO_WAIT);
 }
 
 /* ---- partitions ---- */
@@ -219,93 +237,92 @@ last_value(const char *sequence)
  * nothing is made that the dump makes itself.
  */
 static void
-make_partitions(void)
+make_partition(const char *table, const char *sequence)
 {
-	static const char *const tables[][2] = {{"event", "event_id_seq"}, {"done", "job_id_seq"}};
+	int64 last = last_value(sequence);
 
-	for (int i = 0; i < lengthof(tables); i++)
-	{
-		int64 last = last_value(tables[i][1]);
+	if (last >= 0)
+		(void) intake_table_partition(table, last + INTAKE_PARTITION_ROWS / 2);
+}
 
-		if (last >= 0)
-			(void) intake_table_partition(tables[i][0], last + INTAKE_PARTITION_ROWS / 2);
-	}
+static void
+make_event_partition(void)
+{
+	make_partition("event", "event_id_seq");
+}
+
+static void
+make_done_partition(void)
+{
+	make_partition("done", "job_id_seq");
 }
 
 /* ---- rounds ---- */
 
-/*
- * Begins a round's transaction. Ends the process when the extension is not there. The launcher is
- * told so first, and it is looked at again then: CREATE EXTENSION tells the launcher when it
- * commits.
- */
+/* Reads the workflows. When that fails, the executors of those known so far are kept running. */
 static void
-begin(void)
+read_workflows(void)
 {
-	if (!intake_txn_begin(AccessShareLock))
-	{
-		intake_shmem_tell_launcher(MyDatabaseId, true);
-		if (!intake_txn_begin(AccessShareLock))
-			proc_exit(0);
-		intake_shmem_tell_launcher(MyDatabaseId, false);
-	}
-	PushActiveSnapshot(GetTransactionSnapshot());
+	static uint64 known = 0;
+
+	intake_registry_refresh_workflows();
+	if (known == intake_registry_version())
+		return;
+	known = intake_registry_version();
+	note_wanted();
+	forgive();
+	/* Executors do not wait on the configuration; a new workflow has no lane yet. */
+	intake_shmem_wake_executors(MyDatabaseId);
 }
 
-static void
-end(void)
+/* Whether an executor has ended: one that could not give back what it held leaves rows in running. */
+static bool
+executor_has_ended(void)
 {
-	PopActiveSnapshot();
-	CommitTransactionCommand();
+	static int known = PG_INT32_MAX; /* executors at the last look */
+	int living = intake_shmem_count(INTAKE_EXECUTOR, MyDatabaseId, InvalidOid);
+	bool fewer = living < known;
+
+	known = living;
+	return fewer;
 }
 
-/*
- * Jobs without a holder are looked for at the start, and whenever an executor has ended: one
- * that could not give back what it held leaves rows in running.
- */
-static void
+static IntakeDuty recovery = {.name = "recover jobs", .run = intake_suspect_recover};
+
+static IntakeDuty duties[] = {
+	{.name = "move delayed jobs", .run = move_due_jobs},
+	{.name = "make partitions of events", .run = make_event_partition},
+	{.name = "make partitions of jobs", .run = make_done_partition},
+	{.name = "read the workflows", .run = read_workflows},
+};
+
+/* Jobs without a holder are looked for at the start, and whenever an executor has ended. */
+static long
 recover(void)
 {
-	static int known = -1; /* executors at the last look */
-	int living = intake_shmem_count(INTAKE_EXECUTOR, MyDatabaseId, InvalidOid);
+	static bool needed = false;
+	long wait;
 
-	if (known >= 0 && living >= known)
-	{
-		known = living;
-		return;
-	}
-	known = living;
-	begin();
-	intake_suspect_recover();
-	end();
-	intake_lane_rewind_all(false);
+	needed |= executor_has_ended();
+	if (!needed)
+		return INTAKE_NO_WAIT;
+	wait = intake_duty_run(&recovery);
+	needed = wait != INTAKE_NO_WAIT;
+	if (!needed)
+		intake_lane_rewind_all(false);
+	return wait;
 }
 
 /* One round. Returns how long to wait, in milliseconds. */
 static long
-do_round(HTAB *roles)
+do_round(void)
 {
-	static uint64 known = 0; /* version of the workflows */
-	TimestampTz next;
-	long wait;
+	long wait = Min(recover(), intake_config_poll_interval);
 
-	recover();
-	begin();
-	next = move_due_jobs();
-	make_partitions();
-	intake_registry_refresh_workflows();
-	end();
-	if (known != intake_registry_version())
-	{
-		/* Executors do not wait on the configuration; a new workflow has no lane yet. */
-		known = intake_registry_version();
-		forgive(roles);
-		intake_shmem_wake_executors(MyDatabaseId);
-	}
-	wait = Min(keep_executors(roles), intake_config_poll_interval);
-	if (next != DT_NOEND)
-		wait = Min(wait, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next) + 1);
-	return wait;
+	for (int i = 0; i < lengthof(duties); i++)
+		wait = Min(wait, intake_duty_run(&duties[i]));
+	wait = Min(wait, keep_executors());
+	return Min(wait, until_due());
 }
 
 /* A command may have asked for the database before it could see this process. */
@@ -320,11 +337,18 @@ is_sent_away(void)
 	return away;
 }
 
+/* What is the matter with one table must not keep the process from its other duties. */
+static void
+apply_settings(void)
+{
+	intake_worker_apply_settings();
+	SetConfigOption("lock_timeout", LOCK_TIMEOUT_MS, PGC_USERSET, PGC_S_OVERRIDE);
+}
+
 void
 intake_supervisor_main(Datum arg)
 {
-	HTAB *roles;
-	TimestampTz polled_at = 0;
+	int64 polled_at = intake_clock_ms();
 
 	intake_worker_begin();
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid, 0);
@@ -332,23 +356,24 @@ intake_supervisor_main(Datum arg)
 		proc_exit(0);
 	if (is_sent_away())
 		proc_exit(0);
-	roles = make_roles();
+	apply_settings();
+	make_roles();
 	while (!intake_shmem_self->stop)
 	{
 		uint64 news = intake_shmem_news();
-		long wait = do_round(roles);
+		long wait = do_round();
 
-		MemoryContextSwitchTo(TopMemoryContext);
 		pgstat_report_stat(true);
-		if (TimestampDifferenceExceeds(polled_at, GetCurrentTimestamp(),
-									   intake_config_poll_interval))
+		if (intake_clock_ms() - polled_at >= intake_config_poll_interval)
 		{
-			polled_at = GetCurrentTimestamp();
+			polled_at = intake_clock_ms();
 			intake_lane_rewind_all(true);
 		}
 		pgstat_report_activity(STATE_IDLE, NULL);
 		if (news == intake_shmem_news())
 			intake_worker_wait(wait);
+		(void) intake_worker_reload();
+		CHECK_FOR_INTERRUPTS();
 	}
 	proc_exit(0);
 }

@@ -183,9 +183,31 @@ intake_worker_begin(void)
 	BackgroundWorkerUnblockSignals();
 }
 
+/* Settings of the role or of the database that our own transactions cannot do with. */
+void
+intake_worker_apply_settings(void)
+{
+	SetConfigOption("default_transaction_isolation", "read committed", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_read_only", "off", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_deferrable", "off", PGC_USERSET, PGC_S_OVERRIDE);
+}
+
 /*
- * Waits for the latch, at most MILLISECONDS, and reloads the configuration if asked to.
- * Returns whether the latch was set.
+ * Reads the configuration file again if that was asked for. Returns whether it was. To be called
+ * outside of a transaction: by a process that waits, and between jobs by one that never does.
+ */
+bool
+intake_worker_reload(void)
+{
+	if (!ConfigReloadPending)
+		return false;
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+	return true;
+}
+
+/*
+ * Waits for the latch, at most MILLISECONDS. Returns whether the latch was set.
  */
 bool
 intake_worker_wait(long milliseconds)
@@ -197,11 +219,6 @@ intake_worker_wait(long milliseconds)
 	/* A cancel that found nothing to cancel must not hit what comes next. */
 	QueryCancelPending = false;
 	CHECK_FOR_INTERRUPTS();
-	if (ConfigReloadPending)
-	{
-		ConfigReloadPending = false;
-		ProcessConfigFile(PGC_SIGHUP);
-	}
 	return (event & WL_LATCH_SET) != 0;
 }
 

@@ -28,6 +28,8 @@ extern void intake_worker_spare(IntakeChild *child);
 extern void intake_worker_forgive(IntakeChild *child);
 extern void intake_worker_forget(IntakeChild *child);
 extern void intake_worker_begin(void);
+extern void intake_worker_apply_settings(void);
+extern bool intake_worker_reload(void);
 extern bool intake_worker_wait(long milliseconds);
 extern bool intake_worker_server_stopping(void);
 

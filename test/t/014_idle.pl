@@ -100,7 +100,9 @@ cmp_ok($starts->() - $before, '<=', 8, 'an executor whose owner cannot connect i
 $node->safe_psql('postgres', "ALTER ROLE walker LOGIN");
 
 # More workers than places.
-$node->append_conf('postgresql.conf', "pg_intake.max_workers = 4\npg_intake.executors = 3\n");
+$node->safe_psql('postgres', 'DROP DATABASE none_1');
+$node->safe_psql('postgres', "SELECT intake.drop_workflow('walks')");
+$node->append_conf('postgresql.conf', "pg_intake.max_workers = 3\npg_intake.executors = 3\n");
 $node->restart;
 ok($runs->('postgres', 'g'), 'jobs run where there are fewer places than workers');
 $stays_quiet->('what finds no place is not started', 5);
