@@ -108,7 +108,26 @@ charge(const IntakeJob *job)
 	intake_failure_record(job, &failure);
 }
 
-/* Exit callback: gives back what this process holds. */
+/*
+ * Locks the tables that giving back writes to. Returns false where somebody else has locked one:
+ * a process that ends cannot be cancelled, and so must not wait.
+ */
+static bool
+lock_rooms(void)
+{
+	static const char *const rooms[] = {"running", "suspect",     "queue",  "delayed",
+										"attempt", "dead_letter", "event_key"};
+
+	for (int i = 0; i < lengthof(rooms); i++)
+		if (!ConditionalLockRelationOid(intake_table_oid(rooms[i]), RowExclusiveLock))
+			return false;
+	return true;
+}
+
+/*
+ * Exit callback: gives back what this process holds. What it cannot give back, the supervisor
+ * finds: rows whose lease nobody holds.
+ */
 static void
 give_back(int code, Datum arg)
 {
@@ -122,6 +141,12 @@ give_back(int code, Datum arg)
 	AbortOutOfAnyTransaction();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
+	if (!lock_rooms())
+	{
+		ereport(LOG, (errmsg("pg_intake: %d jobs could not be given back: a table is locked",
+							 batch.count - batch.uncommitted)));
+		batch.uncommitted = batch.count;
+	}
 	while (batch.uncommitted < batch.count)
 	{
 		int i = batch.uncommitted++;

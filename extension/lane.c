@@ -10,19 +10,25 @@
  * lies behind the cursor: a late row is found, and nothing else is read twice.
  *
  *		committer				 executor
- *		rows become visible		 take claim_lock
+ *		rows become visible		 lock the lane
  *		rewind = min(rewind, p)	 start = min(cursor, rewind), rewind = none
- *		wake an idle executor	 take a snapshot, read from start, set the cursor
+ *		wake an idle executor	 take a snapshot, read from start, set the cursor, unlock
  *
  * A committer whose rows the snapshot missed sets rewind after the executor has cleared it,
  * so the next claim sees it. What is told here is advice: the supervisor rewinds every lane
  * to its head from time to time.
+ *
+ * The lock on a lane is the lock manager's, as one on an object of the table queue. Who has it may
+ * wait for a lock on that table, or read over millions of dead rows, and so may who waits for it:
+ * an LWLock would keep them from being cancelled. LWLocks are only held here over a few steps that
+ * neither wait nor fail.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
+#include "storage/lock.h"
 #include "storage/shmem.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
@@ -31,6 +37,7 @@
 #include "config.h"
 #include "lane.h"
 #include "shmem.h"
+#include "table.h"
 
 #define HEAD_SHARE 50 /* one part in this many of the time goes into looking from the head */
 
@@ -45,13 +52,12 @@ static HTAB *lanes = NULL;
 static List *announcements = NIL; /* in TopTransactionContext */
 static bool announce_supervisor = false;
 static bool announce_config = false;
-static int tranche = 0;
 static List *private_lanes = NIL; /* in TopMemoryContext */
 
 Size
 intake_lane_shmem_size(void)
 {
-	return add_size(hash_estimate_size(intake_config_max_lanes, sizeof(IntakeLane)), sizeof(int));
+	return hash_estimate_size(intake_config_max_lanes, sizeof(IntakeLane));
 }
 
 /* Makes or finds the hash of lanes. The caller holds AddinShmemInitLock. */
@@ -59,13 +65,6 @@ void
 intake_lane_startup(void)
 {
 	HASHCTL control = {0};
-	bool found;
-	int *shared_tranche = ShmemInitStruct("pg_intake lane tranche", sizeof(int), &found);
-
-	if (!found)
-		*shared_tranche = LWLockNewTrancheId();
-	tranche = *shared_tranche;
-	LWLockRegisterTranche(tranche, "pg_intake_lane");
 
 	control.keysize = sizeof(IntakeLaneTag);
 	control.entrysize = sizeof(IntakeLane);
@@ -84,7 +83,6 @@ find_lane(Oid database, int32 workflow_id, HASHACTION action, bool *found)
 static void
 init_lane(IntakeLane *lane)
 {
-	LWLockInitialize(&lane->claim_lock, tranche);
 	SpinLockInit(&lane->mutex);
 	lane->cursor = 0;
 	lane->more = false;
@@ -95,11 +93,12 @@ init_lane(IntakeLane *lane)
 
 /* A lane that only this process knows; no commit announces its jobs. */
 static IntakeLane *
-make_private_lane(void)
+make_private_lane(int32 workflow_id)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 	IntakeLane *lane = palloc0(sizeof(IntakeLane));
 
+	lane->tag.workflow_id = workflow_id;
 	init_lane(lane);
 	private_lanes = lappend(private_lanes, lane);
 	MemoryContextSwitchTo(old);
@@ -123,7 +122,7 @@ intake_lane_find(int32 workflow_id, Oid owner)
 	if (lane != NULL)
 		lane->owner = owner;
 	LWLockRelease(intake_shmem->lane_lock);
-	return lane != NULL ? lane : make_private_lane();
+	return lane != NULL ? lane : make_private_lane(workflow_id);
 }
 
 /* Sends the private lanes of this process back to their heads. */
@@ -157,17 +156,25 @@ intake_lane_rewind(IntakeLane *lane, int64 position)
 	SpinLockRelease(&lane->mutex);
 }
 
+static void
+set_locktag(LOCKTAG *tag, const IntakeLane *lane)
+{
+	SET_LOCKTAG_OBJECT(*tag, MyDatabaseId, intake_table_oid("queue"), lane->tag.workflow_id, 0);
+}
+
 /*
  * Locks the lane for a claim, and returns the position to read from. The caller takes its
  * snapshot after this, and calls intake_lane_claim_end. On an error in between, the lock goes
- * by itself, and the caller owes a rewind.
+ * with the transaction, and the caller owes a rewind.
  */
 int64
 intake_lane_claim_begin(IntakeLane *lane)
 {
+	LOCKTAG tag;
 	int64 start;
 
-	LWLockAcquire(&lane->claim_lock, LW_EXCLUSIVE);
+	set_locktag(&tag, lane);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 	SpinLockAcquire(&lane->mutex);
 	start = Min(lane->cursor, lane->rewind);
 	lane->rewind = PG_INT64_MAX;
@@ -179,9 +186,12 @@ intake_lane_claim_begin(IntakeLane *lane)
 void
 intake_lane_claim_end(IntakeLane *lane, int64 cursor, bool more)
 {
+	LOCKTAG tag;
+
 	lane->cursor = cursor;
 	lane->more = more;
-	LWLockRelease(&lane->claim_lock);
+	set_locktag(&tag, lane);
+	LockRelease(&tag, ExclusiveLock, false);
 }
 
 /* Notes how long a claim took that read from the head of the lane. */

@@ -9,7 +9,6 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
-#include "storage/lwlock.h"
 #include "storage/spin.h"
 
 /* Identity of a lane. */
@@ -23,9 +22,8 @@ typedef struct IntakeLane
 {
 	IntakeLaneTag tag;
 	Oid owner;           /* the role whose executors serve it */
-	LWLock claim_lock;   /* held by the executor that reads the lane */
-	int64 cursor;        /* first position not read yet; under claim_lock */
-	bool more;           /* the last claim left some; under claim_lock */
+	int64 cursor;        /* first position not read yet; written by who has locked the lane */
+	bool more;           /* the last claim left some; as cursor */
 	slock_t mutex;       /* guards rewind */
 	int64 rewind;        /* lowest position that arrived since, or PG_INT64_MAX */
 	int64 head_time;     /* microseconds that the last claim from the head took; as rewind */

@@ -83,7 +83,8 @@ intake_room_delay(int32 workflow_id, int64 job_id, int64 event_id, int32 attempt
 
 /*
  * Reads up to MOST ready jobs from where the lane stands, their places in the queue in tid,
- * and moves the lane's cursor behind them: no other executor meets them.
+ * and moves the lane's cursor behind them: no other executor meets them. Leaves the snapshot that
+ * found them active: until it goes, no other row can come to stand in their places.
  */
 static int
 read_lane(IntakeLane *lane, int32 workflow_id, int64 lease, int most, IntakeJob *jobs)
@@ -113,7 +114,6 @@ read_lane(IntakeLane *lane, int32 workflow_id, int64 lease, int most, IntakeJob 
 		cursor = DatumGetInt64(INTAKE_COLUMN(row, queue_position)) + 1;
 	}
 	intake_table_scan_end(&scan);
-	PopActiveSnapshot();
 	if (from_head != 0)
 		intake_lane_claim_was_head(lane, GetCurrentTimestamp() - from_head);
 	intake_lane_claim_end(lane, cursor, count == most);
@@ -168,8 +168,10 @@ intake_room_claim(IntakeLane *lane, int32 workflow_id, int64 lease, int most, In
 	int claimed = 0;
 
 	if (found == 0)
+	{
+		PopActiveSnapshot();
 		return 0;
-	PushActiveSnapshot(GetTransactionSnapshot());
+	}
 	check_the_way(jobs, found);
 	intake_table_open(&queue, intake_table_oid("queue"));
 	intake_table_open(&running, intake_table_oid("running"));

@@ -56,6 +56,7 @@ intake_shmem_startup(void)
 		memset(intake_shmem, 0, shmem_size());
 		pg_atomic_init_u64(&intake_shmem->news, 0);
 		pg_atomic_init_u64(&intake_shmem->config, 0);
+		pg_atomic_init_u64(&intake_shmem->departures, 0);
 		intake_shmem->lock = &GetNamedLWLockTranche("pg_intake")[0].lock;
 		intake_shmem->lane_lock = &GetNamedLWLockTranche("pg_intake")[1].lock;
 	}
@@ -99,6 +100,7 @@ detach(int code, Datum arg)
 	LWLockAcquire(intake_shmem->lock, LW_EXCLUSIVE);
 	memset(intake_shmem_self, 0, sizeof(IntakeWorker));
 	intake_shmem_self = NULL;
+	pg_atomic_fetch_add_u64(&intake_shmem->departures, 1);
 	for (int i = 0; i < SLOTS; i++)
 	{
 		IntakeWorker *worker = &intake_shmem->workers[i];
@@ -211,6 +213,13 @@ intake_shmem_config(void)
 	return intake_shmem == NULL ? 0 : pg_atomic_read_u64(&intake_shmem->config);
 }
 
+/* How many workers have ended; those that are counted hold nothing any more. */
+uint64
+intake_shmem_departures(void)
+{
+	return pg_atomic_read_u64(&intake_shmem->departures);
+}
+
 /* Wakes every executor in DATABASE, idle or not. */
 void
 intake_shmem_wake_executors(Oid database)
@@ -259,7 +268,10 @@ intake_shmem_terminate(Oid database)
 	return count;
 }
 
-/* Whether a living executor of this database holds LEASE. */
+/*
+ * Whether a living executor of this database holds LEASE. It does from before the first row with
+ * the lease is there until it has given back what it can.
+ */
 bool
 intake_shmem_lease_held(int64 lease)
 {

@@ -67,7 +67,8 @@ typedef struct IntakeShmem
 	 * a latch, so a worker compares this before it waits.
 	 */
 	pg_atomic_uint64 news;
-	pg_atomic_uint64 config; /* grows when the configuration changes */
+	pg_atomic_uint64 config;     /* grows when the configuration changes */
+	pg_atomic_uint64 departures; /* grows when a worker ends */
 	IntakeMailbox mailbox;
 	IntakeWorker workers[FLEXIBLE_ARRAY_MEMBER]; /* pg_intake.max_workers and the launcher */
 } IntakeShmem;
@@ -83,6 +84,7 @@ extern int intake_shmem_count(IntakeWorkerKind kind, Oid database, Oid owner);
 extern int intake_shmem_rank(void);
 extern uint64 intake_shmem_news(void);
 extern uint64 intake_shmem_config(void);
+extern uint64 intake_shmem_departures(void);
 extern void intake_shmem_wake(IntakeWorkerKind kind, Oid database, Oid owner);
 extern void intake_shmem_wake_executors(Oid database);
 extern void intake_shmem_stop(Oid database);

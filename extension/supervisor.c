@@ -39,6 +39,7 @@
 
 #define MOST_DUE 1000            /* delayed jobs moved in one transaction */
 #define LOCK_TIMEOUT_MS "1000ms" /* of a duty that waits for somebody's lock */
+#define LOOK_SHARE 50            /* one part in this many of the time goes into looking for lost jobs */
 
 /* The executors of one role. */
 typedef struct Role
@@ -275,18 +276,6 @@ read_workflows(void)
 	intake_shmem_wake_executors(MyDatabaseId);
 }
 
-/* Whether an executor has ended: one that could not give back what it held leaves rows in running. */
-static bool
-executor_has_ended(void)
-{
-	static int known = PG_INT32_MAX; /* executors at the last look */
-	int living = intake_shmem_count(INTAKE_EXECUTOR, MyDatabaseId, InvalidOid);
-	bool fewer = living < known;
-
-	known = living;
-	return fewer;
-}
-
 static IntakeDuty recovery = {.name = "recover jobs", .run = intake_suspect_recover};
 
 static IntakeDuty duties[] = {
@@ -296,21 +285,34 @@ static IntakeDuty duties[] = {
 	{.name = "read the workflows", .run = read_workflows},
 };
 
-/* Jobs without a holder are looked for at the start, and whenever an executor has ended. */
+/*
+ * Looks for jobs without a holder: at the start and when a worker has ended, since one that could
+ * not give back what it held leaves rows behind; and each poll interval, for what came to be in
+ * another way. That look has its share of the time only: an old snapshot may keep millions of dead
+ * rows to read over.
+ */
 static long
 recover(void)
 {
-	static bool needed = false;
+	static uint64 known = PG_UINT64_MAX; /* departures before the last look */
+	static int64 looked_at = 0;          /* by intake_clock_now */
+	static int64 took = 0;
+	uint64 departures = intake_shmem_departures();
+	int64 now = intake_clock_now();
 	long wait;
 
-	needed |= executor_has_ended();
-	if (!needed)
+	if (departures == known &&
+		now - looked_at < Max(intake_config_poll_interval * INT64CONST(1000), took * LOOK_SHARE))
 		return INTAKE_NO_WAIT;
 	wait = intake_duty_run(&recovery);
-	needed = wait != INTAKE_NO_WAIT;
-	if (!needed)
+	if (wait != INTAKE_NO_WAIT)
+		return wait;
+	if (departures != known)
 		intake_lane_rewind_all(false);
-	return wait;
+	known = departures;
+	looked_at = now;
+	took = intake_clock_now() - now;
+	return INTAKE_NO_WAIT;
 }
 
 /* One round. Returns how long to wait, in milliseconds. */

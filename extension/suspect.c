@@ -2,7 +2,8 @@
  * suspect.c
  *		Jobs that may have crashed the server.
  *
- * After a crash every job in running is a suspect, since one of a batch may be the culprit.
+ * After a crash every job in running is a suspect, since one of a batch may be the culprit; so is
+ * what an executor leaves there that ends without giving it back.
  * No attempt is charged. Suspects run alone, one at a time in the database, and the start of
  * each is marked durably (started_at). A mark that is still there after a crash counts
  * against the job, and the second one makes it a dead letter. So a culprit costs three crashes
@@ -199,8 +200,9 @@ blame_crashed_jobs(void)
 }
 
 /*
- * Finds the jobs that a crash has left without a holder. To be called in a transaction with
- * an active snapshot, by the supervisor.
+ * Finds the jobs that have no holder any more: their lease is not one of a living executor. To be
+ * called in a transaction with an active snapshot, by the supervisor. What somebody has locked is
+ * left to the next call.
  */
 void
 intake_suspect_recover(void)
@@ -210,7 +212,7 @@ intake_suspect_recover(void)
 	blame_crashed_jobs();
 	count = suspect_lost_jobs();
 	if (count > 0)
-		ereport(LOG, (errmsg("pg_intake: %d jobs were running when the server crashed; each will "
-							 "run alone once",
+		ereport(LOG, (errmsg("pg_intake: %d jobs were left without a holder, by a crash or an "
+							 "executor that could not give them back; each will run alone once",
 							 count)));
 }

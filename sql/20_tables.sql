@@ -338,7 +338,7 @@ CREATE TABLE intake.suspect (
     attempts int NOT NULL,
     crashes int NOT NULL
 );
-COMMENT ON TABLE intake.suspect IS 'Jobs that were running when the server crashed. They run alone, one at a time';
+COMMENT ON TABLE intake.suspect IS 'Jobs that were running when the server crashed, or whose executor ended without giving them back. They run alone, one at a time';
 COMMENT ON COLUMN intake.suspect.job_id IS 'The job';
 COMMENT ON COLUMN intake.suspect.event_id IS 'Its event';
 COMMENT ON COLUMN intake.suspect.lease IS 'Token of the holder, while it runs alone';

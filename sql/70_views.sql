@@ -81,7 +81,7 @@ CREATE VIEW intake.jobs AS
         SELECT job_id, event_id, workflow_id, 'dead', attempts, NULL, died_at, error FROM intake.dead_letter
     ) r LEFT JOIN intake.workflow w ON w.id = r.workflow_id;
 COMMENT ON VIEW intake.jobs IS
-    'Every job. state is ready, delayed (until run_at), running, suspect (was running when the server crashed), done, discarded or dead; attempts counts those that ended';
+    'Every job. state is ready, delayed (until run_at), running, suspect (was left without a holder, by a crash mostly, and runs alone next), done, discarded or dead; attempts counts those that ended';
 
 CREATE VIEW intake.attempts AS
     SELECT a.job_id, w.name AS workflow, a.attempt, a.started_at, a.finished_at, a.sqlstate, a.error

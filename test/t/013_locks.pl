@@ -1,0 +1,98 @@
+# Locks that others hold: who waits for one can be ended, and what it held is found.
+use strict;
+use warnings;
+use Intake;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_server('locks', 'pg_intake.poll_interval' => '1s', 'pg_intake.executors' => 2);
+
+sub query { return $node->safe_psql('postgres', $_[0]); }
+
+# A handler that waits for an open gate.
+query(q{
+	CREATE TABLE effect (job_id bigint);
+	CREATE TABLE gate (is_open bool);
+	INSERT INTO gate VALUES (false);
+	CREATE FUNCTION waits(job intake.job) RETURNS void LANGUAGE plpgsql AS $$
+	BEGIN
+		PERFORM pg_advisory_xact_lock_shared(1);
+		WHILE NOT (SELECT is_open FROM public.gate) LOOP
+			PERFORM pg_sleep(0.01);
+		END LOOP;
+		INSERT INTO public.effect VALUES (job.id);
+	END $$;
+	SELECT intake.create_workflow('waits', 'waits(intake.job)', type => 'w', backoff => '10 ms', timeout => '10 minutes');
+	SELECT intake.create_workflow('other', 'waits(intake.job)', type => 'o')});
+wait_for_sql($node, "SELECT count(*) = 2 FROM intake.workers WHERE kind = 'executor'");
+
+sub open_gate { query('UPDATE gate SET is_open = true'); }
+
+# Emits a batch of jobs for one executor, and waits until it runs the first one.
+sub claim
+{
+	my ($count) = @_;
+	query('TRUNCATE effect; UPDATE gate SET is_open = false');
+	query("SELECT intake.alter_workflow('waits', max_attempts => 8)");
+	query("SELECT count(intake.emit('w', '{}')) FROM generate_series(1, $count)");
+	wait_for_sql($node, "SELECT count(*) = $count FROM intake.running");
+	wait_for_sql($node, "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND granted");
+}
+
+sub check
+{
+	my ($count, $name) = @_;
+	wait_for_sql($node, "SELECT count(*) = 0 FROM intake.jobs WHERE workflow = 'waits' AND state NOT IN ('done', 'dead')");
+	is(query('SELECT count(*), count(DISTINCT job_id) FROM effect'), "$count|$count", "$name: every job ended exactly once");
+}
+
+my $locker = $node->background_psql('postgres', on_error_die => 1);
+
+# The clock sends both executors to look at the lanes: one waits for the table, the other for the first.
+$locker->query_safe('BEGIN; LOCK TABLE intake.queue IN ACCESS EXCLUSIVE MODE');
+my $waiting = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_intake executor' AND wait_event_type = 'Lock'";
+wait_for_sql($node, "SELECT count(*) = 2 FROM ($waiting) w");
+my @pids = split /\n/, query("SELECT pg_terminate_backend(pid), pid FROM ($waiting) w");
+s/.*\|// for @pids;
+wait_for_sql($node, 'SELECT count(*) = 0 FROM pg_stat_activity WHERE pid IN (' . join(',', @pids) . ')');
+pass('executors that wait for the table, or for the lane, can be terminated');
+$locker->query_safe('ROLLBACK');
+
+# An executor that ends while the table is locked leaves its jobs, and the supervisor finds them.
+wait_for_sql($node, "SELECT count(*) = 2 FROM intake.workers WHERE kind = 'executor'");
+claim(8);
+my ($busy) = query('SELECT pid FROM intake.workers WHERE job_id IS NOT NULL');
+$locker->query_safe('BEGIN; LOCK TABLE intake.queue IN ACCESS EXCLUSIVE MODE');
+query("SELECT pg_terminate_backend($busy)");
+wait_for_sql($node, "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $busy");
+pass('an executor that cannot give back its jobs ends at once');
+$locker->query_safe('ROLLBACK');
+wait_for_sql($node, 'SELECT count(*) = 0 FROM intake.running');
+open_gate();
+check(8, 'not given back');
+is(query('SELECT count(*) FROM intake.attempts'), '0', 'nobody was charged');
+
+# Rows under a lease that nobody holds are found, though no executor has ended.
+claim(4);
+query('UPDATE intake.running SET lease = -1 WHERE job_id <> (SELECT job_id FROM intake.workers WHERE job_id IS NOT NULL)');
+wait_for_sql($node, 'SELECT count(*) = 3 FROM intake.suspect');
+is(query('SELECT count(*) FROM intake.running'), '1', 'the job that a living executor holds is left to it');
+open_gate();
+check(4, 'without a holder');
+is(query("SELECT string_agg(DISTINCT sqlstate, ' ') FROM intake.attempts"), 'WH005', 'the leases that were lost are shown');
+
+# A suspect that is marked as started under such a lease is found as well. Its crash counts.
+query(q{UPDATE gate SET is_open = true});
+query(q{SELECT intake.pause_workflow('waits'); SELECT intake.emit('w', '{}', key => 'alone')});
+query(q{WITH gone AS (DELETE FROM intake.queue RETURNING job_id, event_id, workflow_id, attempts)
+	INSERT INTO intake.suspect (job_id, event_id, lease, started_at, workflow_id, attempts, crashes)
+		SELECT job_id, event_id, -1, now(), workflow_id, attempts, 0 FROM gone});
+wait_for_sql($node, 'SELECT count(*) = 1 FROM intake.suspect WHERE started_at IS NULL AND lease IS NULL AND crashes = 1');
+pass('a started suspect without a holder is found');
+query("SELECT intake.resume_workflow('waits')");
+wait_for_sql($node, "SELECT state = 'done' FROM intake.jobs j JOIN intake.events e ON e.id = j.event_id WHERE e.key = 'alone'");
+
+$locker->quit;
+unlike(slurp_file($node->logfile), qr/PANIC|you don't own a lock/, 'the log has no surprise');
+$node->stop;
+done_testing();
