@@ -5,16 +5,30 @@
 #include "glob.h"
 
 /*
- * Whether TEXT matches PATTERN: * stands for any run of bytes, ? for one, any other byte for
- * itself. At most length * pattern_length steps.
+ * Bytes of the character that begins at TEXT. A byte that begins none is one by itself, and
+ * a character that the end cuts off is as long as there is text.
+ */
+static size_t
+character(const char *text, size_t length)
+{
+	unsigned char first = (unsigned char) text[0];
+	size_t size = first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+
+	return size < length ? size : length;
+}
+
+/*
+ * Whether TEXT, in UTF-8, matches PATTERN: * stands for any run of characters, ? for one, any
+ * other byte for itself. What follows a star is tried at each character once, and only for the
+ * last star that was met: at most length * pattern_length steps.
  */
 bool
 intake_glob_match(const char *pattern, size_t pattern_length, const char *text, size_t length)
 {
 	size_t p = 0;
 	size_t t = 0;
-	size_t star = pattern_length; /* behind the last star; the end: none yet */
-	size_t resume = 0;            /* where that star is tried next */
+	size_t star = 0;   /* behind the last star */
+	size_t resume = 0; /* where that star is tried next */
 	bool starred = false;
 
 	while (t < length)
@@ -25,7 +39,12 @@ intake_glob_match(const char *pattern, size_t pattern_length, const char *text, 
 			star = ++p;
 			resume = t;
 		}
-		else if (p < pattern_length && (pattern[p] == '?' || pattern[p] == text[t]))
+		else if (p < pattern_length && pattern[p] == '?')
+		{
+			p++;
+			t += character(text + t, length - t);
+		}
+		else if (p < pattern_length && pattern[p] == text[t])
 		{
 			p++;
 			t++;
@@ -33,7 +52,8 @@ intake_glob_match(const char *pattern, size_t pattern_length, const char *text, 
 		else if (starred)
 		{
 			p = star;
-			t = ++resume;
+			resume += character(text + resume, length - resume);
+			t = resume;
 		}
 		else
 			return false;

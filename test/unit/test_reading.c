@@ -132,6 +132,51 @@ test_globs(void)
 	CHECK(!glob("*a*a*a*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
 }
 
+/* A ? is a character, however many bytes that has, and a * ends between two of them. */
+static void
+test_globs_of_characters(void)
+{
+	CHECK(glob("?", "\xc3\xa4"));         /* 2 bytes */
+	CHECK(glob("?", "\xe2\x82\xac"));     /* 3 */
+	CHECK(glob("?", "\xf0\x9f\x90\x98")); /* 4 */
+	CHECK(!glob("??", "\xc3\xa4"));
+	CHECK(!glob("????", "\xf0\x9f\x90\x98"));
+	CHECK(glob("gr??e", "gr\xc3\xb6\xc3\x9f"
+						"e"));
+	CHECK(glob("*?", "\xe2\x82\xac"));
+	CHECK(glob("?*", "\xe2\x82\xac"));
+	CHECK(!glob("*??", "\xe2\x82\xac"));
+	CHECK(!glob("?*?", "\xe2\x82\xac"));
+	CHECK(glob("*\xa4?", "\xc3\xa4x") == false); /* half a character */
+	CHECK(glob("*\xc3\xa4*", "a\xc3\xa4z"));
+	CHECK(glob("*\xc3\xa4", "\xc3\xa4\xc3\xa4"));
+	CHECK(!glob("*?\xc3\xa4", "\xc3\xa4"));
+	CHECK(glob("?", "\x80"));     /* no UTF-8: a byte by itself */
+	CHECK(glob("?", "\xf0\x9f")); /* cut off */
+}
+
+/* No pattern costs more than its length times that of the text. */
+static void
+test_globs_cost(void)
+{
+	static char pattern[20001];
+	static char text[20001];
+
+	for (int i = 0; i < 20000; i++)
+	{
+		pattern[i] = i % 2 == 0 ? '*' : '?';
+		text[i] = 'a';
+	}
+	CHECK(glob(pattern, text));
+	pattern[19999] = 'b';
+	CHECK(!glob(pattern, text));
+	memset(pattern, 'a', 10000);
+	pattern[0] = '*';
+	pattern[10000] = 'b';
+	pattern[10001] = '\0';
+	CHECK(!glob(pattern, text));
+}
+
 static void
 test_delays(void)
 {
@@ -152,5 +197,7 @@ test_reading(void)
 	test_forms();
 	test_headers();
 	test_globs();
+	test_globs_of_characters();
+	test_globs_cost();
 	test_delays();
 }
