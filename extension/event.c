@@ -15,8 +15,8 @@
 #include "duration.h"
 #include "event.h"
 #include "event_key.h"
-#include "glob.h"
 #include "intake.h"
+#include "match.h"
 #include "payload.h"
 #include "registry.h"
 #include "room.h"
@@ -79,54 +79,16 @@ insert_events(IntakeEvent **events, int count)
 		intake_table_close(&table);
 }
 
-static bool
-glob_matches(const char *pattern, IntakeSlice text)
-{
-	if (strcmp(pattern, "*") == 0)
-		return true;
-	return text.data != NULL && intake_glob_match(pattern, strlen(pattern), text.data, text.len);
-}
-
-/* Whether FILTER finds something in the payload. Errors inside the path count as no. */
-static bool
-filter_matches(JsonPath *filter, Jsonb *payload)
-{
-	LOCAL_FCINFO(fcinfo, 2);
-	Datum found;
-
-	if (payload == NULL)
-		return false;
-	InitFunctionCallInfoData(*fcinfo, NULL, 2, InvalidOid, NULL, NULL);
-	fcinfo->args[0].value = JsonbPGetDatum(payload);
-	fcinfo->args[0].isnull = false;
-	fcinfo->args[1].value = PointerGetDatum(filter);
-	fcinfo->args[1].isnull = false;
-	found = jsonb_path_exists_opr(fcinfo);
-	return !fcinfo->isnull && DatumGetBool(found);
-}
-
 /* Makes one job for each workflow that the event matches. */
 static void
 dispatch(IntakeTable *queue, const IntakeEvent *event)
 {
-	Jsonb *payload = NULL;
-	bool parsed = false;
 	ListCell *cell;
 
-	foreach (cell, intake_registry_workflows())
+	foreach (cell, intake_match_workflows(event))
 	{
 		IntakeWorkflow *workflow = lfirst(cell);
 
-		if (!glob_matches(workflow->source, intake_slice_cstr(event->source_name)) ||
-			!glob_matches(workflow->type, event->type))
-			continue;
-		if (workflow->filter != NULL && !parsed)
-		{
-			payload = intake_payload_parse(intake_payload_bytes(event->body));
-			parsed = true;
-		}
-		if (workflow->filter != NULL && !filter_matches(workflow->filter, payload))
-			continue;
 		if (event->run_at != 0)
 			intake_room_delay(workflow->id, intake_room_next("job_id_seq"), event->id, 0,
 							  event->run_at);
@@ -222,6 +184,7 @@ intake_event_emit(const char *type, Jsonb *payload, IntakeSlice key, TimestampTz
 	event.run_at = run_at;
 	intake_registry_refresh_workflows();
 	(void) intake_event_store(&events, 1, false);
+	intake_match_record_failures();
 	return event.id;
 }
 

@@ -25,6 +25,7 @@
 #include "delivery.h"
 #include "event.h"
 #include "intake.h"
+#include "match.h"
 #include "payload.h"
 #include "registry.h"
 #include "receive.h"
@@ -56,18 +57,10 @@ answer_event(IntakeDelivery *delivery)
 
 /* Whether an error means that nothing can be stored now, whatever it is. */
 static bool
-concerns_all(int sqlerrcode)
+concerns_all(const ErrorData *error)
 {
-	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
-	{
-		case ERRCODE_INSUFFICIENT_RESOURCES:
-		case ERRCODE_OPERATOR_INTERVENTION:
-		case ERRCODE_SYSTEM_ERROR:
-		case ERRCODE_INTERNAL_ERROR:
-			return true;
-		default:
-			return sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION;
-	}
+	return intake_txn_error_is_general(error) ||
+		   error->sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION;
 }
 
 typedef struct Storing
@@ -96,7 +89,7 @@ try_to_store(IntakeEvent **events, int count, bool hasty)
 	ErrorData *error;
 	bool stored = intake_txn_try(store_events, &storing, &error);
 
-	if (error != NULL && concerns_all(error->sqlerrcode))
+	if (error != NULL && concerns_all(error))
 		ReThrowError(error);
 	/* The detail of an error may hold what the sender sent; the message does not. */
 	if (error != NULL && count == 1)
@@ -213,6 +206,7 @@ intake_receive_process(IntakeDelivery *deliveries, int count)
 	}
 	intake_secret_note_uses(deliveries, count);
 	record_rejections(deliveries, count);
+	intake_match_record_failures();
 }
 
 /* ---- SQL ---- */

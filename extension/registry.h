@@ -32,6 +32,11 @@ typedef struct IntakeWorkflow
 	int32 jobs_per_transaction;
 	bool replay_safe;
 	bool active; /* neither paused, nor of another database, nor with a problem */
+	/* What this process has seen of a filter that failed, for match.c. */
+	int64 filter_failures; /* since they were recorded last */
+	TimestampTz filter_recorded_at;
+	char filter_error[200];
+	char filter_source[104]; /* of the last event */
 } IntakeWorkflow;
 
 extern void intake_registry_refresh_sources(void);

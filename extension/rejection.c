@@ -9,17 +9,27 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "commands/sequence.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
 
 #include "owner.h"
 #include "rejection.h"
+#include "table.h"
 
+#define N_VALUES 8
+
+/*
+ * A transaction that has written a row of the ring may stay open while the ring goes round.
+ * Nobody waits for it: what comes to a row that is locked is not recorded.
+ */
 static const char record_query[] =
-	"INSERT INTO intake.rejection AS r (slot, id, rejected_at, source, reason, detail, status,"
+	"WITH free AS (SELECT FROM intake.rejection WHERE slot = ($8 % 10000)::int FOR UPDATE SKIP LOCKED)"
+	" INSERT INTO intake.rejection AS r (slot, id, rejected_at, source, reason, detail, status,"
 	"  peer, request_id, requests)"
-	" SELECT n % 10000, n, now(), $1, $2, $3, $4, $5, $6, $7"
-	" FROM nextval('intake.rejection_seq') n"
+	" SELECT $8 % 10000, $8, now(), $1, $2, $3, $4, $5, $6, $7"
+	" WHERE EXISTS (SELECT FROM free)"
+	"  OR NOT EXISTS (SELECT FROM intake.rejection WHERE slot = ($8 % 10000)::int)"
 	" ON CONFLICT (slot) DO UPDATE SET id = excluded.id, rejected_at = excluded.rejected_at,"
 	"  source = excluded.source, reason = excluded.reason, detail = excluded.detail,"
 	"  status = excluded.status, peer = excluded.peer, request_id = excluded.request_id,"
@@ -44,7 +54,10 @@ group(IntakeRejection *rejections, int count)
 		while (g < groups && !(same(rejections[g].source, rejections[i].source) &&
 							   same(rejections[g].reason, rejections[i].reason)))
 			g++;
-		rejections[i].requests = g < groups ? rejections[g].requests + 1 : 1;
+		if (rejections[i].requests == 0)
+			rejections[i].requests = 1;
+		if (g < groups)
+			rejections[i].requests += rejections[g].requests;
 		rejections[g] = rejections[i];
 		groups = Max(groups, g + 1);
 	}
@@ -55,11 +68,11 @@ static SPIPlanPtr
 prepare(void)
 {
 	static SPIPlanPtr plan = NULL;
-	Oid types[] = {TEXTOID, TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID, INT8OID};
+	Oid types[N_VALUES] = {TEXTOID, TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID, INT8OID, INT8OID};
 
 	if (plan == NULL)
 	{
-		plan = SPI_prepare(record_query, lengthof(types), types);
+		plan = SPI_prepare(record_query, N_VALUES, types);
 		SPI_keepplan(plan);
 	}
 	return plan;
@@ -85,9 +98,10 @@ intake_rejection_record(IntakeRejection *rejections, int count)
 	SPI_connect();
 	for (int i = 0; i < groups; i++)
 	{
-		Datum values[7];
-		char nulls[7] = {' ', ' ', ' ', ' ', ' ', ' ', ' '};
+		Datum values[N_VALUES];
+		char nulls[N_VALUES];
 
+		memset(nulls, ' ', N_VALUES);
 		values[0] = text_or_null(rejections[i].source, &nulls[0]);
 		values[1] = text_or_null(rejections[i].reason, &nulls[1]);
 		values[2] = text_or_null(rejections[i].detail, &nulls[2]);
@@ -95,6 +109,7 @@ intake_rejection_record(IntakeRejection *rejections, int count)
 		values[4] = text_or_null(rejections[i].peer, &nulls[4]);
 		values[5] = text_or_null(rejections[i].request_id, &nulls[5]);
 		values[6] = Int64GetDatum(rejections[i].requests);
+		values[7] = Int64GetDatum(nextval_internal(intake_table_oid("rejection_seq"), false));
 		if (SPI_execute_plan(prepare(), values, nulls, false, 0) != SPI_OK_INSERT)
 			elog(ERROR, "could not record a rejection");
 	}

@@ -15,7 +15,7 @@ typedef struct IntakeRejection
 	const char *peer;       /* or NULL */
 	const char *request_id; /* or NULL */
 	int status;             /* HTTP */
-	int64 requests;         /* how many it stands for; set when recorded */
+	int64 requests;         /* how many it stands for; 0: one */
 } IntakeRejection;
 
 extern void intake_rejection_record(IntakeRejection *rejections, int count);

@@ -92,12 +92,9 @@ static const Column running_columns[] = {
 };
 
 static const Column suspect_columns[] = {
-	COLUMN(suspect, job_id, INT8OID),
-	COLUMN(suspect, event_id, INT8OID),
-	NULLABLE(suspect, lease, INT8OID),
-	NULLABLE(suspect, started_at, TIMESTAMPTZOID),
-	COLUMN(suspect, workflow_id, INT4OID),
-	COLUMN(suspect, attempts, INT4OID),
+	COLUMN(suspect, job_id, INT8OID),      COLUMN(suspect, event_id, INT8OID),
+	NULLABLE(suspect, lease, INT8OID),     NULLABLE(suspect, started_at, TIMESTAMPTZOID),
+	COLUMN(suspect, workflow_id, INT4OID), COLUMN(suspect, attempts, INT4OID),
 	COLUMN(suspect, crashes, INT4OID),
 };
 

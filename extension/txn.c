@@ -83,3 +83,22 @@ intake_txn_try(IntakeTxnBody body, void *argument, ErrorData **error)
 	CurrentResourceOwner = owner;
 	return kept;
 }
+
+/*
+ * Whether an error is not of what was tried, but of what happens to the server or the query as
+ * a whole, so that whatever comes next would fail as well, or must not be done.
+ */
+bool
+intake_txn_error_is_general(const ErrorData *error)
+{
+	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
+	{
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_SYSTEM_ERROR:
+		case ERRCODE_INTERNAL_ERROR:
+			return true;
+		default:
+			return false;
+	}
+}

@@ -394,6 +394,27 @@ CREATE TRIGGER check_workflow BEFORE INSERT OR UPDATE OF handler, owner ON intak
     FOR EACH ROW EXECUTE FUNCTION intake.check_workflow();
 COMMENT ON TRIGGER check_workflow ON intake.workflow IS 'Refuses a workflow that could not run';
 
+CREATE FUNCTION intake.check_filter(filter jsonpath) RETURNS void
+    LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    without_strings text := regexp_replace(filter::text, '"(\\.|[^"\\])*"', '""', 'g');
+BEGIN
+    IF without_strings ~ '\$"' THEN
+        RAISE EXCEPTION 'a filter cannot have variables' USING ERRCODE = 'invalid_parameter_value',
+            DETAIL = format('It is %s.', filter), HINT = '$.name is a member of the payload, $name a variable.';
+    END IF;
+    PERFORM payload @? filter FROM unnest('{"{}","[]","null","1","\"\""}'::jsonb[]) payload;
+EXCEPTION
+    WHEN invalid_parameter_value OR query_canceled THEN RAISE;
+    WHEN OTHERS THEN
+        RAISE EXCEPTION 'the filter fails: %', sqlerrm USING ERRCODE = 'invalid_parameter_value',
+            DETAIL = format('It is %s.', filter);
+END
+$$;
+COMMENT ON FUNCTION intake.check_filter(jsonpath) IS
+    'Internal: an error where a filter could never find anything, because of a variable or because it fails';
+
 CREATE FUNCTION intake.create_workflow(name text, handler regprocedure DEFAULT NULL,
     source text DEFAULT '*', type text DEFAULT '*', filter jsonpath DEFAULT NULL,
     max_attempts int DEFAULT 8, backoff interval DEFAULT '1 second',
@@ -415,6 +436,7 @@ BEGIN
     PERFORM intake.check_duration('backoff', backoff);
     PERFORM intake.check_duration('backoff_max', backoff_max);
     PERFORM intake.check_duration('timeout', timeout, '1 ms', '24 days');
+    PERFORM intake.check_filter(filter);
     INSERT INTO intake.workflow (name, handler, source, type, filter, max_attempts, backoff,
                                  backoff_max, timeout, replay_safe, jobs_per_transaction)
         VALUES (create_workflow.name, create_workflow.handler::text, create_workflow.source,
@@ -462,6 +484,7 @@ BEGIN
     PERFORM intake.check_duration('backoff', backoff);
     PERFORM intake.check_duration('backoff_max', backoff_max);
     PERFORM intake.check_duration('timeout', timeout, '1 ms', '24 days');
+    PERFORM intake.check_filter(filter);
     UPDATE intake.workflow w SET
         handler = coalesce(alter_workflow.handler::text, w.handler),
         source = coalesce(alter_workflow.source, w.source),

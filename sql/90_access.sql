@@ -16,7 +16,7 @@ DECLARE
     emitting text[] := ARRAY[
         'GRANT EXECUTE ON FUNCTION intake.emit(text, jsonb, text, interval), '
             'intake.fail_permanently(text), intake.retry_in(interval, text), '
-            'intake.check_duration(text, interval, interval, interval) TO %s'];
+            'intake.check_duration(text, interval, interval, interval), intake.check_filter(jsonpath) TO %s'];
     repairing text[] := ARRAY[
         'GRANT EXECUTE ON FUNCTION intake.replay(bigint, boolean), '
             'intake.replay_dead_letters(text, text, text, timestamptz, int, boolean), '

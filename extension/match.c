@@ -1,0 +1,188 @@
+/*
+ * match.c
+ *		Which workflows an event is for: globs on source and type, and a filter in the payload.
+ *
+ * A filter is written by one role and sees everybody's events. So one that raises an error finds
+ * nothing, and is nobody else's trouble: all filters of an event are tried in one subtransaction,
+ * and where that fails, each in its own. What failed is recorded as a rejection, at most once a
+ * minute for each workflow and process.
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "utils/fmgrprotos.h"
+#include "utils/jsonb.h"
+#include "utils/jsonpath.h"
+#include "utils/timestamp.h"
+
+#include "glob.h"
+#include "match.h"
+#include "payload.h"
+#include "registry.h"
+#include "rejection.h"
+#include "txn.h"
+
+#define BETWEEN_RECORDS (60 * USECS_PER_SEC)
+
+static bool
+glob_matches(const char *pattern, IntakeSlice text)
+{
+	if (strcmp(pattern, "*") == 0)
+		return true;
+	return text.data != NULL && intake_glob_match(pattern, strlen(pattern), text.data, text.len);
+}
+
+/* Whether FILTER finds something in the payload. Many errors inside the path count as no. */
+static bool
+filter_matches(JsonPath *filter, Jsonb *payload)
+{
+	LOCAL_FCINFO(fcinfo, 2);
+	Datum found;
+
+	InitFunctionCallInfoData(*fcinfo, NULL, 2, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = JsonbPGetDatum(payload);
+	fcinfo->args[0].isnull = false;
+	fcinfo->args[1].value = PointerGetDatum(filter);
+	fcinfo->args[1].isnull = false;
+	found = jsonb_path_exists_opr(fcinfo);
+	return !fcinfo->isnull && DatumGetBool(found);
+}
+
+/* Workflows whose globs match an event, and those of them that are for it. */
+typedef struct Matching
+{
+	List *candidates;
+	Jsonb *payload; /* NULL: it is no JSON, and no filter finds anything */
+	List *matching;
+} Matching;
+
+/* Appends to MATCHING those of the candidates whose filter finds something. */
+static bool
+apply_filters(void *argument)
+{
+	Matching *matching = argument;
+	ListCell *cell;
+
+	foreach (cell, matching->candidates)
+	{
+		IntakeWorkflow *workflow = lfirst(cell);
+
+		if (workflow->filter == NULL ||
+			(matching->payload != NULL && filter_matches(workflow->filter, matching->payload)))
+			matching->matching = lappend(matching->matching, workflow);
+	}
+	return true;
+}
+
+static void
+note_failure(IntakeWorkflow *workflow, const char *source, const char *message)
+{
+	size_t length = pg_mbcliplen(message, strlen(message), sizeof(workflow->filter_error) - 1);
+
+	memcpy(workflow->filter_error, message, length);
+	workflow->filter_error[length] = '\0';
+	strlcpy(workflow->filter_source, source, sizeof(workflow->filter_source));
+	workflow->filter_failures++;
+}
+
+/* The workflows that an event is for, in order. Those whose filter fails are noted. */
+static List *
+apply_filters_apart(const Matching *all, const char *source)
+{
+	Matching one = {NIL, all->payload, NIL};
+	ListCell *cell;
+
+	foreach (cell, all->candidates)
+	{
+		ErrorData *error;
+
+		one.candidates = list_make1(lfirst(cell));
+		if (intake_txn_try(apply_filters, &one, &error))
+			continue;
+		if (intake_txn_error_is_general(error))
+			ReThrowError(error);
+		note_failure(lfirst(cell), source, error->message);
+	}
+	return one.matching;
+}
+
+/* The workflows that an event is for. The registry of workflows is fresh. */
+List *
+intake_match_workflows(const IntakeEvent *event)
+{
+	Matching all = {NIL, NULL, NIL};
+	bool filtered = false;
+	ErrorData *error;
+	ListCell *cell;
+
+	foreach (cell, intake_registry_workflows())
+	{
+		IntakeWorkflow *workflow = lfirst(cell);
+
+		if (!glob_matches(workflow->source, intake_slice_cstr(event->source_name)) ||
+			!glob_matches(workflow->type, event->type))
+			continue;
+		all.candidates = lappend(all.candidates, workflow);
+		filtered |= workflow->filter != NULL;
+	}
+	if (!filtered)
+		return all.candidates;
+	all.payload = intake_payload_parse(intake_payload_bytes(event->body));
+	if (all.payload == NULL)
+		(void) apply_filters(&all);
+	else if (!intake_txn_try(apply_filters, &all, &error))
+	{
+		if (intake_txn_error_is_general(error))
+			ReThrowError(error);
+		return apply_filters_apart(&all, event->source_name);
+	}
+	return all.matching;
+}
+
+static bool
+record(void *argument)
+{
+	intake_rejection_record(argument, 1);
+	return true;
+}
+
+static void
+record_failures(IntakeWorkflow *workflow)
+{
+	IntakeRejection rejection = {0};
+	ErrorData *error;
+
+	rejection.source = workflow->filter_source;
+	rejection.reason = "filter_failed";
+	rejection.detail = psprintf("workflow \"%s\": %s", workflow->name, workflow->filter_error);
+	rejection.status = 200;
+	rejection.requests = workflow->filter_failures;
+	if (!intake_txn_try(record, &rejection, &error) && intake_txn_error_is_general(error))
+		ReThrowError(error);
+	workflow->filter_failures = 0;
+}
+
+/*
+ * Records in the current transaction which filters have failed, where that is due. That it cannot
+ * be recorded is not the event's trouble either.
+ */
+void
+intake_match_record_failures(void)
+{
+	ListCell *cell;
+
+	foreach (cell, intake_registry_workflows())
+	{
+		IntakeWorkflow *workflow = lfirst(cell);
+		TimestampTz now;
+
+		if (workflow->filter_failures == 0)
+			continue;
+		now = GetCurrentTimestamp();
+		if (now >= workflow->filter_recorded_at &&
+			now < workflow->filter_recorded_at + BETWEEN_RECORDS)
+			continue;
+		workflow->filter_recorded_at = now;
+		record_failures(workflow);
+	}
+}
