@@ -7,7 +7,7 @@
  * while a worker is connected to the database, and DROP EXTENSION waits for running jobs. So
  * before any of them, from whichever database, the workers there are asked to stop: they end
  * their present job and give the rest back. One that takes too long is terminated, at no
- * charge to its job.
+ * charge to its job. Which commands, and that they are not refused anyhow, says command.c.
  *
  * They stay away while a session holds a lock of the database's own. So the stay ends as any
  * lock does: with the transaction or the savepoint it was taken in, with the session, or, when
@@ -22,21 +22,19 @@
 #include "catalog/objectaccess.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
-#include "commands/dbcommands.h"
-#include "commands/defrem.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
-#include "nodes/value.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "tcop/utility.h"
-#include "utils/builtins.h"
 #include "utils/inval.h"
+#include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/wait_event.h"
 
 #include "clock.h"
+#include "command.h"
 #include "ddl.h"
 #include "intake.h"
 #include "shmem.h"
@@ -48,7 +46,7 @@
 static ProcessUtility_hook_type previous_hook = NULL;
 static object_access_hook_type previous_access_hook = NULL;
 
-static Oid left_database = InvalidOid; /* this session holds its lock */
+static List *left_databases = NIL;     /* whose locks this session holds; in TopMemoryContext */
 static bool extension_created = false; /* in this transaction */
 static bool database_changed = false;  /* likewise */
 
@@ -106,31 +104,38 @@ static void
 leave(Oid database)
 {
 	LOCKTAG tag;
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 
-	/* On a standby there are none. */
-	if (RecoveryInProgress())
-		return;
+	left_databases = list_append_unique_oid(left_databases, database);
+	MemoryContextSwitchTo(old);
 	set_tag(&tag, database);
 	/* Several sessions may want it at a time. */
 	(void) LockAcquire(&tag, ShareLock, false, false);
-	left_database = database;
 	intake_shmem_stop(database);
 	wait_for_end(database);
 }
 
-/* Wakes the launcher when the lock is gone, whatever has ended. */
+/* Wakes the launcher when a lock is gone, whatever has ended. */
 static void
 release(ResourceReleasePhase phase, bool commit, bool top, void *arg)
 {
-	LOCKTAG tag;
+	bool gone = false;
+	ListCell *cell;
 
-	if (!OidIsValid(left_database) || phase != RESOURCE_RELEASE_AFTER_LOCKS)
+	if (left_databases == NIL || phase != RESOURCE_RELEASE_AFTER_LOCKS)
 		return;
-	set_tag(&tag, left_database);
-	if (LockHeldByMe(&tag, ShareLock))
-		return;
-	left_database = InvalidOid;
-	intake_shmem_wake(INTAKE_LAUNCHER, InvalidOid, InvalidOid);
+	foreach (cell, left_databases)
+	{
+		LOCKTAG tag;
+
+		set_tag(&tag, lfirst_oid(cell));
+		if (LockHeldByMe(&tag, ShareLock))
+			continue;
+		left_databases = foreach_delete_current(left_databases, cell);
+		gone = true;
+	}
+	if (gone)
+		intake_shmem_wake(INTAKE_LAUNCHER, InvalidOid, InvalidOid);
 }
 
 /* ---- where to look ---- */
@@ -178,56 +183,6 @@ end_prepared(void)
 
 /* ---- the commands ---- */
 
-/* The database that CREATE DATABASE copies. */
-static const char *
-template_of(const CreatedbStmt *statement)
-{
-	ListCell *cell;
-
-	foreach (cell, statement->options)
-	{
-		DefElem *option = lfirst(cell);
-
-		if (strcmp(option->defname, "template") == 0 && option->arg != NULL)
-			return defGetString(option);
-	}
-	return "template1";
-}
-
-/* The database that a command needs for itself, or NULL. */
-static const char *
-database_needed(Node *statement)
-{
-	switch (nodeTag(statement))
-	{
-		case T_DropdbStmt:
-			return ((DropdbStmt *) statement)->dbname;
-		case T_CreatedbStmt:
-			return template_of((CreatedbStmt *) statement);
-		case T_AlterDatabaseStmt:
-			return ((AlterDatabaseStmt *) statement)->dbname;
-		case T_RenameStmt:
-			if (((RenameStmt *) statement)->renameType == OBJECT_DATABASE)
-				return ((RenameStmt *) statement)->subname;
-			return NULL;
-		default:
-			return NULL;
-	}
-}
-
-static bool
-drops_extension(Node *statement)
-{
-	ListCell *cell;
-
-	if (!IsA(statement, DropStmt) || ((DropStmt *) statement)->removeType != OBJECT_EXTENSION)
-		return false;
-	foreach (cell, ((DropStmt *) statement)->objects)
-		if (strcmp(strVal(lfirst(cell)), INTAKE_EXTENSION) == 0)
-			return true;
-	return false;
-}
-
 static void
 process(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtilityContext context,
 		ParamListInfo params, QueryEnvironment *environment, DestReceiver *destination,
@@ -239,6 +194,16 @@ process(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtilityCon
 	else
 		standard_ProcessUtility(pstmt, query, read_only, context, params, environment, destination,
 								completion);
+}
+
+/*
+ * Whether workers may be sent away here. On a standby there are none, a transaction that only
+ * reads runs no such command, and a job does not wait for itself.
+ */
+static bool
+is_possible(void)
+{
+	return intake_shmem_self == NULL && !XactReadOnly && !RecoveryInProgress();
 }
 
 static bool
@@ -259,11 +224,10 @@ hook(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtilityContex
 {
 	Node *statement = pstmt->utilityStmt;
 	bool prepared = ends_prepared(statement);
-	const char *name = database_needed(statement);
-	Oid database = name ? get_database_oid(name, true) : InvalidOid;
+	Oid database = InvalidOid;
 
-	if (drops_extension(statement))
-		database = MyDatabaseId;
+	if (is_possible())
+		database = intake_command_database(statement, context == PROCESS_UTILITY_TOPLEVEL);
 	if (OidIsValid(database))
 		leave(database);
 	process(pstmt, query, read_only, context, params, environment, destination, completion);

@@ -57,8 +57,8 @@ intake_owner_extension(LOCKMODE lock)
 }
 
 /* The role that owns the extension. Raises an error where it is not installed. */
-static Oid
-extension_owner(void)
+Oid
+intake_owner_role(void)
 {
 	Relation catalog = table_open(ExtensionRelationId, AccessShareLock);
 	ScanKeyData key;
@@ -85,7 +85,7 @@ extension_owner(void)
 void
 intake_owner_begin(IntakeOwner *saved)
 {
-	Oid owner = extension_owner();
+	Oid owner = intake_owner_role();
 
 	GetUserIdAndSecContext(&saved->user, &saved->context);
 	SetUserIdAndSecContext(owner, saved->context | SECURITY_LOCAL_USERID_CHANGE |

@@ -17,6 +17,7 @@ typedef struct IntakeOwner
 } IntakeOwner;
 
 extern Oid intake_owner_extension(LOCKMODE lock);
+extern Oid intake_owner_role(void);
 extern void intake_owner_begin(IntakeOwner *saved);
 extern void intake_owner_end(const IntakeOwner *saved);
 extern void intake_owner_execute(const char *sql);
