@@ -17,7 +17,6 @@
 #include "batch.h"
 #include "metrics.h"
 
-#define MAX_BATCH_BYTES (8u << 20)
 #define PATIENCE 0.05    /* seconds that a request waits for the end of a call */
 #define RETURN_TIME 3e-4 /* seconds in which a sender that was answered sends again */
 
@@ -30,11 +29,7 @@ static _Thread_local double ended_at;  /* that call */
 static _Thread_local int connections;  /* that are up */
 
 static size_t max_count;
-static size_t max_bytes;
-
-/* Of the queues of all threads. */
-static atomic_size_t all_count;
-static atomic_size_t all_bytes;
+static atomic_size_t all_count; /* of the queues of all threads */
 
 static size_t
 weight(const ShimRequest *request)
@@ -43,21 +38,19 @@ weight(const ShimRequest *request)
 }
 
 void
-shim_batch_init(size_t max_requests, size_t max_queue)
+shim_batch_init(size_t max_requests)
 {
 	max_count = max_requests;
-	max_bytes = max_queue;
 }
 
 /*
  * Puts a request into the queue; its done is called later. Returns false, and keeps nothing,
- * when the database is away or the queue is full.
+ * when the database is away.
  */
 bool
 shim_batch_submit(ShimRequest *request)
 {
-	if (connections == 0 ||
-		(atomic_load(&all_count) > 0 && atomic_load(&all_bytes) + weight(request) > max_bytes))
+	if (connections == 0)
 		return false;
 	request->next = NULL;
 	request->submitted_at = shim_metrics_clock();
@@ -68,7 +61,6 @@ shim_batch_submit(ShimRequest *request)
 	last = request;
 	waiting++;
 	atomic_fetch_add(&all_count, 1);
-	atomic_fetch_add(&all_bytes, weight(request));
 	return true;
 }
 
@@ -106,7 +98,6 @@ take(size_t most, size_t most_bytes)
 	waiting -= taken;
 	under_way += taken;
 	atomic_fetch_sub(&all_count, taken);
-	atomic_fetch_sub(&all_bytes, taken_bytes);
 	return batch;
 }
 
@@ -114,7 +105,7 @@ take(size_t most, size_t most_bytes)
 ShimRequest *
 shim_batch_take(void)
 {
-	return take(max_count, MAX_BATCH_BYTES);
+	return take(max_count, SHIM_CALL_BYTES);
 }
 
 /* Hands back a batch that has its answers. */
@@ -157,10 +148,9 @@ shim_batch_is_connected(void)
 	return connections > 0;
 }
 
-/* How much waits, in all threads. */
-void
-shim_batch_size(size_t *requests, size_t *bytes)
+/* How many requests wait, in all threads. */
+size_t
+shim_batch_size(void)
 {
-	*requests = atomic_load(&all_count);
-	*bytes = atomic_load(&all_bytes);
+	return atomic_load(&all_count);
 }

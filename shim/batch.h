@@ -7,7 +7,7 @@
 
 #include "request.h"
 
-extern void shim_batch_init(size_t max_requests, size_t max_queue);
+extern void shim_batch_init(size_t max_requests);
 extern bool shim_batch_submit(ShimRequest *request);
 extern double shim_batch_wait(void);
 extern ShimRequest *shim_batch_take(void);
@@ -15,6 +15,6 @@ extern void shim_batch_finish(ShimRequest *batch);
 extern void shim_batch_refuse(ShimRequest *batch);
 extern void shim_batch_connected(bool connected);
 extern bool shim_batch_is_connected(void);
-extern void shim_batch_size(size_t *requests, size_t *bytes);
+extern size_t shim_batch_size(void);
 
 #endif

@@ -16,19 +16,39 @@ typedef struct ShimBuffer
 	size_t room;
 } ShimBuffer;
 
-/* Makes room for MORE bytes. Ends the program when there is no memory. */
+#define SHIM_BUFFER_STEP ((size_t) 1 << 20) /* bytes by which one grows at most, unasked */
+
+/* The room that a buffer will have when it has taken MORE bytes. */
+static inline size_t
+shim_buffer_room(const ShimBuffer *buffer, size_t more)
+{
+	size_t needed = buffer->length + more;
+	size_t room = buffer->room;
+
+	if (needed <= room)
+		return room;
+	room += room < SHIM_BUFFER_STEP ? room : SHIM_BUFFER_STEP;
+	return needed > room ? needed : room;
+}
+
+/* Gives a buffer more room. Ends the program when there is no memory. */
+static inline void
+shim_buffer_grow(ShimBuffer *buffer, size_t room)
+{
+	buffer->data = realloc(buffer->data, room);
+	if (buffer->data == NULL)
+		abort();
+	buffer->room = room;
+}
+
+/* Makes room for MORE bytes. */
 static inline char *
 shim_buffer_reserve(ShimBuffer *buffer, size_t more)
 {
-	if (buffer->length + more > buffer->room)
-	{
-		buffer->room = (buffer->length + more) * 2;
-		if (buffer->room < 256)
-			buffer->room = 256;
-		buffer->data = realloc(buffer->data, buffer->room);
-		if (buffer->data == NULL)
-			abort();
-	}
+	size_t room = shim_buffer_room(buffer, more);
+
+	if (room > buffer->room)
+		shim_buffer_grow(buffer, room);
 	return buffer->data + buffer->length;
 }
 

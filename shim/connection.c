@@ -1,69 +1,122 @@
 /*
  * connection.c
- *		The clients' connections, and an end for those that take too long.
+ *		The clients' connections: what comes in, and an end for those that take too long.
  *
- * The HTTP library closes a connection that is silent for long, without a word, and never one
- * that sends a byte from time to time; and it cannot answer while a body is coming in. So the
- * server looks at every connection now and then. One that has begun to send a request must
- * complete it within the timeout, or it is answered 408 on the bare socket and shut down: that it
- * has begun the kernel's count of received bytes tells, or, of a Unix socket, which has none, that
- * the request line was read. One that has sent nothing since the first look after its last answer
- * is idle, and may stay so for a while.
+ * What a client sends comes by here before the HTTP library sees it (socket.c). What is no request
+ * is answered on the bare socket: at once, or, when requests before it wait for their answers,
+ * behind those. So is a request that is refused before its body was read: the library cannot answer
+ * while a body is coming in. Such a connection is LEAVING: nothing that comes any more is looked
+ * at, but it is read for a moment, or the answer could be lost on its way.
+ *
+ * The library closes a connection that is silent for long, without a word, and never one that sends
+ * or takes a byte from time to time. So the server looks at every connection now and then:
+ *
+ *		IDLE		no request has begun: may stay so for a while
+ *		RECEIVING	must be complete within the timeout, or is answered 408
+ *		WAITING		complete; the database has a timeout of its own
+ *		SENDING		the client must take its answer within the timeout
+ *		LEAVING		as above
+ *
+ * Where others were refused because too many bytes are held, a request that comes in slowly is
+ * refused as well: who sends a little and stops must not keep the others out.
  *
  * The library tells of a connection's end before it closes the socket, so that a socket in
  * the list is open. Each thread has a list.
  */
-#include <linux/tcp.h>
-#include <netinet/in.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include "budget.h"
 #include "connection.h"
+#include "framing.h"
 #include "metrics.h"
 
 #define IDLE_TIMEOUT 75.0 /* seconds without a request */
-#define INTERVAL 0.2      /* between looks */
+#define LEAVING_TIME 2.0
+#define INTERVAL 0.2          /* between looks */
+#define SLOW_RATE (16 * 1024) /* bytes that must come in a second when there is no room */
+#define DISCARD_ROUNDS 64     /* at a time */
+
+typedef enum
+{
+	IDLE,
+	RECEIVING,
+	WAITING,
+	SENDING,
+	LEAVING
+} Phase;
 
 struct ShimConnection
 {
 	ShimConnection *next;
 	ShimConnection *previous;
 	int socket;
-	bool begun;    /* a request line was read */
-	bool busy;     /* a request is complete and not answered yet */
-	bool answered; /* since the last look */
-	double idle_since;
-	double begun_at;          /* when a request was seen to come in, or 0 */
-	unsigned long long bytes; /* received when it was idle */
+	bool sending; /* an answer is queued */
+	bool leaving;
+	uint64_t finished; /* requests that are answered */
+	ShimFraming framing;
+
+	/* Of the last look. */
+	Phase phase;
+	uint64_t seen_finished;
+	double since;       /* when this phase of this request was seen first */
+	double measured_at; /* how many bytes had come */
+	uint64_t measured;  /* those */
+	uint64_t received;  /* that have come by now */
+	bool slow;          /* RECEIVING, less than it should */
 };
 
 static _Thread_local ShimConnection *list;
+static _Thread_local ShimConnection **by_socket;
+static _Thread_local int n_sockets;
 static double timeout;
 
-static unsigned long long
-bytes_received(int socket)
+/* The connection that has a socket, if it is one of this thread's. */
+ShimConnection *
+shim_connection_find(int socket)
 {
-	struct tcp_info info;
-	socklen_t length = sizeof(info);
-
-	memset(&info, 0, sizeof(info));
-	if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length) != 0)
-		return 0;
-	return info.tcpi_bytes_received;
+	return socket >= 0 && socket < n_sockets ? by_socket[socket] : NULL;
 }
 
-/* A client has connected. */
+static bool
+note_socket(int socket, ShimConnection *connection)
+{
+	if (socket >= n_sockets)
+	{
+		int more = (socket + 1) * 2;
+		ShimConnection **grown = realloc(by_socket, (size_t) more * sizeof(*by_socket));
+
+		if (grown == NULL)
+			return false;
+		memset(grown + n_sockets, 0, (size_t) (more - n_sockets) * sizeof(*by_socket));
+		by_socket = grown;
+		n_sockets = more;
+	}
+	by_socket[socket] = connection;
+	return true;
+}
+
+/* A client has connected. Returns NULL when there is no memory: it cannot be served then. */
 ShimConnection *
 shim_connection_open(int socket)
 {
 	ShimConnection *connection = calloc(1, sizeof(ShimConnection));
 
-	if (connection == NULL)
+	if (connection == NULL || !note_socket(socket, connection))
+	{
+		free(connection);
 		return NULL;
+	}
 	connection->socket = socket;
-	connection->idle_since = shim_metrics_clock();
+	connection->since = shim_metrics_clock();
+	connection->seen_finished = UINT64_MAX;
 	connection->next = list;
 	if (list != NULL)
 		list->previous = connection;
@@ -77,6 +130,7 @@ shim_connection_close(ShimConnection *connection)
 {
 	if (connection == NULL)
 		return;
+	by_socket[connection->socket] = NULL;
 	if (connection->previous != NULL)
 		connection->previous->next = connection->next;
 	else
@@ -86,77 +140,208 @@ shim_connection_close(ShimConnection *connection)
 	free(connection);
 }
 
-/* A request has begun: its first line was read. */
-void
-shim_connection_begin(ShimConnection *connection)
-{
-	if (connection == NULL)
-		return;
-	connection->begun = true;
-}
-
-/* A request is complete: the client has done its part. */
-void
-shim_connection_busy(ShimConnection *connection)
-{
-	if (connection == NULL)
-		return;
-	connection->busy = true;
-}
-
-/* A request is answered. */
-void
-shim_connection_idle(ShimConnection *connection)
-{
-	if (connection == NULL)
-		return;
-	connection->begun = connection->busy = false;
-	connection->answered = true;
-}
+/* ---- refusals ---- */
 
 static void
-refuse(ShimConnection *connection, const char *status_line)
+send_refusal(int socket, int status)
 {
+	const char *more = status == 503   ? "Retry-After: 5\r\n"
+					   : status == 405 ? "Allow: GET, HEAD\r\n"
+									   : "";
 	char answer[256];
 	int n = snprintf(answer, sizeof(answer),
-					 "HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", status_line);
+					 "HTTP/1.1 %d %s\r\n%sConnection: close\r\nContent-Length: 0\r\n\r\n", status,
+					 MHD_get_reason_phrase_for((unsigned) status), more);
 
-	(void) send(connection->socket, answer, (size_t) n, MSG_NOSIGNAL | MSG_DONTWAIT);
-	(void) shutdown(connection->socket, SHUT_RDWR);
-	connection->busy = true; /* once is enough */
-	shim_metrics_answer(atoi(status_line));
+	if (send(socket, answer, (size_t) n, MSG_NOSIGNAL | MSG_DONTWAIT) == n)
+		shim_metrics_answer(status);
 }
 
-/* Answers in the middle of a request, and ends the connection. */
+/* Answers a request that has no answer yet; nothing that comes behind it is read. */
 void
-shim_connection_refuse(ShimConnection *connection, const char *status_line)
+shim_connection_refuse(ShimConnection *connection, int status)
 {
-	if (connection == NULL)
+	if (connection->leaving)
 		return;
-	refuse(connection, status_line);
+	send_refusal(connection->socket, status);
+	(void) shutdown(connection->socket, SHUT_WR);
+	connection->leaving = true;
+}
+
+/* Answers a client that is not let in, and closes its socket. */
+void
+shim_connection_turn_away(int socket, int status)
+{
+	send_refusal(socket, status);
+	close(socket);
+}
+
+/* ---- what comes in ---- */
+
+static ssize_t
+receive(int socket, char *buffer, size_t length)
+{
+	return syscall(SYS_recvfrom, socket, buffer, length, 0, NULL, NULL);
+}
+
+/* Reads for nobody what comes from a client that leaves, and says that nothing came. */
+static ssize_t
+discard(ShimConnection *connection)
+{
+	static _Thread_local char nobody[64 * 1024];
+
+	for (int i = 0; i < DISCARD_ROUNDS; i++)
+	{
+		ssize_t n = receive(connection->socket, nobody, sizeof(nobody));
+
+		if (n <= 0)
+			return n;
+	}
+	return 0;
+}
+
+/* For the library: receives what may be read, as recv would. */
+ssize_t
+shim_connection_receive(ShimConnection *connection, char *buffer, size_t length)
+{
+	ShimFraming *framing = &connection->framing;
+	ssize_t n;
+
+	if (connection->leaving)
+		return discard(connection);
+	n = receive(connection->socket, buffer, length);
+	if (n <= 0)
+		return n;
+	connection->received += (uint64_t) n;
+	if (framing->status == 0)
+		n = (ssize_t) shim_framing_read(framing, buffer, (size_t) n);
+	else
+		n = 0;
+	if (framing->status != 0 && framing->requests == connection->finished)
+	{
+		shim_connection_refuse(connection, framing->status);
+		return discard(connection);
+	}
+	if (n == 0)
+	{
+		errno = EAGAIN;
+		return -1;
+	}
+	return n;
+}
+
+/* A request has its answer, which is being sent. */
+void
+shim_connection_answer(ShimConnection *connection)
+{
+	connection->sending = true;
+}
+
+/* A request is answered, or has come to another end. */
+void
+shim_connection_finish(ShimConnection *connection)
+{
+	connection->sending = false;
+	connection->finished++;
+	if (connection->framing.status != 0 && connection->framing.requests == connection->finished)
+		shim_connection_refuse(connection, connection->framing.status);
+}
+
+/* ---- those that take too long ---- */
+
+static Phase
+find_phase(const ShimConnection *connection)
+{
+	if (connection->leaving)
+		return LEAVING;
+	if (connection->framing.requests > connection->finished)
+		return connection->sending ? SENDING : WAITING;
+	return shim_framing_begun(&connection->framing) ? RECEIVING : IDLE;
+}
+
+static double
+longest(Phase phase)
+{
+	switch (phase)
+	{
+		case IDLE:
+			return IDLE_TIMEOUT;
+		case LEAVING:
+			return LEAVING_TIME;
+		case WAITING:
+			return 1e9;
+		default:
+			return timeout;
+	}
+}
+
+/* Cuts a connection off, whatever is on its way to the client: the library then closes it. */
+static void
+cut_off(ShimConnection *connection)
+{
+	struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+	if (connection->phase == SENDING)
+		(void) setsockopt(connection->socket, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	(void) shutdown(connection->socket, SHUT_RDWR);
+	connection->leaving = true;
 }
 
 static void
-look(ShimConnection *connection, double now)
+measure(ShimConnection *connection, double now)
 {
-	if (connection->busy)
+	if (now - connection->measured_at < 1)
 		return;
-	if (connection->answered)
+	connection->slow = connection->received - connection->measured < SLOW_RATE;
+	connection->measured = connection->received;
+	connection->measured_at = now;
+}
+
+/*
+ * Whether nothing will come any more. The library does not notice it when the end of the stream
+ * came together with what it has read last.
+ */
+static bool
+has_ended(const ShimConnection *connection)
+{
+	char byte;
+
+	return recvfrom(connection->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT, NULL, NULL) == 0;
+}
+
+/* A connection is seen in a phase, or with a request, that it was not in before. */
+static void
+enter(ShimConnection *connection, Phase phase, double now)
+{
+	connection->phase = phase;
+	connection->seen_finished = connection->finished;
+	connection->since = connection->measured_at = now;
+	connection->measured = connection->received;
+	connection->slow = false;
+	if ((phase == IDLE || phase == RECEIVING) && has_ended(connection))
+		cut_off(connection);
+}
+
+/* FULL: others were refused because too many bytes are held. */
+static void
+look(ShimConnection *connection, double now, bool full)
+{
+	Phase phase = find_phase(connection);
+
+	if (phase != connection->phase || connection->finished != connection->seen_finished)
+		enter(connection, phase, now);
+	if (phase == RECEIVING)
+		measure(connection, now);
+	if (now - connection->since > longest(phase))
 	{
-		connection->answered = false;
-		connection->begun_at = 0;
-		connection->idle_since = now;
-		connection->bytes = bytes_received(connection->socket);
+		if (phase == RECEIVING)
+			shim_connection_refuse(connection, 408);
+		cut_off(connection);
 	}
-	if (connection->begun_at == 0 &&
-		(connection->begun || bytes_received(connection->socket) != connection->bytes))
-		connection->begun_at = now;
-	if (connection->begun_at != 0 && now - connection->begun_at > timeout)
-		refuse(connection, "408 Request Timeout");
-	else if (connection->begun_at == 0 && now - connection->idle_since > IDLE_TIMEOUT)
+	else if (full && phase == RECEIVING && connection->slow)
 	{
-		(void) shutdown(connection->socket, SHUT_RDWR);
-		connection->busy = true;
+		shim_connection_refuse(connection, 503);
+		cut_off(connection);
 	}
 }
 
@@ -165,13 +350,16 @@ double
 shim_connection_look(void)
 {
 	static _Thread_local double next_look = 0;
+	static _Thread_local unsigned seen_refusals = 0;
+	unsigned refusals = shim_budget_refusals();
 	double now = shim_metrics_clock();
 
 	if (now < next_look)
 		return next_look - now;
 	next_look = now + INTERVAL;
 	for (ShimConnection *connection = list; connection != NULL; connection = connection->next)
-		look(connection, now);
+		look(connection, now, refusals != seen_refusals);
+	seen_refusals = refusals;
 	return INTERVAL;
 }
 

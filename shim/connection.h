@@ -1,11 +1,11 @@
 /*
  * connection.h
- *		The clients' connections, and an end for those that take too long.
+ *		The clients' connections: what comes in, and an end for those that take too long.
  */
 #ifndef SHIM_CONNECTION_H
 #define SHIM_CONNECTION_H
 
-#include <stdbool.h>
+#include <sys/types.h>
 
 typedef struct ShimConnection ShimConnection;
 
@@ -13,10 +13,12 @@ extern void shim_connection_init(double request_timeout);
 
 extern ShimConnection *shim_connection_open(int socket);
 extern void shim_connection_close(ShimConnection *connection);
-extern void shim_connection_begin(ShimConnection *connection);
-extern void shim_connection_busy(ShimConnection *connection);
-extern void shim_connection_idle(ShimConnection *connection);
+extern ShimConnection *shim_connection_find(int socket);
+extern ssize_t shim_connection_receive(ShimConnection *connection, char *buffer, size_t length);
+extern void shim_connection_answer(ShimConnection *connection);
+extern void shim_connection_finish(ShimConnection *connection);
+extern void shim_connection_refuse(ShimConnection *connection, int status);
+extern void shim_connection_turn_away(int socket, int status);
 extern double shim_connection_look(void);
-extern void shim_connection_refuse(ShimConnection *connection, const char *status_line);
 
 #endif

@@ -26,6 +26,7 @@
 #include <time.h>
 
 #include "batch.h"
+#include "budget.h"
 #include "database.h"
 #include "log.h"
 #include "metrics.h"
@@ -67,6 +68,8 @@ typedef struct Link
 	LinkState state;
 	PGconn *connection;     /* DOWN: the helper's, to be closed */
 	bool late;              /* DOWN: what it does is to be cancelled first */
+	bool counted;           /* as up; while it is only made anew as well */
+	atomic_bool failed;     /* DOWN: the helper has tried in vain */
 	pthread_t helper;       /* DOWN */
 	_Atomic(PGconn *) made; /* by the helper, for the loop */
 	int wake_fd;            /* of the loop */
@@ -75,6 +78,7 @@ typedef struct Link
 	PGresult *answer;       /* BUSY: what has come of it */
 	bool unsent;            /* BUSY: a part of the call */
 	double sent_at;
+	size_t held; /* bytes of the budget, for what libpq keeps of a large call */
 } Link;
 
 static const char *conninfo;
@@ -235,6 +239,15 @@ rest(double seconds)
 	(void) nanosleep(&pause, NULL);
 }
 
+/* Closes the connection, and lets go what libpq has kept. */
+static void
+close_connection(Link *link)
+{
+	PQfinish(link->connection);
+	link->connection = NULL;
+	(void) shim_budget_change(&link->held, 0);
+}
+
 static void
 close_old(Link *link)
 {
@@ -244,8 +257,7 @@ close_old(Link *link)
 	if (cancel != NULL)
 		(void) PQcancel(cancel, message, sizeof(message));
 	PQfreeCancel(cancel);
-	PQfinish(link->connection);
-	link->connection = NULL;
+	close_connection(link);
 }
 
 /* The helper of a link that is down: connects, however long it takes. */
@@ -274,6 +286,8 @@ connect_link(void *argument)
 			shim_log(SHIM_ERROR, "no connection to the database: %s", PQerrorMessage(connection));
 		reported = true;
 		PQfinish(connection);
+		atomic_store(&link->failed, true);
+		(void) eventfd_write(link->wake_fd, 1);
 		rest(pause * (0.5 + 0.5 * drand48()));
 		pause = pause * 2 < LAST_PAUSE ? pause * 2 : LAST_PAUSE;
 	}
@@ -283,11 +297,22 @@ static void
 start_connecting(Link *link)
 {
 	link->state = DOWN;
+	atomic_store(&link->failed, false);
 	if (pthread_create(&link->helper, NULL, connect_link, link) != 0)
 		abort();
 }
 
 /* ---- the state of a link, in the loop ---- */
+
+/* Counts a link as up or not. */
+static void
+count(Link *link, bool up)
+{
+	if (link->counted == up)
+		return;
+	link->counted = up;
+	shim_batch_connected(up);
+}
 
 /* Takes over what the helper of a link has made, if it has. */
 static void
@@ -295,13 +320,15 @@ take_over(Link *link)
 {
 	PGconn *made = atomic_load(&link->made);
 
+	if (atomic_load(&link->failed))
+		count(link, false);
 	if (made == NULL)
 		return;
 	pthread_join(link->helper, NULL);
 	atomic_store(&link->made, NULL);
 	link->connection = made;
 	link->state = IDLE;
-	shim_batch_connected(true);
+	count(link, true);
 }
 
 /* Gives up the connection of a link; LATE: the server may still work on its call. */
@@ -310,7 +337,18 @@ give_up(Link *link, bool late)
 {
 	link->late = late;
 	start_connecting(link);
-	shim_batch_connected(false);
+	count(link, false);
+}
+
+/*
+ * Makes the connection of a link anew after a large call: libpq never lets go of the memory that a
+ * call has taken. Requests wait meanwhile.
+ */
+static void
+renew(Link *link)
+{
+	close_connection(link);
+	start_connecting(link);
 }
 
 /* Says why a call has no answer. */
@@ -339,7 +377,11 @@ end_call(Link *link, Outcome outcome)
 	link->answer = NULL;
 	link->state = IDLE;
 	if (answered)
+	{
+		if (link->held > 0)
+			renew(link);
 		answer_all(batch, answer);
+	}
 	else
 	{
 		explain(link, answer, outcome);
@@ -385,9 +427,37 @@ read_answer(Link *link)
 	}
 }
 
+/*
+ * The parameters of a call are made: what is large stands there now, and not in its request any
+ * more. The link holds what the request held for its body, which is twice its size: once for the
+ * parameters and once for libpq's copy of them.
+ */
+static void
+move_body(Link *link, ShimRequest *request)
+{
+	size_t bytes = 2 * request->body.room;
+
+	if (request->body.room <= SHIM_CALL_BYTES)
+		return;
+	shim_buffer_free(&request->body);
+	request->held -= bytes;
+	link->held = bytes;
+}
+
+/* The call is handed over. */
+static void
+forget_parameters(Link *link)
+{
+	for (int i = 0; i < COLUMNS; i++)
+		if (arrays[i].room > SHIM_CALL_BYTES)
+			shim_buffer_free(&arrays[i]);
+	(void) shim_budget_change(&link->held, link->held / 2);
+}
+
 static void
 send_call(Link *link, ShimRequest *batch)
 {
+	int sent;
 	const char *values[COLUMNS];
 	int lengths[COLUMNS];
 	int formats[COLUMNS];
@@ -396,14 +466,16 @@ send_call(Link *link, ShimRequest *batch)
 	link->batch = batch;
 	link->sent_at = shim_metrics_clock();
 	link->rows = make_parameters(batch);
+	move_body(link, batch);
 	for (int i = 0; i < COLUMNS; i++)
 	{
 		values[i] = arrays[i].data;
 		lengths[i] = (int) arrays[i].length;
 		formats[i] = 1;
 	}
-	if (!PQsendQueryPrepared(link->connection, STATEMENT, COLUMNS, values, lengths, formats, 1) ||
-		!flush(link))
+	sent = PQsendQueryPrepared(link->connection, STATEMENT, COLUMNS, values, lengths, formats, 1);
+	forget_parameters(link);
+	if (!sent || !flush(link))
 		end_call(link, LOST);
 }
 

@@ -16,7 +16,9 @@
 #include <unistd.h>
 
 #include "batch.h"
+#include "budget.h"
 #include "database.h"
+#include "framing.h"
 #include "listener.h"
 #include "log.h"
 #include "metrics.h"
@@ -104,7 +106,9 @@ main(int argc, char **argv)
 	(void) pthread_sigmask(SIG_BLOCK, &signals, NULL);
 
 	shim_options_read(argc, argv, &options);
-	shim_batch_init(options.max_batch, options.max_queue);
+	shim_budget_init(options.max_queue);
+	shim_framing_init();
+	shim_batch_init(options.max_batch);
 	shim_database_init(options.dsn, options.connections, options.request_timeout);
 	shim_server_init(&options);
 	stop_fd = eventfd(0, EFD_CLOEXEC);

@@ -76,7 +76,7 @@ write_answers(ShimBuffer *out)
 }
 
 void
-shim_metrics_write(ShimBuffer *out, size_t queued, size_t queued_bytes)
+shim_metrics_write(ShimBuffer *out, size_t queued, size_t held)
 {
 	write_answers(out);
 	write_one(out, "intake_shim_batches_total", "counter", "Calls to the database.",
@@ -87,7 +87,8 @@ shim_metrics_write(ShimBuffer *out, size_t queued, size_t queued_bytes)
 			  (double) batch_microseconds / 1e6);
 	write_one(out, "intake_shim_queued_requests", "gauge", "Requests that wait for the database.",
 			  (double) queued);
-	write_one(out, "intake_shim_queued_bytes", "gauge", "Their bytes.", (double) queued_bytes);
+	write_one(out, "intake_shim_queued_bytes", "gauge", "Bytes held, which --max-queue bounds.",
+			  (double) held);
 	write_one(out, "intake_shim_database_connections", "gauge", "Connections that are up.",
 			  (double) database_connections);
 }

@@ -11,6 +11,6 @@ extern double shim_metrics_clock(void);
 extern void shim_metrics_answer(int status);
 extern void shim_metrics_batch(size_t requests, double seconds);
 extern void shim_metrics_database(int connections);
-extern void shim_metrics_write(ShimBuffer *out, size_t queued, size_t queued_bytes);
+extern void shim_metrics_write(ShimBuffer *out, size_t queued, size_t held);
 
 #endif

@@ -18,7 +18,7 @@ typedef struct ShimOptions
 	size_t max_batch;       /* requests in one call */
 	size_t max_body;        /* bytes */
 	int max_connections;    /* of clients */
-	size_t max_queue;       /* bytes that wait for the database */
+	size_t max_queue;       /* bytes that are held at once */
 	double request_timeout; /* seconds */
 	int threads;
 	ShimTrust trusted_proxies;

@@ -15,6 +15,12 @@
 
 #include "buffer.h"
 
+/*
+ * A call of more bytes than this has one request. What it is made of stands in memory twice while
+ * the call is handed over.
+ */
+#define SHIM_CALL_BYTES ((size_t) 1 << 20)
+
 typedef struct ShimRequest
 {
 	struct ShimRequest *next; /* in the queue or the batch */
@@ -28,6 +34,7 @@ typedef struct ShimRequest
 	ShimBuffer body;
 	char peer[64];       /* the sender's address, or "" */
 	double submitted_at; /* seconds, monotonic */
+	size_t held;         /* bytes of the budget, for all of this */
 
 	int status;           /* of the answer */
 	char *content_type;   /* or NULL; malloc'ed, as are the next two */

@@ -13,12 +13,15 @@
  * sockets are ready at once).
  */
 #include <microhttpd.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "batch.h"
+#include "budget.h"
 #include "connection.h"
+#include "framing.h"
 #include "listener.h"
 #include "log.h"
 #include "metrics.h"
@@ -30,11 +33,16 @@
 #define HEADER_MEMORY (24 * 1024) /* a connection; the library clears it after each request */
 #define RETRY_AFTER "5"
 #define GLANCE 5e-3 /* seconds between runs while requests wait, if nothing comes */
+#define CONNECTION_BYTES (HEADER_MEMORY + 4096) /* held for each, with what its answer takes */
+#define UNKNOWN SIZE_MAX
+#define ROOM_BESIDE (128 * 1024) /* a body: what its request takes besides */
+#define FIRST_ROOM (16 * 1024)   /* for a body, before more of it has come */
 
 typedef enum
 {
 	STAGE_HEADERS, /* the next call is the first */
 	STAGE_BODY,
+	STAGE_REFUSED, /* on the bare socket: what still comes is of no interest */
 	STAGE_WAITING, /* submitted */
 	STAGE_READY,   /* its answer is there */
 	STAGE_ANSWERED /* an answer is queued */
@@ -47,8 +55,10 @@ typedef struct Exchange
 	struct MHD_Connection *connection; /* NULL: its client went while it waited */
 	ShimConnection *client;
 	Stage stage;
-	bool webhook; /* its answer comes from the database */
-	char *method; /* of a request whose client went while it waited */
+	bool webhook;  /* its answer comes from the database */
+	size_t length; /* of its body, as announced */
+	char *method;  /* of a request whose client went while it waited */
+	size_t head;   /* bytes held for the target and the headers */
 } Exchange;
 
 static size_t max_body;
@@ -102,6 +112,7 @@ answer(Exchange *exchange, int status, const char *content_type, char *header_li
 	if (draining || shim_listener_is_spare())
 		MHD_add_response_header(response, "Connection", "close");
 	exchange->stage = STAGE_ANSWERED;
+	shim_connection_answer(exchange->client);
 	moved = true;
 	shim_metrics_answer(status);
 	result = MHD_queue_response(exchange->connection, (unsigned) status, response);
@@ -147,8 +158,35 @@ free_exchange(Exchange *exchange)
 	free(exchange->request.answer);
 	shim_buffer_free(&exchange->request.headers);
 	shim_buffer_free(&exchange->request.body);
+	(void) shim_budget_change(&exchange->request.held, 0);
 	free(exchange);
 	exchanges--;
+}
+
+/* What a body of so much room takes: a large one stands in memory twice on its way. */
+static size_t
+weigh(size_t room)
+{
+	return room > SHIM_CALL_BYTES ? 2 * room : room;
+}
+
+/* Holds what a request takes with a body of so much room. Returns false when that is too much. */
+static bool
+hold(Exchange *exchange, size_t room)
+{
+	return shim_budget_change(&exchange->request.held,
+							  sizeof(Exchange) + exchange->head + weigh(room));
+}
+
+/* Answers a request in the middle, and ends its connection. */
+static enum MHD_Result
+refuse(Exchange *exchange, int status)
+{
+	shim_connection_refuse(exchange->client, status);
+	exchange->stage = STAGE_REFUSED;
+	shim_buffer_free(&exchange->request.body);
+	(void) hold(exchange, 0);
+	return MHD_YES;
 }
 
 /* A request has its answer: the library sends it in its next run, unless the client has gone. */
@@ -215,6 +253,7 @@ submit(Exchange *exchange)
 	request->done = done;
 	request->query = strchr(request->target, '?');
 	request->query = request->query ? request->query + 1 : "";
+	(void) shim_buffer_reserve(&request->headers, exchange->head);
 	MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, add_header,
 								&request->headers);
 	note_peer(exchange);
@@ -247,18 +286,17 @@ static enum MHD_Result
 get_metrics(Exchange *exchange)
 {
 	ShimBuffer text = {0};
-	size_t queued;
-	size_t bytes;
 
-	shim_batch_size(&queued, &bytes);
-	shim_metrics_write(&text, queued, bytes);
+	shim_metrics_write(&text, shim_batch_size(), shim_budget_used());
 	return answer(exchange, 200, "text/plain; version=0.0.4", NULL, text.data, text.length);
 }
+
+typedef enum MHD_Result (*GetPage)(Exchange *);
 
 static const struct
 {
 	const char *path;
-	enum MHD_Result (*get)(Exchange *);
+	GetPage get;
 } routes[] = {
 	{"/healthz", get_health},
 	{"/readyz", get_readiness},
@@ -271,24 +309,35 @@ path_length(const char *target)
 	return strcspn(target, "?#");
 }
 
+/* The page of a target that is not for a source, or NULL. */
+static GetPage
+find_page(const char *target)
+{
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+		if (strlen(routes[i].path) == path_length(target) &&
+			memcmp(routes[i].path, target, path_length(target)) == 0)
+			return routes[i].get;
+	return NULL;
+}
+
+static bool
+only_reads(const char *method)
+{
+	return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+}
+
 /* A complete request that is not for a source. */
 static enum MHD_Result
 answer_route(Exchange *exchange)
 {
-	const char *target = exchange->request.target;
-	const char *method = exchange->request.method;
+	GetPage get = find_page(exchange->request.target);
 	char allow[] = "Allow: GET, HEAD";
 
-	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
-	{
-		if (strlen(routes[i].path) != path_length(target) ||
-			memcmp(routes[i].path, target, path_length(target)) != 0)
-			continue;
-		if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
-			return answer(exchange, 405, NULL, allow, NULL, 0);
-		return routes[i].get(exchange);
-	}
-	return answer_status(exchange, 404);
+	if (get == NULL)
+		return answer_status(exchange, 404);
+	if (!only_reads(exchange->request.method))
+		return answer(exchange, 405, NULL, allow, NULL, 0);
+	return get(exchange);
 }
 
 /* Whether the target is /webhooks/<source>; then notes the source. */
@@ -307,6 +356,17 @@ find_source(ShimRequest *request)
 
 /* ---- what the library calls ---- */
 
+/* The target as it arrived: its question marks were hidden from the library. */
+static char *
+copy_target(const char *target)
+{
+	char *copy = strdup(target);
+
+	for (char *p = copy; p != NULL && (p = strchr(p, SHIM_HIDDEN)) != NULL;)
+		*p++ = '?';
+	return copy;
+}
+
 /* A request line was read. What is returned stands for the request from now on. */
 static void *
 begin(void *closure, const char *target, struct MHD_Connection *connection)
@@ -320,43 +380,96 @@ begin(void *closure, const char *target, struct MHD_Connection *connection)
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	exchange->connection = connection;
 	exchange->client = info ? info->socket_context : NULL;
-	shim_connection_begin(exchange->client);
-	exchange->request.target = strdup(target);
+	exchange->request.target = copy_target(target);
+	exchange->head = strlen(target);
 	exchanges++;
+	if (exchange->client != NULL && !hold(exchange, 0))
+		(void) refuse(exchange, 503);
 	return exchange;
+}
+
+/* What is announced of the body: its length, UNKNOWN, or 0 when there is none. */
+static size_t
+announced(Exchange *exchange)
+{
+	const char *length = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND,
+													 MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	if (length != NULL)
+		return strtoull(length, NULL, 10);
+	return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND,
+									   MHD_HTTP_HEADER_TRANSFER_ENCODING)
+			   ? UNKNOWN
+			   : 0;
+}
+
+/* The status for a request that can be refused before its body is read, or 0. */
+static int
+judge_headers(Exchange *exchange)
+{
+	size_t length = exchange->length;
+
+	if (!exchange->webhook && length > 0)
+	{
+		if (find_page(exchange->request.target) == NULL)
+			return 404;
+		return only_reads(exchange->request.method) ? 413 : 405;
+	}
+	if (length != UNKNOWN && length > max_body)
+		return 413;
+	if (length != UNKNOWN && length > FIRST_ROOM &&
+		!(shim_batch_is_connected() && shim_budget_has(weigh(length))))
+		return 503;
+	return hold(exchange, 0) ? 0 : 503;
 }
 
 static enum MHD_Result
 handle_headers(Exchange *exchange, const char *method)
 {
-	const char *length = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND,
-													 MHD_HTTP_HEADER_CONTENT_LENGTH);
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+	int status;
 
+	exchange->head += info ? info->header_size : 0;
 	exchange->request.method = method;
 	exchange->webhook = find_source(&exchange->request);
 	exchange->stage = STAGE_BODY;
-	if (length != NULL && strtoull(length, NULL, 10) > max_body)
-	{
-		shim_connection_busy(exchange->client);
-		return answer_status(exchange, 413);
-	}
-	return MHD_YES;
+	exchange->length = announced(exchange);
+	status = judge_headers(exchange);
+	return status == 0 ? MHD_YES : refuse(exchange, status);
+}
+
+/* The room that a body gets for more of it: it grows, but not beyond what was announced. */
+static size_t
+next_room(const Exchange *exchange, size_t more)
+{
+	const ShimBuffer *body = &exchange->request.body;
+	size_t needed = body->length + more;
+	size_t room = shim_buffer_room(body, more);
+
+	if (room < FIRST_ROOM)
+		room = FIRST_ROOM;
+	return room > exchange->length && needed <= exchange->length ? exchange->length : room;
 }
 
 static enum MHD_Result
 handle_body(Exchange *exchange, const char *data, size_t *size)
 {
 	ShimBuffer *body = &exchange->request.body;
+	size_t length = *size;
+	size_t room = next_room(exchange, length);
 
-	if (body->length + *size > max_body)
-	{
-		shim_connection_refuse(exchange->client, "413 Content Too Large");
-		return MHD_NO;
-	}
-	if (exchange->webhook)
-		shim_buffer_append(body, data, *size);
 	moved = true;
 	*size = 0;
+	if (body->length + length > max_body)
+		return refuse(exchange, 413);
+	if (room > body->room)
+	{
+		if (!hold(exchange, room))
+			return refuse(exchange, 503);
+		shim_buffer_grow(body, room);
+	}
+	shim_buffer_append(body, data, length);
 	return MHD_YES;
 }
 
@@ -367,7 +480,7 @@ handle(void *closure, struct MHD_Connection *connection, const char *url, const 
 	Exchange *exchange = *request;
 
 	(void) closure, (void) connection, (void) url, (void) version;
-	if (exchange == NULL || exchange->request.target == NULL)
+	if (exchange == NULL || exchange->request.target == NULL || exchange->client == NULL)
 		return MHD_NO;
 	switch (exchange->stage)
 	{
@@ -376,8 +489,12 @@ handle(void *closure, struct MHD_Connection *connection, const char *url, const 
 		case STAGE_BODY:
 			if (*size > 0)
 				return handle_body(exchange, data, size);
-			shim_connection_busy(exchange->client);
 			return exchange->webhook ? submit(exchange) : answer_route(exchange);
+		case STAGE_REFUSED:
+			if (*size == 0)
+				return MHD_NO;
+			*size = 0;
+			return MHD_YES;
 		case STAGE_WAITING:
 			return MHD_YES;
 		case STAGE_READY:
@@ -410,11 +527,22 @@ finish(void *closure, struct MHD_Connection *connection, void **request,
 	if (exchange == NULL)
 		return;
 	*request = NULL;
-	shim_connection_idle(exchange->client);
+	if (exchange->client != NULL)
+		shim_connection_finish(exchange->client);
 	if (exchange->stage == STAGE_WAITING)
 		leave_waiting(exchange);
 	else
 		free_exchange(exchange);
+}
+
+/* A client has gone that was let in. */
+static void
+leave(void)
+{
+	size_t held = CONNECTION_BYTES;
+
+	(void) shim_budget_change(&held, 0);
+	shim_listener_leave();
 }
 
 static void
@@ -427,7 +555,7 @@ notify_connection(void *closure, struct MHD_Connection *connection, void **conte
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED)
 	{
 		shim_connection_close(*context);
-		shim_listener_leave();
+		leave();
 		*context = NULL;
 		return;
 	}
@@ -446,8 +574,18 @@ shim_server_accept(void)
 	int fd;
 
 	while ((fd = shim_listener_take(&address, &length)) >= 0)
-		if (MHD_add_connection(daemon_handle, fd, (struct sockaddr *) &address, length) != MHD_YES)
+	{
+		size_t held = 0;
+
+		if (!shim_budget_change(&held, CONNECTION_BYTES))
+		{
+			shim_connection_turn_away(fd, 503);
 			shim_listener_leave();
+		}
+		else if (MHD_add_connection(daemon_handle, fd, (struct sockaddr *) &address, length) !=
+				 MHD_YES)
+			leave();
+	}
 }
 
 /* Becomes readable when a socket is ready. */
@@ -491,11 +629,29 @@ shim_server_busy(void)
 
 /* ---- start and stop ---- */
 
+/* The largest body that --max-body allows and --max-queue has room for. */
+static size_t
+largest_body(const ShimOptions *options)
+{
+	size_t room = options->max_queue - ROOM_BESIDE;
+	size_t most = room / 2 > SHIM_CALL_BYTES ? room / 2
+				  : room < SHIM_CALL_BYTES   ? room
+											 : SHIM_CALL_BYTES;
+
+	if (most >= options->max_body)
+		return options->max_body;
+	shim_log(SHIM_WARNING,
+			 "--max-queue has room for bodies of %zu bytes at most, as a large one is held twice: "
+			 "larger ones get 413, whatever --max-body says",
+			 most);
+	return most;
+}
+
 /* For all threads: what requests may be like. */
 void
 shim_server_init(const ShimOptions *options)
 {
-	max_body = options->max_body;
+	max_body = largest_body(options);
 	max_clients = options->max_connections;
 	trusted_proxies = &options->trusted_proxies;
 	shim_connection_init(options->request_timeout);

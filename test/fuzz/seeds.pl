@@ -60,3 +60,5 @@ seed(handshake => chr($number{ $_->[0] }) . $_->[1])
   ['notion', "\n\n\n{\"verification_token\":\"t\"}"], ['discord', "\n\n\n{\"type\":1}"], ['okta', "\nx-okta-verification-challenge: a\n\n"];
 seed(timestamp => $_) for qw(1700000000 1700000000123 2026-11-23T10:00:00Z 2026-11-23T10:00:00.123456789+02:00), 'Sun, 06 Nov 1994 08:49:37 GMT';
 seed(address => $_) for qw(192.0.2.1 ::1 2001:db8::/32 10.0.0.0/8 ::ffff:1.2.3.4);
+seed(framing => "POST /webhooks/a?b=c&d HTTP/1.1\r\nHost: x\r\nCookie: a=b; c\r\n$_")
+  for "Content-Length: 5\r\n\r\nhelloGET / HTTP/1.0\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n5;a=b;c=\"\\d\"\r\nhello\r\n0\r\nX: y\r\n\r\n";

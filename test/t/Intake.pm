@@ -14,7 +14,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(new_server start_shim stop_shim post get raw_http connect_to hmac_sha256_hex wait_for_sql
+our @EXPORT = qw(new_server start_shim stop_shim shim_pid post get raw_http connect_to hmac_sha256_hex wait_for_sql
   wait_for body_of SECRET);
 
 use constant SECRET => 'a secret for tests';
@@ -70,6 +70,9 @@ sub stop_shim
 	waitpid $pid, 0;
 	return $? >> 8;
 }
+
+# The process of a shim, the oldest one there.
+sub shim_pid { return $shims{ $_[0] }[0] }
 
 sub client { return HTTP::Tiny->new(timeout => 20, keep_alive => 0) }
 

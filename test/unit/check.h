@@ -30,6 +30,7 @@ extern void test_json(void);
 extern void test_schemes(void);
 extern void test_address(void);
 extern void test_peer(void);
+extern void test_framing(void);
 extern void test_vectors(FILE *vectors);
 
 #endif

@@ -15,6 +15,7 @@ main(void)
 	test_schemes();
 	test_address();
 	test_peer();
+	test_framing();
 	test_vectors(stdin);
 	printf("%d passed, %d failed\n", check_passed, check_failed);
 	return check_failed > 0;
