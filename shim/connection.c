@@ -18,7 +18,7 @@
  *		LEAVING		as above
  *
  * Where others were refused because too many bytes are held, a request that comes in slowly is
- * refused as well: who sends a little and stops must not keep the others out.
+ * refused as well, and who is idle is sent away: who does nothing must not keep the others out.
  *
  * The library tells of a connection's end before it closes the socket, so that a socket in
  * the list is open. Each thread has a list.
@@ -38,7 +38,8 @@
 #include "framing.h"
 #include "metrics.h"
 
-#define IDLE_TIMEOUT 75.0 /* seconds without a request */
+#define IDLE_TIMEOUT 75.0      /* seconds without a request */
+#define SHORT_IDLE_TIMEOUT 1.0 /* where there is no room */
 #define LEAVING_TIME 2.0
 #define INTERVAL 0.2          /* between looks */
 #define SLOW_RATE (16 * 1024) /* bytes that must come in a second when there is no room */
@@ -197,7 +198,8 @@ discard(ShimConnection *connection)
 		if (n <= 0)
 			return n;
 	}
-	return 0;
+	errno = EAGAIN;
+	return -1;
 }
 
 /* For the library: receives what may be read, as recv would. */
@@ -343,6 +345,8 @@ look(ShimConnection *connection, double now, bool full)
 		shim_connection_refuse(connection, 503);
 		cut_off(connection);
 	}
+	else if (full && phase == IDLE && now - connection->since > SHORT_IDLE_TIMEOUT)
+		cut_off(connection);
 }
 
 /* Looks at every connection, if it is time for that. Returns the seconds until the next look. */

@@ -21,265 +21,38 @@
 #include "batch.h"
 #include "budget.h"
 #include "connection.h"
-#include "framing.h"
+#include "exchange.h"
 #include "listener.h"
 #include "log.h"
 #include "metrics.h"
-#include "peer.h"
-#include "request.h"
 #include "server.h"
 
 #define WEBHOOKS "/webhooks/"
 #define HEADER_MEMORY (24 * 1024) /* a connection; the library clears it after each request */
-#define RETRY_AFTER "5"
-#define GLANCE 5e-3 /* seconds between runs while requests wait, if nothing comes */
+#define GLANCE 5e-3               /* seconds between runs while requests wait, if nothing comes */
 #define CONNECTION_BYTES (HEADER_MEMORY + 4096) /* held for each, with what its answer takes */
 #define UNKNOWN SIZE_MAX
 #define ROOM_BESIDE (128 * 1024) /* a body: what its request takes besides */
 #define FIRST_ROOM (16 * 1024)   /* for a body, before more of it has come */
 
-typedef enum
-{
-	STAGE_HEADERS, /* the next call is the first */
-	STAGE_BODY,
-	STAGE_REFUSED, /* on the bare socket: what still comes is of no interest */
-	STAGE_WAITING, /* submitted */
-	STAGE_READY,   /* its answer is there */
-	STAGE_ANSWERED /* an answer is queued */
-} Stage;
-
-/* The server's own part of a request. */
-typedef struct Exchange
-{
-	ShimRequest request;               /* first: done() gets this */
-	struct MHD_Connection *connection; /* NULL: its client went while it waited */
-	ShimConnection *client;
-	Stage stage;
-	bool webhook;  /* its answer comes from the database */
-	size_t length; /* of its body, as announced */
-	char *method;  /* of a request whose client went while it waited */
-	size_t head;   /* bytes held for the target and the headers */
-} Exchange;
-
 static size_t max_body;
 static int max_clients;
-static const ShimTrust *trusted_proxies;
 
 static _Thread_local struct MHD_Daemon *daemon_handle;
-static _Thread_local int exchanges; /* requests that have begun and are not over */
-static _Thread_local int waiting;   /* those that are submitted and have no answer yet */
-static _Thread_local bool moved;    /* some, in the last run or since: they may go on in the next */
-static _Thread_local bool draining;
-
-/* ---- answers ---- */
-
-static void
-add_header_lines(struct MHD_Response *response, char *lines)
-{
-	char *rest = lines;
-	char *line;
-
-	while ((line = strsep(&rest, "\n")) != NULL)
-	{
-		char *value = strchr(line, ':');
-
-		if (value == NULL)
-			continue;
-		*value++ = '\0';
-		value += strspn(value, " ");
-		value[strcspn(value, "\r")] = '\0';
-		MHD_add_response_header(response, line, value);
-	}
-}
-
-/* Queues an answer; BODY is freed by the library. */
-static enum MHD_Result
-answer(Exchange *exchange, int status, const char *content_type, char *header_lines, char *body,
-	   size_t length)
-{
-	struct MHD_Response *response = MHD_create_response_from_buffer(
-		length, body, body ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
-	enum MHD_Result result;
-
-	if (response == NULL)
-		return MHD_NO;
-	if (content_type != NULL)
-		MHD_add_response_header(response, "Content-Type", content_type);
-	if (header_lines != NULL)
-		add_header_lines(response, header_lines);
-	if (status == 503 && MHD_get_response_header(response, "Retry-After") == NULL)
-		MHD_add_response_header(response, "Retry-After", RETRY_AFTER);
-	if (draining || shim_listener_is_spare())
-		MHD_add_response_header(response, "Connection", "close");
-	exchange->stage = STAGE_ANSWERED;
-	shim_connection_answer(exchange->client);
-	moved = true;
-	shim_metrics_answer(status);
-	result = MHD_queue_response(exchange->connection, (unsigned) status, response);
-	MHD_destroy_response(response);
-	return result;
-}
-
-static enum MHD_Result
-answer_status(Exchange *exchange, int status)
-{
-	return answer(exchange, status, NULL, NULL, NULL, 0);
-}
-
-static enum MHD_Result
-answer_text(Exchange *exchange, int status, const char *text)
-{
-	return answer(exchange, status, "text/plain", NULL, strdup(text), strlen(text));
-}
-
-static enum MHD_Result
-answer_request(Exchange *exchange)
-{
-	ShimRequest *request = &exchange->request;
-	char *body = request->answer;
-
-	if (request->probe)
-		return answer_text(exchange, request->status,
-						   request->status == 200 ? "ready\n" : "the database is away\n");
-	request->answer = NULL;
-	return answer(exchange, request->status, request->content_type, request->answer_headers, body,
-				  body ? request->answer_length : 0);
-}
-
-/* ---- requests ---- */
-
-static void
-free_exchange(Exchange *exchange)
-{
-	free(exchange->method);
-	free(exchange->request.target);
-	free(exchange->request.content_type);
-	free(exchange->request.answer_headers);
-	free(exchange->request.answer);
-	shim_buffer_free(&exchange->request.headers);
-	shim_buffer_free(&exchange->request.body);
-	(void) shim_budget_change(&exchange->request.held, 0);
-	free(exchange);
-	exchanges--;
-}
-
-/* What a body of so much room takes: a large one stands in memory twice on its way. */
-static size_t
-weigh(size_t room)
-{
-	return room > SHIM_CALL_BYTES ? 2 * room : room;
-}
-
-/* Holds what a request takes with a body of so much room. Returns false when that is too much. */
-static bool
-hold(Exchange *exchange, size_t room)
-{
-	return shim_budget_change(&exchange->request.held,
-							  sizeof(Exchange) + exchange->head + weigh(room));
-}
-
-/* Answers a request in the middle, and ends its connection. */
-static enum MHD_Result
-refuse(Exchange *exchange, int status)
-{
-	shim_connection_refuse(exchange->client, status);
-	exchange->stage = STAGE_REFUSED;
-	shim_buffer_free(&exchange->request.body);
-	(void) hold(exchange, 0);
-	return MHD_YES;
-}
-
-/* A request has its answer: the library sends it in its next run, unless the client has gone. */
-static void
-settle(Exchange *exchange)
-{
-	if (exchange->connection == NULL)
-	{
-		free_exchange(exchange);
-		return;
-	}
-	exchange->stage = STAGE_READY;
-	waiting--;
-	moved = true;
-}
-
-/* A batch has its answers. */
-static void
-done(ShimRequest *batch)
-{
-	while (batch != NULL)
-	{
-		ShimRequest *next = batch->next;
-
-		settle((Exchange *) batch);
-		batch = next;
-	}
-}
-
-static enum MHD_Result
-add_header(void *closure, enum MHD_ValueKind kind, const char *name, size_t name_length,
-		   const char *value, size_t value_length)
-{
-	ShimBuffer *headers = closure;
-
-	(void) kind;
-	shim_buffer_append(headers, name, name_length);
-	shim_buffer_append(headers, ": ", 2);
-	shim_buffer_append(headers, value, value ? value_length : 0);
-	shim_buffer_append(headers, "\r\n", 2);
-	return MHD_YES;
-}
-
-/* Notes the sender's address; the headers are there. */
-static void
-note_peer(Exchange *exchange)
-{
-	ShimRequest *request = &exchange->request;
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-
-	if (info != NULL && info->client_addr != NULL)
-		shim_peer_find(trusted_proxies, info->client_addr,
-					   (IntakeSlice){request->headers.data, request->headers.length}, request->peer,
-					   sizeof(request->peer));
-}
-
-/* Hands a complete request to the database, or answers 503. */
-static enum MHD_Result
-submit(Exchange *exchange)
-{
-	ShimRequest *request = &exchange->request;
-
-	request->done = done;
-	request->query = strchr(request->target, '?');
-	request->query = request->query ? request->query + 1 : "";
-	(void) shim_buffer_reserve(&request->headers, exchange->head);
-	MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, add_header,
-								&request->headers);
-	note_peer(exchange);
-	exchange->stage = STAGE_WAITING;
-	waiting++;
-	if (!shim_batch_submit(request))
-	{
-		request->status = 503;
-		settle(exchange);
-	}
-	return MHD_YES;
-}
 
 /* ---- routes ---- */
 
 static enum MHD_Result
 get_health(Exchange *exchange)
 {
-	return answer_text(exchange, 200, "ok\n");
+	return shim_exchange_answer_text(exchange, 200, "ok\n");
 }
 
 static enum MHD_Result
 get_readiness(Exchange *exchange)
 {
 	exchange->request.probe = true;
-	return submit(exchange);
+	return shim_exchange_submit(exchange);
 }
 
 static enum MHD_Result
@@ -288,7 +61,8 @@ get_metrics(Exchange *exchange)
 	ShimBuffer text = {0};
 
 	shim_metrics_write(&text, shim_batch_size(), shim_budget_used());
-	return answer(exchange, 200, "text/plain; version=0.0.4", NULL, text.data, text.length);
+	return shim_exchange_answer(exchange, 200, "text/plain; version=0.0.4", NULL, text.data,
+								text.length);
 }
 
 typedef enum MHD_Result (*GetPage)(Exchange *);
@@ -334,9 +108,9 @@ answer_route(Exchange *exchange)
 	char allow[] = "Allow: GET, HEAD";
 
 	if (get == NULL)
-		return answer_status(exchange, 404);
+		return shim_exchange_answer_status(exchange, 404);
 	if (!only_reads(exchange->request.method))
-		return answer(exchange, 405, NULL, allow, NULL, 0);
+		return shim_exchange_answer(exchange, 405, NULL, allow, NULL, 0);
 	return get(exchange);
 }
 
@@ -356,36 +130,12 @@ find_source(ShimRequest *request)
 
 /* ---- what the library calls ---- */
 
-/* The target as it arrived: its question marks were hidden from the library. */
-static char *
-copy_target(const char *target)
-{
-	char *copy = strdup(target);
-
-	for (char *p = copy; p != NULL && (p = strchr(p, SHIM_HIDDEN)) != NULL;)
-		*p++ = '?';
-	return copy;
-}
-
 /* A request line was read. What is returned stands for the request from now on. */
 static void *
 begin(void *closure, const char *target, struct MHD_Connection *connection)
 {
-	Exchange *exchange = calloc(1, sizeof(Exchange));
-	const union MHD_ConnectionInfo *info;
-
 	(void) closure;
-	if (exchange == NULL)
-		return NULL;
-	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	exchange->connection = connection;
-	exchange->client = info ? info->socket_context : NULL;
-	exchange->request.target = copy_target(target);
-	exchange->head = strlen(target);
-	exchanges++;
-	if (exchange->client != NULL && !hold(exchange, 0))
-		(void) refuse(exchange, 503);
-	return exchange;
+	return shim_exchange_begin(connection, target);
 }
 
 /* What is announced of the body: its length, UNKNOWN, or 0 when there is none. */
@@ -418,9 +168,9 @@ judge_headers(Exchange *exchange)
 	if (length != UNKNOWN && length > max_body)
 		return 413;
 	if (length != UNKNOWN && length > FIRST_ROOM &&
-		!(shim_batch_is_connected() && shim_budget_has(weigh(length))))
+		!(shim_batch_is_connected() && shim_budget_has(shim_exchange_weigh(length))))
 		return 503;
-	return hold(exchange, 0) ? 0 : 503;
+	return shim_exchange_hold(exchange, 0) ? 0 : 503;
 }
 
 static enum MHD_Result
@@ -436,7 +186,7 @@ handle_headers(Exchange *exchange, const char *method)
 	exchange->stage = STAGE_BODY;
 	exchange->length = announced(exchange);
 	status = judge_headers(exchange);
-	return status == 0 ? MHD_YES : refuse(exchange, status);
+	return status == 0 ? MHD_YES : shim_exchange_refuse(exchange, status);
 }
 
 /* The room that a body gets for more of it: it grows, but not beyond what was announced. */
@@ -459,14 +209,14 @@ handle_body(Exchange *exchange, const char *data, size_t *size)
 	size_t length = *size;
 	size_t room = next_room(exchange, length);
 
-	moved = true;
+	shim_exchange_move();
 	*size = 0;
 	if (body->length + length > max_body)
-		return refuse(exchange, 413);
+		return shim_exchange_refuse(exchange, 413);
 	if (room > body->room)
 	{
-		if (!hold(exchange, room))
-			return refuse(exchange, 503);
+		if (!shim_exchange_hold(exchange, room))
+			return shim_exchange_refuse(exchange, 503);
 		shim_buffer_grow(body, room);
 	}
 	shim_buffer_append(body, data, length);
@@ -489,7 +239,7 @@ handle(void *closure, struct MHD_Connection *connection, const char *url, const 
 		case STAGE_BODY:
 			if (*size > 0)
 				return handle_body(exchange, data, size);
-			return exchange->webhook ? submit(exchange) : answer_route(exchange);
+			return exchange->webhook ? shim_exchange_submit(exchange) : answer_route(exchange);
 		case STAGE_REFUSED:
 			if (*size == 0)
 				return MHD_NO;
@@ -498,22 +248,12 @@ handle(void *closure, struct MHD_Connection *connection, const char *url, const 
 		case STAGE_WAITING:
 			return MHD_YES;
 		case STAGE_READY:
-			return answer_request(exchange);
+			return shim_exchange_answer_request(exchange);
 		default:
 			/* An answer is on its way: what still comes in is of no interest. */
 			*size = 0;
 			return MHD_YES;
 	}
-}
-
-/* A client goes while its request waits. That is complete, and is stored all the same. */
-static void
-leave_waiting(Exchange *exchange)
-{
-	exchange->method = strdup(exchange->request.method);
-	exchange->request.method = exchange->method ? exchange->method : "";
-	exchange->connection = NULL;
-	waiting--;
 }
 
 /* A request is over, one way or another. */
@@ -527,12 +267,7 @@ finish(void *closure, struct MHD_Connection *connection, void **request,
 	if (exchange == NULL)
 		return;
 	*request = NULL;
-	if (exchange->client != NULL)
-		shim_connection_finish(exchange->client);
-	if (exchange->stage == STAGE_WAITING)
-		leave_waiting(exchange);
-	else
-		free_exchange(exchange);
+	shim_exchange_finish(exchange);
 }
 
 /* A client has gone that was let in. */
@@ -602,9 +337,9 @@ shim_server_timeout(void)
 	MHD_UNSIGNED_LONG_LONG milliseconds;
 	double seconds = shim_connection_look();
 
-	if (moved)
+	if (shim_exchange_any_moved())
 		return 0;
-	if (waiting > 0)
+	if (shim_exchange_any_waits())
 		return seconds < GLANCE ? seconds : GLANCE;
 	if (MHD_get_timeout(daemon_handle, &milliseconds) == MHD_YES &&
 		(double) milliseconds / 1000 < seconds)
@@ -616,7 +351,7 @@ shim_server_timeout(void)
 void
 shim_server_run(void)
 {
-	moved = false;
+	shim_exchange_run();
 	(void) MHD_run(daemon_handle);
 }
 
@@ -624,7 +359,7 @@ shim_server_run(void)
 bool
 shim_server_busy(void)
 {
-	return exchanges > 0;
+	return shim_exchange_any();
 }
 
 /* ---- start and stop ---- */
@@ -653,7 +388,7 @@ shim_server_init(const ShimOptions *options)
 {
 	max_body = largest_body(options);
 	max_clients = options->max_connections;
-	trusted_proxies = &options->trusted_proxies;
+	shim_exchange_init(&options->trusted_proxies);
 	shim_connection_init(options->request_timeout);
 }
 
@@ -676,5 +411,5 @@ shim_server_start(void)
 void
 shim_server_drain(void)
 {
-	draining = true;
+	shim_exchange_drain();
 }

@@ -20,7 +20,10 @@ fuzz(IntakeSlice input)
 
 		(void) shim_framing_read(&parts, &byte, 1);
 	}
-	PROMISE(whole.status == parts.status && whole.requests == parts.requests);
+	PROMISE((whole.status != 0) == (parts.status != 0) && whole.requests == parts.requests);
+	if (whole.status != 0)
+		return;
+	PROMISE(whole.state == parts.state && whole.rest == parts.rest);
 	PROMISE(whole.size == parts.size && whole.records == parts.records);
-	PROMISE(whole.size + whole.records <= SHIM_MAX_HEAD || whole.status != 0);
+	PROMISE(whole.size + whole.records <= SHIM_MAX_HEAD);
 }
