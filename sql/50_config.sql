@@ -6,14 +6,16 @@
 -- the owner, and row security lets only members of that role change it. So nobody can put
 -- a handler of their own into a workflow that runs as somebody else.
 
+-- Whoever changes something of a source, secrets too, holds its row first: so two changes come one
+-- after the other, and nothing is added to a source that is being dropped.
 CREATE FUNCTION intake.require_source(name text) RETURNS int
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     found_id int;
 BEGIN
     SELECT s.id INTO found_id FROM intake.source s
-        WHERE s.name = require_source.name AND s.dropped_at IS NULL;
+        WHERE s.name = require_source.name AND s.dropped_at IS NULL FOR NO KEY UPDATE;
     IF found_id IS NULL THEN
         RAISE EXCEPTION 'source "%" does not exist', name USING ERRCODE = 'undefined_object';
     END IF;
@@ -23,7 +25,7 @@ BEGIN
     RETURN found_id;
 END
 $$;
-COMMENT ON FUNCTION intake.require_source(text) IS 'Internal: the id of a source, or an error';
+COMMENT ON FUNCTION intake.require_source(text) IS 'Internal: locks a source and returns its id, or an error';
 
 CREATE FUNCTION intake.require_usable(name text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -112,9 +114,6 @@ DECLARE
     new_id int;
 BEGIN
     PERFORM intake.check_scheme(scheme, verified, secret, public_url, verify_token);
-    IF EXISTS (SELECT FROM intake.source s WHERE s.name = create_source.name AND s.dropped_at IS NULL) THEN
-        RAISE EXCEPTION 'source "%" already exists', name USING ERRCODE = 'duplicate_object';
-    END IF;
     PERFORM intake.check_duration('tolerance', tolerance);
     INSERT INTO intake.source (name, scheme, key_from, type_from, tolerance, public_url, on_dead_duplicate,
                                missing_key, signature_from, replay_guard, allowed_peers, learn_until)
@@ -122,8 +121,12 @@ BEGIN
                 create_source.tolerance, create_source.public_url, create_source.on_dead_duplicate,
                 create_source.missing_key, create_source.signature_from, create_source.replay_guard,
                 create_source.allowed_peers,
-                CASE WHEN secret IS NULL THEN timestamptz 'infinity' END)
+                CASE WHEN secret IS NULL THEN now() + interval '10 minutes' END)
+        ON CONFLICT DO NOTHING
         RETURNING id INTO new_id;
+    IF new_id IS NULL THEN
+        RAISE EXCEPTION 'source "%" already exists', name USING ERRCODE = 'duplicate_object';
+    END IF;
     IF secret IS NOT NULL THEN
         PERFORM intake.store_secret(new_id, secret);
     END IF;
@@ -135,7 +138,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION intake.create_source(text, text, text, text, text, interval, text, text, text, text, text, boolean, cidr[], text) IS
-    'Creates an endpoint /webhooks/<name> whose requests are signed by a scheme, and returns its id. Without a secret it rejects everything until rotate_secret gives it one, or a handshake teaches it one (Asana, Notion). key_from, type_from, tolerance, missing_key and signature_from override the scheme. public_url is the URL that the sender calls, verify_token what a handshake must present (Meta) or what the scheme describes. replay_guard false lets signed content in again under another key; allowed_peers are the addresses that may send; verified must be none for a scheme that verifies nothing';
+    'Creates an endpoint /webhooks/<name> whose requests are signed by a scheme, and returns its id. Without a secret it rejects everything until rotate_secret gives it one, or a handshake teaches it one within ten minutes (Asana, Notion); learn_secret gives that more time. key_from, type_from, tolerance, missing_key and signature_from override the scheme. public_url is the URL that the sender calls, verify_token what a handshake must present (Meta) or what the scheme describes. replay_guard false lets signed content in again under another key; allowed_peers are the addresses that may send; verified must be none for a scheme that verifies nothing';
 
 CREATE FUNCTION intake.alter_source(name text, key_from text DEFAULT NULL,
     type_from text DEFAULT NULL, tolerance interval DEFAULT NULL, public_url text DEFAULT NULL,
@@ -178,6 +181,8 @@ AS $$
 DECLARE
     this_source int := intake.require_source(name);
 BEGIN
+    DELETE FROM intake.secret_use u USING intake.source_secret x
+        WHERE u.secret_id = x.id AND x.source_id = this_source;
     DELETE FROM intake.source_secret x WHERE x.source_id = this_source;
     UPDATE intake.source s SET dropped_at = now() WHERE s.id = this_source;
 END
@@ -215,6 +220,9 @@ CREATE FUNCTION intake.drop_secret(secret_id int) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    PERFORM FROM intake.source s
+        WHERE s.id = (SELECT x.source_id FROM intake.source_secret x WHERE x.id = drop_secret.secret_id)
+        FOR NO KEY UPDATE;
     DELETE FROM intake.secret_use u WHERE u.secret_id = drop_secret.secret_id;
     DELETE FROM intake.source_secret x WHERE x.id = drop_secret.secret_id;
     IF NOT FOUND THEN
@@ -268,7 +276,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION intake.learn_secret(text, interval) IS
-    'Lets the next handshake, within a time, teach a source one secret more (Asana, Notion). A source that was created without a secret learns its first one without this';
+    'Lets the next handshake, within a time, teach a source one secret more (Asana, Notion). A source that was created without a secret is open to its first one for ten minutes';
 
 CREATE FUNCTION intake.secret_learned(source_id int, secret text) RETURNS boolean
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -277,7 +285,7 @@ DECLARE
     source_name text;
 BEGIN
     UPDATE intake.source s SET learn_until = NULL
-        WHERE s.id = secret_learned.source_id AND s.learn_until > now()
+        WHERE s.id = secret_learned.source_id AND s.dropped_at IS NULL AND s.learn_until > now()
         RETURNING s.name INTO source_name;
     IF source_name IS NULL THEN
         RETURN false;

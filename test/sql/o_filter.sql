@@ -45,7 +45,7 @@ SELECT filter_send('1', '{"type": "filter", "at": "2025-01-01", "n": 2}');
 SELECT filter_send('2', '{"type": "filter", "at": "2025-01-01T00:00:00+00", "n": 1}');
 SELECT intake.emit('filter', '{"at": "2025-01-01", "n": 3}') > 0;
 SELECT e.source, e.payload ->> 'n' AS n, e.payload IS NOT NULL AS json, j.workflow
-FROM intake.jobs j JOIN intake.events e ON e.id = j.event_id WHERE workflow ~ '^filter' ORDER BY e.id, workflow;
+FROM intake.jobs j JOIN intake.events e ON e.id = j.event_id WHERE workflow ~ '^filter ' ORDER BY e.id, workflow;
 SELECT source, reason, detail, status, requests FROM intake.rejections WHERE reason = 'filter_failed' ORDER BY detail;
 
 -- Once a minute is enough.
@@ -73,6 +73,6 @@ SELECT intake.emit('filter.slow', jsonb_build_object('a', array_agg(n))) FROM ge
 RESET statement_timeout;
 SELECT count(*) FROM intake.rejections WHERE detail ~ 'slow';
 
-SELECT intake.drop_workflow(name, force => true) FROM intake.workflows WHERE name ~ '^filter';
+SELECT intake.drop_workflow(name, force => true) FROM intake.workflows WHERE name ~ '^filter ';
 SELECT intake.drop_source('filter');
 DROP FUNCTION filter_handler, filter_fails, filter_wait, filter_send;
