@@ -51,25 +51,46 @@ CREATE TRIGGER discard_jobs AFTER UPDATE OF dropped_at ON intake.workflow
     EXECUTE FUNCTION intake.discard_jobs_of_dropped();
 COMMENT ON TRIGGER discard_jobs ON intake.workflow IS 'Discards the waiting jobs of a dropped workflow';
 
+-- A job that is looked for room by room may pass by. So what has not found it asks where it is, all
+-- rooms at once, and looks again where the job has come to.
+CREATE FUNCTION intake.state_of(job_id bigint) RETURNS text
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found_state text;
+BEGIN
+    SELECT CASE WHEN EXISTS (SELECT FROM intake.suspect r WHERE r.job_id = state_of.job_id AND r.started_at IS NOT NULL)
+                THEN 'running' ELSE j.state END
+        INTO found_state FROM intake.jobs j WHERE j.id = state_of.job_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'job % does not exist', job_id USING ERRCODE = 'undefined_object';
+    END IF;
+    RETURN found_state;
+END
+$$;
+COMMENT ON FUNCTION intake.state_of(bigint) IS
+    'Internal: the state of a job, running where it runs alone as a suspect, or an error';
+
 CREATE FUNCTION intake.replay(job_id bigint, force boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     job record;
+    state text;
     workflow intake.workflow;
 BEGIN
-    SELECT r.event_id, r.workflow_id INTO job FROM intake.dead_letter r
-        WHERE r.job_id = replay.job_id FOR UPDATE;
-    IF NOT FOUND THEN
+    LOOP
+        SELECT r.event_id, r.workflow_id INTO job FROM intake.dead_letter r
+            WHERE r.job_id = replay.job_id FOR UPDATE;
+        EXIT WHEN FOUND;
         SELECT r.event_id, r.workflow_id INTO job FROM intake.done r
             WHERE r.job_id = replay.job_id FOR UPDATE;
-        IF NOT FOUND THEN
-            IF EXISTS (SELECT FROM intake.jobs j WHERE j.id = replay.job_id) THEN
-                RAISE EXCEPTION 'job % has not ended', job_id USING ERRCODE = 'object_not_in_prerequisite_state';
-            END IF;
-            RAISE EXCEPTION 'job % does not exist', job_id USING ERRCODE = 'undefined_object';
+        EXIT WHEN FOUND;
+        state := intake.state_of(job_id);
+        IF state NOT IN ('dead', 'done', 'discarded') THEN
+            RAISE EXCEPTION 'job % has not ended', job_id USING ERRCODE = 'object_not_in_prerequisite_state';
         END IF;
-    END IF;
+    END LOOP;
     SELECT * INTO workflow FROM intake.workflow w WHERE w.id = job.workflow_id;
     IF workflow.dropped_at IS NOT NULL THEN
         RAISE EXCEPTION 'workflow "%" of job % was dropped', workflow.name, job_id
@@ -109,13 +130,16 @@ BEGIN
           AND (error_like IS NULL OR d.error LIKE error_like)
           AND (since IS NULL OR d.died_at >= since)
         ORDER BY d.job_id
-        LIMIT max_jobs
-        FOR UPDATE OF d SKIP LOCKED
     LOOP
+        EXIT WHEN replayed >= max_jobs;
+        IF NOT coalesce(dry_run, false) THEN
+            DELETE FROM intake.dead_letter d
+                WHERE d.job_id IN (SELECT x.job_id FROM intake.dead_letter x
+                                   WHERE x.job_id = job.job_id FOR UPDATE SKIP LOCKED);
+            CONTINUE WHEN NOT FOUND;
+            PERFORM intake.job_enqueue(job.job_id, job.event_id, job.workflow_id);
+        END IF;
         replayed := replayed + 1;
-        CONTINUE WHEN dry_run;
-        DELETE FROM intake.dead_letter d WHERE d.job_id = job.job_id;
-        PERFORM intake.job_enqueue(job.job_id, job.event_id, job.workflow_id);
     END LOOP;
     RETURN replayed;
 END
@@ -128,33 +152,35 @@ CREATE FUNCTION intake.discard(job_id bigint, reason text) RETURNS void
 AS $$
 DECLARE
     job record;
+    state text;
 BEGIN
     IF reason IS NULL OR reason = '' THEN
         RAISE EXCEPTION 'discarding a job needs a reason' USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    DELETE FROM intake.dead_letter r WHERE r.job_id = discard.job_id
-        RETURNING r.event_id, r.workflow_id, r.attempts INTO job;
-    IF NOT FOUND THEN
-        DELETE FROM intake.delayed r WHERE r.job_id = discard.job_id
-            RETURNING r.event_id, r.workflow_id, r.attempts INTO job;
-    END IF;
-    IF NOT FOUND THEN
-        DELETE FROM intake.suspect r WHERE r.job_id = discard.job_id AND r.started_at IS NULL
-            RETURNING r.event_id, r.workflow_id, r.attempts INTO job;
-    END IF;
-    IF NOT FOUND THEN
-        DELETE FROM intake.queue r WHERE r.job_id = discard.job_id
-            RETURNING r.event_id, r.workflow_id, r.attempts INTO job;
-    END IF;
-    IF NOT FOUND THEN
-        IF EXISTS (SELECT FROM intake.jobs j WHERE j.id = discard.job_id AND j.state = 'running') THEN
+    LOOP
+        WITH dead AS (
+            DELETE FROM intake.dead_letter r WHERE r.job_id = discard.job_id
+                RETURNING r.event_id, r.workflow_id, r.attempts
+        ), delayed AS (
+            DELETE FROM intake.delayed r WHERE r.job_id = discard.job_id
+                RETURNING r.event_id, r.workflow_id, r.attempts
+        ), suspect AS (
+            DELETE FROM intake.suspect r WHERE r.job_id = discard.job_id AND r.started_at IS NULL
+                RETURNING r.event_id, r.workflow_id, r.attempts
+        ), ready AS (
+            DELETE FROM intake.queue r WHERE r.job_id = discard.job_id
+                RETURNING r.event_id, r.workflow_id, r.attempts
+        )
+        SELECT * INTO job FROM (SELECT * FROM dead UNION ALL SELECT * FROM delayed
+                                UNION ALL SELECT * FROM suspect UNION ALL SELECT * FROM ready) gone;
+        EXIT WHEN FOUND;
+        state := intake.state_of(job_id);
+        IF state = 'running' THEN
             RAISE EXCEPTION 'job % is running', job_id USING ERRCODE = 'object_in_use';
-        END IF;
-        IF EXISTS (SELECT FROM intake.jobs j WHERE j.id = discard.job_id) THEN
+        ELSIF state IN ('done', 'discarded') THEN
             RAISE EXCEPTION 'job % is done', job_id USING ERRCODE = 'object_not_in_prerequisite_state';
         END IF;
-        RAISE EXCEPTION 'job % does not exist', job_id USING ERRCODE = 'undefined_object';
-    END IF;
+    END LOOP;
     PERFORM intake.done_partition(job_id);
     INSERT INTO intake.done (job_id, event_id, finished_at, workflow_id, attempts, discarded)
         VALUES (discard.job_id, job.event_id, now(), job.workflow_id, job.attempts, discard.reason);
