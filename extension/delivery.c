@@ -12,6 +12,8 @@
 #include "intake.h"
 #include "json.h"
 #include "payload.h"
+#include "scratch.h"
+#include "work.h"
 
 /* Refuses a request, with REASON and DETAIL for the operator. */
 void
@@ -48,7 +50,10 @@ answer_handshake(IntakeDelivery *delivery)
 		delivery->headers = psprintf("%s\r\n", slice_text(answer->headers));
 }
 
-/* The secrets of a source that are valid at the time of the request, or those that are not. */
+/*
+ * The secrets of a source that are valid at the time of the request, or those that are not: the
+ * newest, and as many as are tried.
+ */
 static int
 select_secrets(IntakeSource *source, int64 now, bool valid, IntakeSecret **secrets,
 			   IntakeKey **keys)
@@ -56,7 +61,7 @@ select_secrets(IntakeSource *source, int64 now, bool valid, IntakeSecret **secre
 	TimestampTz at = now - INTAKE_UNIX_EPOCH;
 	int count = 0;
 
-	for (int i = 0; i < source->n_secrets; i++)
+	for (int i = 0; i < source->n_secrets && count < INTAKE_SECRETS_TRIED; i++)
 	{
 		IntakeSecret *secret = &source->secrets[i];
 
@@ -72,8 +77,8 @@ select_secrets(IntakeSource *source, int64 now, bool valid, IntakeSecret **secre
 static IntakeMac *
 handshake_mac(IntakeSource *source, int64 now)
 {
-	IntakeSecret **secrets = palloc((source->n_secrets + 1) * sizeof(IntakeSecret *));
-	IntakeKey **keys = palloc((source->n_secrets + 1) * sizeof(IntakeKey *));
+	IntakeSecret *secrets[INTAKE_SECRETS_TRIED];
+	IntakeKey *keys[INTAKE_SECRETS_TRIED];
 
 	if (source->scheme == NULL || select_secrets(source, now, true, secrets, keys) == 0)
 		return NULL;
@@ -177,7 +182,8 @@ explain_mismatch(IntakeSource *source, const IntakeRequest *request, IntakeSecre
 	int count = select_secrets(source, request->now, false, secrets, keys);
 	IntakeSecret *secret;
 
-	if (count == 0)
+	/* What was expensive in vain is not done twice. */
+	if (count == 0 || intake_work.spent > intake_work.limit / 4)
 		return;
 	intake_signature_verify(source->scheme, request, source->token, keys, count, &other);
 	if (other.reason != INTAKE_OK)
@@ -199,8 +205,8 @@ void
 intake_delivery_verify(IntakeSource *source, const IntakeRequest *request, IntakeVerdict *verdict,
 					   IntakeSecret **secret)
 {
-	IntakeSecret **secrets = palloc(2 * (source->n_secrets + 1) * sizeof(void *));
-	IntakeKey **keys = (IntakeKey **) (secrets + source->n_secrets + 1);
+	IntakeSecret *secrets[INTAKE_SECRETS_TRIED];
+	IntakeKey *keys[INTAKE_SECRETS_TRIED];
 	int count;
 
 	*secret = NULL;
@@ -317,18 +323,59 @@ extract(IntakeDelivery *delivery, const IntakeVerdict *verdict)
 	delivery->accepted = true;
 }
 
+static const char *
+keep_text(const char *text)
+{
+	return text ? pstrdup(text) : NULL;
+}
+
+static IntakeSlice
+keep_slice(IntakeSlice slice)
+{
+	return slice.data ? (IntakeSlice){slice_text(slice), slice.len} : slice;
+}
+
+/* Copies what the batch needs of a judgement into the current context. */
+static void
+keep(IntakeDelivery *delivery)
+{
+	IntakeEvent *event = &delivery->event;
+
+	delivery->request.url = delivery->request.claims = INTAKE_ABSENT;
+	delivery->answer = (IntakeAnswer){.secret = keep_slice(delivery->answer.secret)};
+	delivery->headers = keep_text(delivery->headers);
+	delivery->body = keep_text(delivery->body);
+	delivery->reason = keep_text(delivery->reason);
+	delivery->detail = keep_text(delivery->detail);
+	if (!delivery->accepted)
+		return;
+	event->key = keep_slice(event->key);
+	event->guard = keep_slice(event->guard);
+	event->type = keep_slice(event->type);
+	event->headers =
+		memcpy(palloc(VARSIZE(event->headers)), event->headers, VARSIZE(event->headers));
+}
+
 /*
  * Decides about one request without writing anything: sets accepted and event, or status and
- * what else the answer is made of. The registry of sources is fresh.
+ * what else the answer is made of. The registry of sources is fresh. What judging takes of memory
+ * is given back before the next request is judged.
  */
 void
 intake_delivery_judge(IntakeDelivery *delivery)
 {
+	MemoryContext batch = CurrentMemoryContext;
 	IntakeVerdict verdict;
+	int scratch;
 
+	intake_scratch_restart();
+	scratch = intake_scratch_begin();
 	route(delivery);
 	if (delivery->status == 0)
 		authenticate(delivery, &verdict);
 	if (delivery->status == 0 && !try_handshake(delivery, true))
 		extract(delivery, &verdict);
+	MemoryContextSwitchTo(batch);
+	keep(delivery);
+	intake_scratch_end(scratch);
 }

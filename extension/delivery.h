@@ -13,6 +13,8 @@
 #include "request.h"
 #include "signature.h"
 
+#define INTAKE_SECRETS_TRIED 10 /* the newest of those that are valid */
+
 /* One request of a batch, and its answer. Filled in from top to bottom. */
 typedef struct IntakeDelivery
 {

@@ -207,5 +207,6 @@ intake_handshake_answer(const IntakeHandshake *rules, int count, const IntakeReq
 			make_answer(rule, &values, answer))
 			return true;
 	}
+	*answer = (IntakeAnswer){0}; /* what a rule that did not apply would teach is not learned */
 	return false;
 }

@@ -6,11 +6,15 @@
  * Finding reads any bytes without harm, valid JSON or not; json_valid.c says which it is. Of
  * members of the same name the last one counts, as in jsonb.
  */
+#include <limits.h>
 #include <stdlib.h>
 
 #include "memory.h"
 
 #include "json.h"
+#include "work.h"
+
+#define CHARGE_EVERY 65536 /* bytes */
 
 /* ---- paths ---- */
 
@@ -109,7 +113,8 @@ intake_json_path(const char *text, IntakePath *path)
 static void
 skip_space(IntakeSlice *text)
 {
-	while (text->len > 0 && strchr(" \t\r\n", text->data[0]) != NULL && text->data[0] != '\0')
+	while (text->len > 0 && (text->data[0] == ' ' || text->data[0] == '\t' ||
+							 text->data[0] == '\r' || text->data[0] == '\n'))
 		*text = intake_slice_after(*text, 1);
 }
 
@@ -124,26 +129,88 @@ is_escaped(const char *start, const char *place)
 	return (place - slash) % 2 != 0;
 }
 
+/*
+ * The end of a string, of which PLACE is behind the first quote. Most strings are shorter than
+ * a call of memchr is worth, and some are long.
+ */
+static const char *
+end_of_string(const char *place, const char *end)
+{
+	while (place < end)
+	{
+		const char *near = end - place > 16 ? place + 16 : end;
+		const char *quote;
+
+		while (place < near)
+		{
+			if (*place == '"')
+				return place + 1;
+			place += *place == '\\' && end - place > 1 ? 2 : 1;
+		}
+		quote = place < end ? (const char *) memchr(place, '"', end - place) : NULL;
+		if (quote == NULL)
+			return end;
+		if (!is_escaped(place, quote))
+			return quote + 1;
+		place = quote + 1;
+	}
+	return end;
+}
+
 /* Takes a string off the text, quotes and all. */
 static IntakeSlice
 take_string(IntakeSlice *text)
 {
 	const char *start = text->data;
 	const char *end = start + text->len;
-	const char *place = start + 1;
+	const char *place = end_of_string(start + 1, end);
 
-	while ((place = (const char *) memchr(place, '"', end - place)) != NULL &&
-		   is_escaped(start + 1, place))
-		place++;
-	place = place != NULL ? place + 1 : end;
+	intake_work_charge(place - start);
 	*text = (IntakeSlice){place, end - place};
 	return (IntakeSlice){start, place - start};
 }
 
-static bool
-is_container_mark(char c)
+/* The end of an object or array, of which PLACE is the first byte. */
+static const char *
+end_of_container(const char *place, const char *end)
 {
-	return c == '{' || c == '}' || c == '[' || c == ']';
+	static const bool marks[256] = {
+		['"'] = true, ['{'] = true, ['}'] = true, ['['] = true, [']'] = true};
+	const char *charged = place;
+	size_t depth = 0;
+
+	do
+	{
+		char c = *place;
+
+		place = c == '"' ? end_of_string(place + 1, end) : place + 1;
+		if (c == '{' || c == '[')
+			depth++;
+		else if (c != '"' && --depth == 0)
+			break;
+		while (place < end && !marks[(unsigned char) *place])
+			place++;
+		if (place - charged >= CHARGE_EVERY)
+		{
+			intake_work_charge(place - charged);
+			charged = place;
+		}
+	} while (place < end);
+	intake_work_charge(place - charged);
+	return place;
+}
+
+/* The end of a number or a word; also of what is neither. */
+static const char *
+end_of_word(const char *place, const char *end)
+{
+	static const bool ends[256] = {
+		[','] = true, [':'] = true, [' '] = true, ['\t'] = true, ['\r'] = true, ['\n'] = true,
+		['"'] = true, ['{'] = true, ['}'] = true, ['['] = true,  [']'] = true};
+
+	while (place < end && !ends[(unsigned char) *place])
+		place++;
+	return place;
 }
 
 /* Takes one value, whatever it is, off the text. Absent at the end. */
@@ -151,34 +218,25 @@ static IntakeSlice
 take_value(IntakeSlice *text)
 {
 	const char *start;
-	size_t depth = 0;
+	const char *end;
+	const char *place;
 
 	skip_space(text);
-	start = text->data;
 	if (text->len == 0)
 		return INTAKE_ABSENT;
-	do
+	if (text->data[0] == '"')
+		return take_string(text);
+	start = text->data;
+	end = start + text->len;
+	if (*start == '{' || *start == '[')
+		place = end_of_container(start, end);
+	else
 	{
-		char c = text->data[0];
-
-		if (c == '"')
-			(void) take_string(text);
-		else if (is_container_mark(c))
-		{
-			if (c == '{' || c == '[')
-				depth++;
-			else if (depth == 0)
-				break;
-			else
-				depth--;
-			*text = intake_slice_after(*text, 1);
-		}
-		else if (depth == 0 && (c == ',' || c == ':' || strchr(" \t\r\n", c) != NULL))
-			break;
-		else
-			*text = intake_slice_after(*text, 1);
-	} while (text->len > 0 && (depth > 0 || !(*start == '"' || *start == '{' || *start == '[')));
-	return (IntakeSlice){start, text->data - start};
+		place = end_of_word(start, end);
+		intake_work_charge(place - start + 1);
+	}
+	*text = (IntakeSlice){place, end - place};
+	return (IntakeSlice){start, place - start};
 }
 
 /* Steps over a comma; false where the container ends. */
@@ -192,7 +250,7 @@ take_comma(IntakeSlice *text)
 	return true;
 }
 
-static IntakeSlice unescape(IntakeSlice string);
+static bool says(IntakeSlice string, IntakeSlice name);
 
 /* The value of the last member of that name. */
 static IntakeSlice
@@ -215,7 +273,7 @@ find_member(IntakeSlice object, IntakeSlice name)
 			break;
 		rest = intake_slice_after(rest, 1);
 		value = take_value(&rest);
-		if (intake_slice_equal(unescape(key), name))
+		if (says(key, name))
 			found = value;
 	} while (take_comma(&rest));
 	return found;
@@ -252,6 +310,7 @@ search(Search *state, IntakeSlice value, int step)
 	const IntakeStep *wanted = &state->path->steps[step];
 	IntakeSlice rest;
 	long place = 0;
+	long last;
 
 	skip_space(&value);
 	if (value.data == NULL || value.len == 0 || state->found >= state->most)
@@ -265,17 +324,18 @@ search(Search *state, IntakeSlice value, int step)
 		search(state, find_member(value, wanted->name), step + 1);
 	if (value.data[0] != '[')
 		return;
+	last = wanted->any ? LONG_MAX : place_of(wanted->name);
 	rest = intake_slice_after(value, 1);
 	do
 	{
-		IntakeSlice element = take_value(&rest);
+		IntakeSlice element = place <= last ? take_value(&rest) : INTAKE_ABSENT;
 
 		if (element.data == NULL || element.len == 0)
 			break;
-		if (wanted->any || place == place_of(wanted->name))
+		if (wanted->any || place == last)
 			search(state, element, step + 1);
 		place++;
-	} while (take_comma(&rest));
+	} while (state->found < state->most && take_comma(&rest));
 }
 
 /*
@@ -383,6 +443,7 @@ unescape(IntakeSlice string)
 	string = (IntakeSlice){string.data + 1, string.len - 2};
 	if (memchr(string.data, '\\', string.len) == NULL)
 		return string;
+	intake_work_charge(string.len);
 	out = palloc(string.len + 1);
 	while (string.len > 0)
 	{
@@ -397,6 +458,30 @@ unescape(IntakeSlice string)
 		string = intake_slice_after(string, length);
 	}
 	return (IntakeSlice){out, n};
+}
+
+/* Whether a string, given with its quotes, says NAME. */
+static bool
+says(IntakeSlice string, IntakeSlice name)
+{
+	if (string.len < 2 || string.data[string.len - 1] != '"' || string.len - 2 < name.len)
+		return false;
+	string = (IntakeSlice){string.data + 1, string.len - 2};
+	while (string.len > 0)
+	{
+		char bytes[4];
+		size_t length = 1;
+		size_t written = 1;
+
+		bytes[0] = string.data[0];
+		if (bytes[0] == '\\' && (length = unescape_one(string, bytes, &written)) == 0)
+			return false;
+		if (written > name.len || memcmp(bytes, name.data, written) != 0)
+			return false;
+		name = intake_slice_after(name, written);
+		string = intake_slice_after(string, length);
+	}
+	return name.len == 0;
 }
 
 /*

@@ -8,6 +8,9 @@
  * most INTAKE_JSON_DEPTH levels.
  */
 #include "json.h"
+#include "work.h"
+
+#define CHARGE_EVERY 65536 /* bytes */
 
 /* Bounds of numeric: digits before and behind the decimal point. */
 #define MOST_INTEGER_DIGITS 131072
@@ -17,7 +20,17 @@ typedef struct Reader
 {
 	const unsigned char *at;
 	const unsigned char *end;
+	const unsigned char *charged; /* up to here */
 } Reader;
+
+static inline void
+charge(Reader *r)
+{
+	if (r->at - r->charged < CHARGE_EVERY)
+		return;
+	intake_work_charge(r->at - r->charged);
+	r->charged = r->at;
+}
 
 static void
 skip_space(Reader *r)
@@ -243,7 +256,8 @@ read_name(Reader *r)
 bool
 intake_json_valid(IntakeSlice text)
 {
-	Reader r = {(const unsigned char *) text.data, (const unsigned char *) text.data + text.len};
+	const unsigned char *start = (const unsigned char *) text.data;
+	Reader r = {start, start + text.len, start};
 	bool object[INTAKE_JSON_DEPTH];
 	int depth = 0;
 
@@ -252,6 +266,7 @@ intake_json_valid(IntakeSlice text)
 	for (;;)
 	{
 		/* A value is due. */
+		charge(&r);
 		skip_space(&r);
 		if (r.at == r.end)
 			return false;

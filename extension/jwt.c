@@ -82,7 +82,11 @@ static bool
 verify_public(const IntakeJwt *token, const IntakeScheme *scheme, const IntakeKey *key)
 {
 	IntakeSlice signature = token->signature;
+	IntakeSigned content;
 
+	if (!intake_publickey_prepare(scheme->key_type, scheme->algorithm, &token->content, 1,
+								  &content))
+		return false;
 	if (scheme->key_type == INTAKE_KEY_ECDSA)
 		signature = intake_publickey_ecdsa_der(signature);
 	for (int i = 0; signature.data != NULL && i < key->n_public_keys; i++)
@@ -92,7 +96,7 @@ verify_public(const IntakeJwt *token, const IntakeScheme *scheme, const IntakeKe
 		if (candidate->id.data != NULL && token->key_id.data != NULL &&
 			!intake_slice_equal(candidate->id, token->key_id))
 			continue;
-		if (intake_publickey_verify(candidate, scheme->algorithm, &token->content, 1, signature))
+		if (intake_publickey_verify(candidate, scheme->algorithm, &content, signature))
 			return true;
 	}
 	return false;

@@ -7,6 +7,7 @@
 #include "form.h"
 #include "headers.h"
 #include "location.h"
+#include "work.h"
 
 static char *
 copy(IntakeSlice text)
@@ -114,6 +115,7 @@ find_headers(const IntakePlace *place, IntakeSlice block, IntakeSlice *values, i
 	IntakeSlice value;
 	int found = 0;
 
+	intake_work_charge(block.len);
 	while (found < most && intake_headers_next(&iterator, &name, &value))
 	{
 		if (place->kind == INTAKE_HEADERS && name.len > place->name.len)
@@ -142,8 +144,6 @@ int
 intake_location_all(const IntakePlace *place, const IntakeRequest *request, IntakeSlice item,
 					IntakeSlice *values, int most)
 {
-	int found = 0;
-
 	switch (place->kind)
 	{
 		case INTAKE_HEADER:
@@ -151,16 +151,8 @@ intake_location_all(const IntakePlace *place, const IntakeRequest *request, Inta
 			return find_headers(place, request->headers, values, most);
 		case INTAKE_QUERY:
 		case INTAKE_FORM:
-			while (found < most)
-			{
-				values[found] =
-					intake_form_find(place->kind == INTAKE_QUERY ? request->query : request->body,
-									 place->name, found);
-				if (values[found].data == NULL)
-					break;
-				found++;
-			}
-			return found;
+			return intake_form_all(place->kind == INTAKE_QUERY ? request->query : request->body,
+								   place->name, values, most);
 		case INTAKE_JSON:
 			return find_json(place, place->relative && item.data ? item : request->body, values,
 							 most);

@@ -15,6 +15,7 @@
 
 extern void *intake_memory_alloc(size_t size);
 extern void *intake_memory_realloc(void *memory, size_t size);
+extern void intake_memory_free(void *memory);
 extern char *intake_memory_strdup(const char *text);
 extern void intake_memory_reset(void);
 
@@ -22,7 +23,7 @@ extern void intake_memory_reset(void);
 #define palloc0(size) intake_memory_alloc(size) /* all of it is zeroed */
 #define repalloc(memory, size) intake_memory_realloc(memory, size)
 #define pstrdup(text) intake_memory_strdup(text)
-#define pfree(memory) ((void) (memory))
+#define pfree(memory) intake_memory_free(memory)
 #endif
 
 #endif

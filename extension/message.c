@@ -10,6 +10,7 @@
 #include "encoding.h"
 #include "form.h"
 #include "message.h"
+#include "work.h"
 
 #define MOST_PARTS 40
 #define MOST_LISTED 64        /* headers that a list may name */
@@ -327,6 +328,7 @@ to_lower(IntakeSlice text)
 {
 	char *out = palloc(text.len + 1);
 
+	intake_work_charge(text.len);
 	for (size_t i = 0; i < text.len; i++)
 		out[i] = text.data[i] >= 'A' && text.data[i] <= 'Z' ? text.data[i] + 32 : text.data[i];
 	return (IntakeSlice){out, text.len};
@@ -356,34 +358,56 @@ path_of(IntakeSlice url)
 	return intake_slice_after(rest, slash - rest.data);
 }
 
+/* Finds the headers that a list names with commas; returns how many, or -1 where one is not there. */
+static int
+find_listed(IntakeSlice list, const IntakeRequest *request, IntakeSlice *names, IntakeSlice *values)
+{
+	IntakePlace place = {.kind = INTAKE_HEADER};
+	int count = 0;
+
+	for (; list.data != NULL; count++)
+	{
+		if (count == MOST_LISTED)
+			return -1;
+		place.name = names[count] = intake_slice_trim(intake_slice_cut(list, ",", &list));
+		if (intake_location_all(&place, request, INTAKE_ABSENT, &values[count], 1) == 0)
+			return -1;
+	}
+	return count;
+}
+
 /* The headers that another header lists with commas, as name:value;name:value. */
 static IntakeSlice
 listed_headers(IntakeSlice name, const IntakeRequest *request)
 {
 	IntakePlace place = {.kind = INTAKE_HEADER, .name = name};
+	IntakeSlice names[MOST_LISTED];
+	IntakeSlice values[MOST_LISTED];
 	IntakeSlice list;
-	char *out;
+	int count;
 	size_t n = 0;
+	char *out;
 
 	if (request->headers.len > MOST_LISTED_OF ||
-		intake_location_all(&place, request, INTAKE_ABSENT, &list, 1) == 0)
+		intake_location_all(&place, request, INTAKE_ABSENT, &list, 1) == 0 ||
+		(count = find_listed(list, request, names, values)) < 0)
 		return INTAKE_ABSENT;
-	/* Names that are listed more than once could make more text than the block has. */
-	out = palloc(MOST_LISTED * (request->headers.len + 2) + 1);
-	for (int i = 0; list.data != NULL; i++)
+	for (int i = 0; i < count; i++)
+		n += names[i].len + values[i].len + 2;
+	/* A name that is listed more than once could make more text than the block has. */
+	if (n > MOST_LISTED_OF)
+		return INTAKE_ABSENT;
+	out = palloc(n + 1);
+	n = 0;
+	for (int i = 0; i < count; i++)
 	{
-		IntakeSlice value;
-
-		place.name = intake_slice_trim(intake_slice_cut(list, ",", &list));
-		if (i == MOST_LISTED || intake_location_all(&place, request, INTAKE_ABSENT, &value, 1) == 0)
-			return INTAKE_ABSENT;
 		if (i > 0)
 			out[n++] = ';';
-		memcpy(out + n, place.name.data, place.name.len);
-		n += place.name.len;
+		memcpy(out + n, names[i].data, names[i].len);
+		n += names[i].len;
 		out[n++] = ':';
-		memcpy(out + n, value.data, value.len);
-		n += value.len;
+		memcpy(out + n, values[i].data, values[i].len);
+		n += values[i].len;
 	}
 	return (IntakeSlice){out, n};
 }
@@ -396,20 +420,37 @@ encode(IntakeEncoding encoding, const IntakeDigest *digest)
 	return (IntakeSlice){out, intake_encoding_encode(encoding, intake_digest_slice(digest), out)};
 }
 
+/* What each byte does to a CRC-32; made once. */
+static const uint32_t *
+crc32_table(void)
+{
+	static uint32_t table[256];
+
+	for (uint32_t byte = 1; table[255] == 0 && byte < 256; byte++)
+	{
+		uint32_t remainder = byte;
+
+		for (int bit = 0; bit < 8; bit++)
+			remainder = remainder >> 1 ^ (remainder & 1 ? 0xEDB88320u : 0);
+		table[byte] = remainder;
+	}
+	return table;
+}
+
 /* CRC-32 as in ISO 3309 and ZIP. */
 static IntakeSlice
 crc32_decimal(const IntakeSlice *parts, int count)
 {
+	const uint32_t *table = crc32_table();
 	uint32_t crc = 0xFFFFFFFFu;
 	char *out = palloc(16);
 
 	for (int i = 0; i < count; i++)
+	{
 		for (size_t j = 0; j < parts[i].len; j++)
-		{
-			crc ^= (unsigned char) parts[i].data[j];
-			for (int bit = 0; bit < 8; bit++)
-				crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320u : 0);
-		}
+			crc = crc >> 8 ^ table[(crc ^ (unsigned char) parts[i].data[j]) & 255];
+		intake_work_charge(2 * parts[i].len);
+	}
 	snprintf(out, 16, "%u", (unsigned) (crc ^ 0xFFFFFFFFu));
 	return intake_slice_cstr(out);
 }
@@ -468,7 +509,8 @@ part_value(const Part *part, const IntakeValues *values)
 		case PART_TOKEN:
 			return values->token;
 		case PART_FORM_SORTED:
-			return intake_form_sorted(values->request->body);
+			return values->form_sorted.data ? values->form_sorted
+											: intake_form_sorted(values->request->body);
 		case PART_LOCATION:
 			return read_place(part->place, values);
 		case PART_HEADER_LIST:

@@ -29,8 +29,9 @@ typedef struct IntakeValues
 	IntakeSlice timestamp; /* as it was written */
 	IntakeSlice secret;
 	IntakeSlice token;
-	IntakeMac *mac;   /* for hmac...(), or NULL */
-	IntakeSlice item; /* where relative pointers begin */
+	IntakeMac *mac;          /* for hmac...(), or NULL */
+	IntakeSlice item;        /* where relative pointers begin */
+	IntakeSlice form_sorted; /* of the body, where it is made already */
 } IntakeValues;
 
 typedef struct IntakeMessage IntakeMessage;

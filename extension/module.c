@@ -17,6 +17,7 @@
 #include "ddl.h"
 #include "lane.h"
 #include "shmem.h"
+#include "work.h"
 #include "worker.h"
 
 PG_MODULE_MAGIC;
@@ -46,9 +47,16 @@ startup_shmem(void)
 	LWLockRelease(AddinShmemInitLock);
 }
 
+static void
+breathe(void)
+{
+	CHECK_FOR_INTERRUPTS();
+}
+
 void
 _PG_init(void)
 {
+	intake_work.breathe = breathe;
 	if (IsBinaryUpgrade)
 		return;
 	if (!process_shared_preload_libraries_in_progress)

@@ -14,6 +14,7 @@
 #include "encoding.h"
 #include "json.h"
 #include "publickey.h"
+#include "work.h"
 
 #define MOST_BYTES 8192 /* of a key or certificate */
 
@@ -333,29 +334,52 @@ intake_publickey_read(IntakeKeyType type, IntakeSlice text, IntakePublicKey *key
 
 /* ---- verifying ---- */
 
-/* Ed25519 takes its message in one piece, and has its digest inside. */
-static bool
-verify_message(EVP_PKEY *key, const IntakeSlice *parts, int count, IntakeSlice signature)
+/* The parts one behind the other; a single one as it is. */
+static IntakeSlice
+in_one_piece(const IntakeSlice *parts, int count)
 {
-	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	size_t length = 0;
-	unsigned char *message;
-	bool ok;
+	char *out;
 
+	if (count == 1)
+		return parts[0];
 	for (int i = 0; i < count; i++)
 		length += parts[i].len;
-	message = palloc(length + 1);
+	out = palloc(length + 1);
 	length = 0;
 	for (int i = 0; i < count; i++)
 	{
-		memcpy(message + length, parts[i].data, parts[i].len);
+		memcpy(out + length, parts[i].data, parts[i].len);
 		length += parts[i].len;
 	}
-	ok = context != NULL && EVP_DigestVerifyInit(context, NULL, NULL, NULL, key) == 1 &&
-		 EVP_DigestVerify(context, (const unsigned char *) signature.data, signature.len, message,
-						  length) == 1;
+	intake_work_charge(length / 8);
+	return (IntakeSlice){out, length};
+}
+
+/*
+ * Prepares the message that the parts are, one behind the other, for keys of a type. ALGORITHM is
+ * the digest for ECDSA and RSA; Ed25519 takes its message in one piece and has its digest inside.
+ */
+bool
+intake_publickey_prepare(IntakeKeyType type, IntakeAlgorithm algorithm, const IntakeSlice *parts,
+						 int count, IntakeSigned *content)
+{
+	if (type != INTAKE_KEY_ED25519)
+		return intake_digest_plain(algorithm, parts, count, &content->digest);
+	content->message = in_one_piece(parts, count);
+	return true;
+}
+
+static bool
+verify_message(EVP_PKEY *key, IntakeSlice message, IntakeSlice signature)
+{
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	bool ok = context != NULL && EVP_DigestVerifyInit(context, NULL, NULL, NULL, key) == 1 &&
+			  EVP_DigestVerify(context, (const unsigned char *) signature.data, signature.len,
+							   (const unsigned char *) message.data, message.len) == 1;
+
 	EVP_MD_CTX_free(context);
-	pfree(message);
+	intake_work_charge(2 * message.len);
 	return ok;
 }
 
@@ -379,30 +403,26 @@ digest_context(IntakePublicKey *key, IntakeAlgorithm algorithm)
 }
 
 static bool
-verify_digest(IntakePublicKey *key, IntakeAlgorithm algorithm, const IntakeSlice *parts, int count,
+verify_digest(IntakePublicKey *key, IntakeAlgorithm algorithm, const IntakeDigest *digest,
 			  IntakeSlice signature)
 {
 	EVP_PKEY_CTX *context = digest_context(key, algorithm);
-	IntakeDigest digest;
 
-	return context != NULL && intake_digest_plain(algorithm, parts, count, &digest) &&
-		   EVP_PKEY_verify(context, (const unsigned char *) signature.data, signature.len,
-						   digest.bytes, digest.len) == 1;
+	return context != NULL && EVP_PKEY_verify(context, (const unsigned char *) signature.data,
+											  signature.len, digest->bytes, digest->len) == 1;
 }
 
-/*
- * Whether SIGNATURE (of ECDSA: in DER) is that of the parts, one behind the other. ALGORITHM
- * is the digest for ECDSA and RSA.
- */
+/* Whether SIGNATURE (of ECDSA: in DER) is that of a message prepared for keys of that type. */
 bool
-intake_publickey_verify(IntakePublicKey *key, IntakeAlgorithm algorithm, const IntakeSlice *parts,
-						int count, IntakeSlice signature)
+intake_publickey_verify(IntakePublicKey *key, IntakeAlgorithm algorithm,
+						const IntakeSigned *content, IntakeSlice signature)
 {
 	bool ok = EVP_PKEY_get_base_id(key->key) == EVP_PKEY_ED25519
-				  ? verify_message(key->key, parts, count, signature)
-				  : verify_digest(key, algorithm, parts, count, signature);
+				  ? verify_message(key->key, content->message, signature)
+				  : verify_digest(key, algorithm, &content->digest, signature);
 
 	ERR_clear_error();
+	intake_work_charge(INTAKE_WORK_PUBLIC_KEY);
 	return ok;
 }
 

@@ -25,14 +25,23 @@ typedef struct IntakePublicKey
 	IntakeSlice id;            /* kid of a JSON Web Key, or absent */
 } IntakePublicKey;
 
+/* A message, as far as it can be prepared for every key and signature that is tried. */
+typedef struct IntakeSigned
+{
+	IntakeSlice message; /* for Ed25519: in one piece */
+	IntakeDigest digest; /* for the others */
+} IntakeSigned;
+
 #define INTAKE_KEYS_MAX 16 /* in one set */
 
 extern int intake_publickey_read(IntakeKeyType type, IntakeSlice text, IntakePublicKey *keys,
 								 const char **why);
 extern bool intake_publickey_read_bytes(IntakeKeyType type, IntakeSlice bytes, IntakePublicKey *key,
 										const char **why);
+extern bool intake_publickey_prepare(IntakeKeyType type, IntakeAlgorithm algorithm,
+									 const IntakeSlice *parts, int count, IntakeSigned *content);
 extern bool intake_publickey_verify(IntakePublicKey *key, IntakeAlgorithm algorithm,
-									const IntakeSlice *parts, int count, IntakeSlice signature);
+									const IntakeSigned *content, IntakeSlice signature);
 extern void intake_publickey_free(IntakePublicKey *key);
 extern IntakeSlice intake_publickey_ecdsa_der(IntakeSlice signature);
 

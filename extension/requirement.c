@@ -3,12 +3,16 @@
  *		What a request must have for a scheme, a variant of it or a handshake to apply. Pure;
  *		what is compiled is palloc'ed, but for expressions, which must be released.
  */
+#include <stdlib.h>
+
 #include "memory.h"
 
 #include "digest.h"
 #include "requirement.h"
 
-#define MOST_MATCHED 4096 /* bytes that an expression looks at */
+#define MOST_MATCHED 4096    /* bytes that an expression looks at */
+#define MOST_PATTERN 500     /* bytes of an expression */
+#define MOST_REPEATED 100000 /* the upper bounds in it, multiplied */
 
 static bool
 fail(char **error, const char *what)
@@ -38,6 +42,43 @@ compile_templates(const char *text, IntakeRequirement *requirement, char **error
 	return true;
 }
 
+/* The larger bound of a repetition such as {2,30} whose brace TEXT begins with; 1: it is none. */
+static long
+repetition(const char *text)
+{
+	char *end;
+	long least;
+	long most;
+
+	if (text[0] != '{')
+		return 1;
+	least = most = strtol(text + 1, &end, 10);
+	if (*end == ',')
+		most = strtol(end + 1, &end, 10);
+	most = most > least ? most : least;
+	return most < 1 ? 1 : most;
+}
+
+/*
+ * Whether an expression takes time and memory in proportion to what it looks at: one that refers
+ * back to what it has found may take for ever, and repetitions of repetitions all of the memory.
+ */
+static bool
+is_tame(const char *pattern)
+{
+	long repeated = 1;
+
+	for (const char *c = pattern; *c != '\0' && repeated <= MOST_REPEATED; c++)
+	{
+		long times = repetition(c);
+
+		if (c[0] == '\\' && c[1] >= '0' && c[1] <= '9')
+			return false;
+		repeated = times > MOST_REPEATED ? times : repeated * times;
+	}
+	return repeated <= MOST_REPEATED && strlen(pattern) <= MOST_PATTERN;
+}
+
 /* Compiles a requirement. Returns false, with what is wrong in *ERROR, where it is not one. */
 bool
 intake_requirement_compile(const IntakePair *pair, IntakeRequirement *requirement, char **error)
@@ -56,6 +97,9 @@ intake_requirement_compile(const IntakePair *pair, IntakeRequirement *requiremen
 		requirement->test = INTAKE_EQUAL;
 		return compile_templates(pair->value, requirement, error);
 	}
+	else if (!is_tame(pair->value + 1))
+		return fail(error, "a requirement has an expression that is too long, refers back, or"
+						   " repeats too much");
 	else if (regcomp(&requirement->pattern, pair->value + 1, REG_EXTENDED | REG_NOSUB) != 0)
 		return fail(error, "a requirement has something that is not a regular expression");
 	else

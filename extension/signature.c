@@ -3,17 +3,21 @@
  *		Verification of a request. Pure: time and keys are arguments.
  *
  * Every signature that a request presents is tried with every key; one pair that matches is
- * enough. The digest of a message depends on the timestamp and the key only, and candidates
- * that share their timestamp share it. All comparisons are in constant time, and anything
- * that cannot be read is a refusal.
+ * enough. A message depends on the timestamp, its digest on the key too: each is made once and
+ * compared with all candidates that share the timestamp. All comparisons are in constant time,
+ * anything that cannot be read is a refusal, and so is what costs more than a request may
+ * (work.h). Memory of what did not match is given back before the next is tried (scratch.h).
  */
 #include <stdio.h>
 
 #include "memory.h"
 
 #include "candidate.h"
+#include "form.h"
 #include "jwt.h"
+#include "scratch.h"
 #include "signature.h"
+#include "work.h"
 
 #define MOST_SIGNATURE 2048          /* bytes, decoded */
 #define CLOCK_SKEW INT64_C(10000000) /* microseconds that clocks of tokens may differ */
@@ -49,6 +53,8 @@ intake_reason_name(IntakeReason reason)
 		"no_public_url",
 		"no_verify_token",
 		"mismatch",
+		"too_many_fields",
+		"too_costly",
 	};
 
 	return names[reason];
@@ -79,6 +85,14 @@ refuse_missing(Verification *v)
 	return refuse(v, INTAKE_NO_SIGNATURE, detail);
 }
 
+/* Whether signatures are verified by public keys, which takes long. */
+static bool
+is_public(const IntakeScheme *scheme)
+{
+	return scheme->kind == INTAKE_PUBLIC_KEY ||
+		   (scheme->kind == INTAKE_JWT && !scheme->key_is_shared);
+}
+
 static bool
 collect(Verification *v)
 {
@@ -87,6 +101,8 @@ collect(Verification *v)
 	intake_candidates_collect(v->scheme, &v->request, v->values.item, candidates);
 	if (candidates->overflow)
 		return refuse(v, INTAKE_MALFORMED_SIGNATURE, "more than 100 signatures");
+	if (is_public(v->scheme) && candidates->count > INTAKE_PUBLIC_CANDIDATES_MAX)
+		return refuse(v, INTAKE_MALFORMED_SIGNATURE, "more than 8 signatures by a private key");
 	if (candidates->count == 0 && candidates->other_tags)
 		return refuse(v, INTAKE_UNKNOWN_TAG,
 					  "no signature has the tag, version or prefix that the scheme names");
@@ -136,8 +152,11 @@ in_window(Verification *v, IntakeSlice timestamp)
 	if (timestamp.data == NULL || timestamp.len == 0)
 		return refuse(v, INTAKE_NO_TIMESTAMP,
 					  "the request has no timestamp where the scheme looks");
-	if (!intake_timestamp_read(v->scheme->unit, timestamp, &time))
+	if (timestamp.len > INTAKE_TIMESTAMP_MAX ||
+		!intake_timestamp_read(v->scheme->unit, timestamp, &time))
 		return refuse(v, INTAKE_BAD_TIMESTAMP, "the timestamp cannot be read");
+	memcpy(v->verdict->timestamp_text, timestamp.data, timestamp.len);
+	v->verdict->timestamp = (IntakeSlice){v->verdict->timestamp_text, timestamp.len};
 	return tolerance < 0 || check_age(v, time, tolerance, tolerance);
 }
 
@@ -155,9 +174,9 @@ render(Verification *v, IntakeSlice **parts)
 	return count;
 }
 
-/* Whether a candidate, decoded, is one of the message by a public key. */
+/* Whether a candidate, decoded, is a signature of the message by one of the public keys. */
 static bool
-matches_public(Verification *v, const IntakeKey *key, const IntakeSlice *parts, int count,
+matches_public(Verification *v, const IntakeKey *key, const IntakeSigned *content,
 			   IntakeSlice value)
 {
 	unsigned char bytes[MOST_SIGNATURE];
@@ -165,9 +184,8 @@ matches_public(Verification *v, const IntakeKey *key, const IntakeSlice *parts, 
 
 	if (!intake_encoding_decode(v->scheme->encoding, value, bytes, sizeof(bytes), &signature.len))
 		return false;
-	for (int i = 0; i < key->n_public_keys; i++)
-		if (intake_publickey_verify(&key->public_keys[i], v->scheme->algorithm, parts, count,
-									signature))
+	for (int i = 0; i < key->n_public_keys && !intake_work_over(); i++)
+		if (intake_publickey_verify(&key->public_keys[i], v->scheme->algorithm, content, signature))
 			return true;
 	return false;
 }
@@ -183,47 +201,64 @@ matches_digest(const IntakeScheme *scheme, IntakeSlice value, const IntakeDigest
 		   intake_digest_equal((IntakeSlice){(char *) bytes, length}, intake_digest_slice(digest));
 }
 
+/* What candidates are compared with: of public keys the same for all keys. */
 static bool
-make_digest(Verification *v, IntakeKey *key, const IntakeSlice *parts, int count,
-			IntakeDigest *digest)
+prepare(Verification *v, IntakeKey *key, const IntakeSlice *parts, int count, IntakeSigned *content)
 {
-	if (v->scheme->kind == INTAKE_HASH)
-		return intake_digest_plain(v->scheme->algorithm, parts, count, digest);
-	return intake_digest_mac(intake_key_mac(key, v->scheme->algorithm), parts, count, digest);
+	const IntakeScheme *scheme = v->scheme;
+
+	if (scheme->kind == INTAKE_PUBLIC_KEY)
+		return intake_publickey_prepare(scheme->key_type, scheme->algorithm, parts, count, content);
+	if (scheme->kind == INTAKE_HASH)
+		return intake_digest_plain(scheme->algorithm, parts, count, &content->digest);
+	return intake_digest_mac(intake_key_mac(key, scheme->algorithm), parts, count,
+							 &content->digest);
 }
 
 /* Tries the candidates that share TIMESTAMP with one key. */
 static bool
-try_key(Verification *v, IntakeSlice timestamp, int index)
+try_key(Verification *v, IntakeSlice timestamp, int index, const IntakeSigned *content)
 {
-	IntakeKey *key = v->keys[index];
-	bool is_public = v->scheme->kind == INTAKE_PUBLIC_KEY;
-	IntakeDigest digest;
-	IntakeSlice *parts;
-	int count;
-
-	v->values.timestamp = v->verdict->timestamp = timestamp;
-	v->values.secret = key->secret;
-	count = render(v, &parts);
-	if (count < 0)
-		return false;
-	if (!is_public && !make_digest(v, key, parts, count, &digest))
-		return refuse(v, INTAKE_BAD_SECRET, "the secret cannot be used");
-	for (int i = 0; i < v->candidates.count; i++)
+	for (int i = 0; i < v->candidates.count && !intake_work_over(); i++)
 	{
 		IntakeCandidate *candidate = &v->candidates.list[i];
 
 		if (candidate->timestamp.data != NULL &&
 			!intake_slice_equal(candidate->timestamp, timestamp))
 			continue;
-		if (is_public ? matches_public(v, key, parts, count, candidate->value)
-					  : matches_digest(v->scheme, candidate->value, &digest))
+		if (v->scheme->kind == INTAKE_PUBLIC_KEY
+				? matches_public(v, v->keys[index], content, candidate->value)
+				: matches_digest(v->scheme, candidate->value, &content->digest))
 		{
 			v->verdict->key = index;
 			return true;
 		}
 	}
 	return refuse(v, INTAKE_MISMATCH, "no signature matches with any secret");
+}
+
+/* Tries the candidates that share TIMESTAMP with all keys. */
+static bool
+try_keys(Verification *v, IntakeSlice timestamp)
+{
+	bool is_hash = v->scheme->kind == INTAKE_HASH; /* of the secret, too */
+	bool is_mac = v->scheme->kind == INTAKE_HMAC;
+	IntakeSigned content;
+	IntakeSlice *parts = NULL;
+	int count = 0;
+
+	v->values.timestamp = timestamp;
+	for (int key = 0; key < v->n_keys && !intake_work_over(); key++)
+	{
+		v->values.secret = v->keys[key]->secret;
+		if ((key == 0 || is_hash) && (count = render(v, &parts)) < 0)
+			return false;
+		if ((key == 0 || is_hash || is_mac) && !prepare(v, v->keys[key], parts, count, &content))
+			return refuse(v, INTAKE_BAD_SECRET, "the secret cannot be used");
+		if (try_key(v, timestamp, key, &content))
+			return true;
+	}
+	return false;
 }
 
 static bool
@@ -238,35 +273,24 @@ seen_before(const IntakeCandidates *candidates, int index)
 static bool
 try_messages(Verification *v)
 {
-	for (int i = 0; i < v->candidates.count; i++)
+	bool found = false;
+
+	for (int i = 0; i < v->candidates.count && !found && !intake_work_over(); i++)
 	{
+		int scratch;
 		IntakeSlice timestamp;
 
 		if (seen_before(&v->candidates, i))
 			continue;
+		scratch = intake_scratch_begin();
 		timestamp = timestamp_of(v, &v->candidates.list[i]);
-		if (!in_window(v, timestamp))
-			continue;
-		for (int key = 0; key < v->n_keys; key++)
-			if (try_key(v, timestamp, key))
-				return true;
+		found = in_window(v, timestamp) && try_keys(v, timestamp);
+		intake_scratch_end(scratch);
 	}
-	return false;
+	return found;
 }
 
 /* ---- tokens ---- */
-
-static bool
-token_equal(IntakeSlice presented, IntakeSlice secret)
-{
-	IntakeDigest a;
-	IntakeDigest b;
-
-	/* Digests have one length, so that of the secret does not show. */
-	return intake_digest_plain(INTAKE_SHA256, &presented, 1, &a) &&
-		   intake_digest_plain(INTAKE_SHA256, &secret, 1, &b) &&
-		   intake_digest_equal(intake_digest_slice(&a), intake_digest_slice(&b));
-}
 
 static IntakeSlice
 decode_basic(IntakeSlice value)
@@ -285,22 +309,33 @@ decode_basic(IntakeSlice value)
 	return (IntakeSlice){(char *) out, length};
 }
 
+/* What is compared of a token: digests have one length, so that of the secret does not show. */
+static bool
+token_digest(const IntakeScheme *scheme, IntakeSlice token, IntakeDigest *digest)
+{
+	if (scheme->kind == INTAKE_BASIC)
+		token = decode_basic(token);
+	return token.data != NULL && intake_digest_plain(INTAKE_SHA256, &token, 1, digest);
+}
+
 /* Every token that is presented must be one secret: one forged item spoils a batch. */
 static bool
 try_tokens(Verification *v)
 {
-	for (int key = 0; key < v->n_keys; key++)
+	IntakeDigest tokens[INTAKE_CANDIDATES_MAX];
+	IntakeDigest secret;
+	int count = 0;
+
+	while (count < v->candidates.count && !intake_work_over() &&
+		   token_digest(v->scheme, v->candidates.list[count].value, &tokens[count]))
+		count++;
+	for (int key = 0; key < v->n_keys && count == v->candidates.count; key++)
 	{
-		bool all = true;
+		bool all = intake_digest_plain(INTAKE_SHA256, &v->keys[key]->secret, 1, &secret);
 
-		for (int i = 0; i < v->candidates.count; i++)
-		{
-			IntakeSlice token = v->candidates.list[i].value;
-
-			if (v->scheme->kind == INTAKE_BASIC)
-				token = decode_basic(token);
-			all = all && token.data != NULL && token_equal(token, v->keys[key]->secret);
-		}
+		for (int i = 0; i < count; i++)
+			all = all && intake_digest_equal(intake_digest_slice(&tokens[i]),
+											 intake_digest_slice(&secret));
 		if (all)
 		{
 			v->verdict->key = key;
@@ -339,22 +374,35 @@ try_jwt(Verification *v, IntakeSlice text)
 		return refuse(v, INTAKE_MALFORMED_SIGNATURE, "it is not a JSON Web Token");
 	if (!intake_jwt_algorithm_is(&token, v->scheme->jwt_algorithm))
 		return refuse(v, INTAKE_UNKNOWN_TAG, "the token names another algorithm than the scheme");
-	while (key < v->n_keys && !intake_jwt_verify(&token, v->scheme, v->keys[key]))
+	while (key < v->n_keys && !intake_work_over() &&
+		   !intake_jwt_verify(&token, v->scheme, v->keys[key]))
 		key++;
-	if (key == v->n_keys)
+	if (key == v->n_keys || intake_work_over())
 		return refuse(v, INTAKE_MISMATCH, "the token was not signed with any secret");
 	v->request.claims = v->verdict->claims = token.claims;
 	v->verdict->key = key;
-	v->verdict->timestamp = timestamp_of(v, NULL);
-	return check_token_times(v, &token) && in_window(v, v->verdict->timestamp);
+	return check_token_times(v, &token) && in_window(v, timestamp_of(v, NULL));
 }
 
 static bool
 try_jwts(Verification *v)
 {
-	for (int i = 0; i < v->candidates.count; i++)
-		if (try_jwt(v, v->candidates.list[i].value))
+	for (int i = 0; i < v->candidates.count && !intake_work_over(); i++)
+	{
+		IntakeSlice text = v->candidates.list[i].value;
+		int scratch = intake_scratch_begin();
+		bool right = try_jwt(v, text);
+		IntakeJwt token;
+
+		intake_scratch_end(scratch);
+		if (right && intake_jwt_read(text, &token))
+		{
+			/* Its claims are read again, to be there for longer. */
+			v->request.claims = v->verdict->claims = token.claims;
 			return true;
+		}
+		v->request.claims = v->verdict->claims = INTAKE_ABSENT;
+	}
 	return false;
 }
 
@@ -405,8 +453,14 @@ verify_items(Verification *v)
 		return refuse(v, INTAKE_NO_SIGNATURE, "the request has no items, or more than 100");
 	for (int i = 0; i < count; i++)
 	{
+		int scratch = intake_scratch_begin();
+		bool right;
+
 		v->values.item = items[i];
-		if (!verify_item(v))
+		right = verify_item(v);
+		v->verdict->claims = INTAKE_ABSENT;
+		intake_scratch_end(scratch);
+		if (!right || intake_work_over())
 			return false;
 	}
 	return true;
@@ -472,10 +526,16 @@ decode_escapes(IntakeSlice url)
 static bool
 verify_with_url(Verification *v, IntakeSlice url)
 {
-	if (url.data == NULL)
+	int scratch;
+	bool right;
+
+	if (url.data == NULL || intake_work_over())
 		return false;
 	v->values.url = v->verdict->url = url;
-	return verify_items(v);
+	scratch = intake_scratch_begin();
+	right = verify_items(v);
+	intake_scratch_end(scratch);
+	return right;
 }
 
 static bool
@@ -484,10 +544,13 @@ verify_urls(Verification *v)
 	const IntakeScheme *scheme = v->scheme;
 	IntakeSlice url = v->request.url;
 
+	if (scheme->message != NULL && intake_message_uses(scheme->message, "form_sorted"))
+		v->values.form_sorted = intake_form_sorted(v->request.body);
 	v->values.url = v->verdict->url = url;
 	if (verify_items(v))
 		return true;
-	if (url.data == NULL || v->verdict->reason != INTAKE_MISMATCH)
+	/* What signs a token is not the URL, whatever it requires. */
+	if (url.data == NULL || v->verdict->reason != INTAKE_MISMATCH || scheme->kind == INTAKE_JWT)
 		return false;
 	return (scheme->toggle_port && verify_with_url(v, toggle_port(url))) ||
 		   (scheme->decode_url && verify_with_url(v, decode_escapes(url)));
@@ -525,6 +588,8 @@ intake_signature_verify(const IntakeScheme *scheme, const IntakeRequest *request
 	memset(verdict, 0, sizeof(*verdict));
 	verdict->key = -1;
 	verdict->reason = INTAKE_MISMATCH;
+	intake_work_begin(request->headers.len + request->query.len + request->url.len +
+					  request->body.len);
 	verdict->scheme = scheme = intake_scheme_for(scheme, request);
 	v = begin(scheme, request, token);
 	v->verdict = verdict;
@@ -540,6 +605,11 @@ intake_signature_verify(const IntakeScheme *scheme, const IntakeRequest *request
 		refuse(v, INTAKE_NO_TOKEN, "the source needs the verify_token that its scheme describes");
 	else
 		ok = verify_urls(v);
+	if (intake_work.too_many_fields)
+		ok = refuse(v, INTAKE_TOO_MANY_FIELDS, "a form or a query has more than 10000 fields");
+	else if (intake_work_over())
+		ok = refuse(v, INTAKE_TOO_COSTLY,
+					"so many signatures, secrets, places and bytes are more than is tried");
 	if (ok)
 	{
 		verdict->reason = INTAKE_OK;
@@ -559,7 +629,9 @@ content_of_items(Verification *v)
 {
 	IntakeSlice items[INTAKE_CANDIDATES_MAX];
 	int count = intake_json_find(v->request.body, v->scheme->each, items, INTAKE_CANDIDATES_MAX);
-	IntakeSlice content = {palloc(1), 0};
+	size_t room = 1024;
+	char *out = palloc(room);
+	size_t length = 0;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -569,11 +641,16 @@ content_of_items(Verification *v)
 		more = intake_message_text(v->scheme->message, &v->values);
 		if (more.data == NULL)
 			return INTAKE_ABSENT;
-		content.data = repalloc((char *) content.data, content.len + more.len + 1);
-		memcpy((char *) content.data + content.len, more.data, more.len);
-		content.len += more.len;
+		if (length + more.len > room)
+		{
+			room = 2 * (length + more.len);
+			out = repalloc(out, room);
+		}
+		memcpy(out + length, more.data, more.len);
+		length += more.len;
+		pfree((char *) more.data);
 	}
-	return content;
+	return (IntakeSlice){out, length};
 }
 
 /*

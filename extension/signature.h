@@ -26,8 +26,13 @@ typedef enum
 	INTAKE_REQUIREMENT,
 	INTAKE_NO_URL,
 	INTAKE_NO_TOKEN,
-	INTAKE_MISMATCH
+	INTAKE_MISMATCH,
+	INTAKE_TOO_MANY_FIELDS,
+	INTAKE_TOO_COSTLY
 } IntakeReason;
+
+#define INTAKE_PUBLIC_CANDIDATES_MAX 8 /* signatures by a private key in one request */
+#define INTAKE_TIMESTAMP_MAX 64        /* bytes as it is written */
 
 typedef struct IntakeVerdict
 {
@@ -37,7 +42,8 @@ typedef struct IntakeVerdict
 	/* What was verified, or was tried last: */
 	const IntakeScheme *scheme; /* the variant that the request is of */
 	IntakeSlice url;
-	IntakeSlice timestamp;
+	IntakeSlice timestamp; /* in timestamp_text */
+	char timestamp_text[INTAKE_TIMESTAMP_MAX];
 	IntakeSlice claims; /* of a token, once verified */
 } IntakeVerdict;
 

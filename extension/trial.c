@@ -15,6 +15,7 @@
 #include "payload.h"
 #include "receive.h"
 #include "registry.h"
+#include "scratch.h"
 #include "sign.h"
 
 #define SHOWN 32 /* bytes of a message at either end */
@@ -134,7 +135,7 @@ intake_sql_ingest(PG_FUNCTION_ARGS)
 /* ---- examining ---- */
 
 /* The request that the arguments of verify and verify_explain describe, and the verdict on it. */
-static IntakeSource *
+static void
 verify_arguments(FunctionCallInfo fcinfo, const char *function, IntakeRequest *request,
 				 IntakeVerdict *verdict)
 {
@@ -142,6 +143,7 @@ verify_arguments(FunctionCallInfo fcinfo, const char *function, IntakeRequest *r
 	IntakeSecret *secret;
 	const char *mark;
 
+	intake_scratch_restart();
 	refuse_nulls(fcinfo, 3, function);
 	source = source_argument(fcinfo);
 	request->headers = headers_argument(PG_GETARG_JSONB_P(1));
@@ -158,7 +160,6 @@ verify_arguments(FunctionCallInfo fcinfo, const char *function, IntakeRequest *r
 	request->now =
 		PG_ARGISNULL(5) ? intake_receive_now() : PG_GETARG_TIMESTAMPTZ(5) + INTAKE_UNIX_EPOCH;
 	intake_delivery_verify(source, request, verdict, &secret);
-	return source;
 }
 
 /* SQL: intake.verify(source, headers, body, url, method, at). */
@@ -168,7 +169,7 @@ intake_sql_verify(PG_FUNCTION_ARGS)
 	IntakeVerdict verdict = {0};
 	IntakeRequest request = {0};
 
-	(void) verify_arguments(fcinfo, "intake.verify", &request, &verdict);
+	verify_arguments(fcinfo, "intake.verify", &request, &verdict);
 	PG_RETURN_BOOL(verdict.reason == INTAKE_OK);
 }
 
@@ -189,13 +190,17 @@ append_bytes(StringInfo out, const char *bytes, size_t count)
 	appendStringInfoChar(out, '"');
 }
 
-/* Appends what is known of signed content: enough to tell a wrong secret from another body. */
+/*
+ * Appends what is known of signed content: enough to tell a wrong secret from another body. A
+ * verify_token does not stand in it, and no digest is made with it: somebody could guess it.
+ */
 static void
-append_content(StringInfo out, const IntakeSource *source, const IntakeRequest *request,
-			   const IntakeVerdict *verdict)
+append_content(StringInfo out, const IntakeRequest *request, const IntakeVerdict *verdict)
 {
-	IntakeSlice content =
-		intake_signature_content(verdict, request, source->token, verdict->timestamp);
+	bool has_token = intake_message_uses(verdict->scheme->message, "token");
+	IntakeSlice content = intake_signature_content(
+		verdict, request, has_token ? intake_slice_cstr("{token}") : INTAKE_ABSENT,
+		verdict->timestamp);
 	size_t shown = Min(content.len, SHOWN);
 	IntakeDigest digest;
 	char hex[2 * INTAKE_DIGEST_MAX + 1];
@@ -203,9 +208,10 @@ append_content(StringInfo out, const IntakeSource *source, const IntakeRequest *
 	if (content.data == NULL || !intake_digest_plain(INTAKE_SHA256, &content, 1, &digest))
 		return;
 	intake_encoding_hex(digest.bytes, digest.len, hex);
-	appendStringInfo(out, "; signed content%s: %zu bytes, SHA-256 %s, begins with ",
-					 verdict->scheme->kind == INTAKE_HASH ? " without the secret" : "", content.len,
-					 hex);
+	appendStringInfo(out, "; signed content%s%s: %zu bytes, SHA-256 %s, begins with ",
+					 intake_message_uses(verdict->scheme->message, "secret") ? " without the secret"
+																			 : "",
+					 has_token ? " with {token} for the verify_token" : "", content.len, hex);
 	append_bytes(out, content.data, shown);
 	appendStringInfoString(out, ", ends with ");
 	append_bytes(out, content.data + content.len - shown, shown);
@@ -218,14 +224,14 @@ intake_sql_verify_explain(PG_FUNCTION_ARGS)
 	IntakeVerdict verdict = {0};
 	IntakeRequest request = {0};
 	StringInfoData out;
-	IntakeSource *source = verify_arguments(fcinfo, "intake.verify_explain", &request, &verdict);
 
+	verify_arguments(fcinfo, "intake.verify_explain", &request, &verdict);
 	initStringInfo(&out);
 	appendStringInfoString(&out, intake_reason_name(verdict.reason));
 	if (verdict.detail[0] != '\0')
 		appendStringInfo(&out, ": %s", verdict.detail);
 	if (verdict.reason == INTAKE_MISMATCH && verdict.scheme->message != NULL)
-		append_content(&out, source, &request, &verdict);
+		append_content(&out, &request, &verdict);
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(out.data, out.len));
 }
 

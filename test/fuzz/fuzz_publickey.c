@@ -9,13 +9,15 @@ fuzz(IntakeSlice input)
 	{
 		IntakePublicKey keys[INTAKE_KEYS_MAX] = {0};
 		IntakePublicKey key = {0};
+		IntakeSigned content;
 		const char *why = "";
 		int count = intake_publickey_read((IntakeKeyType) type, input, keys, &why);
 
 		PROMISE(count >= -1 && count <= INTAKE_KEYS_MAX);
 		for (int i = 0; i < count; i++)
 		{
-			PROMISE(!intake_publickey_verify(&keys[i], INTAKE_SHA256, &input, 1, input));
+			PROMISE(!intake_publickey_prepare((IntakeKeyType) type, INTAKE_SHA256, &input, 1, &content) ||
+					!intake_publickey_verify(&keys[i], INTAKE_SHA256, &content, input));
 			intake_publickey_free(&keys[i]);
 		}
 		if (intake_publickey_read_bytes((IntakeKeyType) type, input, &key, &why))

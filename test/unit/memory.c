@@ -1,18 +1,29 @@
 /*
  * memory.c
  *		Allocation for pure files outside of a server: each piece is malloc'ed by itself, so
- *		that a sanitizer sees its bounds, and all are freed together.
+ *		that a sanitizer sees its bounds. All are freed together, or those of a scratch; how much
+ *		is held at once is counted.
  */
 #include "memory.h"
+
+#include "measure.h"
+#include "scratch.h"
+
+#define MOST_LEVELS 5
 
 typedef struct Piece
 {
 	struct Piece *next;
+	struct Piece *previous;
 	size_t size;
 	char data[] __attribute__((aligned(16)));
 } Piece;
 
-static Piece *pieces;
+static Piece *pieces[MOST_LEVELS + 1]; /* of each scratch; before them, of none */
+static int depth;
+static size_t held;
+
+size_t memory_peak;
 
 void *
 intake_memory_alloc(size_t size)
@@ -21,19 +32,46 @@ intake_memory_alloc(size_t size)
 
 	if (piece == NULL)
 		abort();
-	piece->next = pieces;
+	piece->next = pieces[depth];
 	piece->size = size;
-	pieces = piece;
+	if (piece->next != NULL)
+		piece->next->previous = piece;
+	pieces[depth] = piece;
+	held += size;
+	memory_peak = held > memory_peak ? held : memory_peak;
 	return piece->data;
+}
+
+static Piece *
+piece_of(void *memory)
+{
+	return (Piece *) ((char *) memory - sizeof(Piece));
+}
+
+void
+intake_memory_free(void *memory)
+{
+	Piece *piece = piece_of(memory);
+
+	for (int i = 0; i <= depth && piece->previous == NULL; i++)
+		if (pieces[i] == piece)
+			pieces[i] = piece->next;
+	if (piece->previous != NULL)
+		piece->previous->next = piece->next;
+	if (piece->next != NULL)
+		piece->next->previous = piece->previous;
+	held -= piece->size;
+	free(piece);
 }
 
 void *
 intake_memory_realloc(void *memory, size_t size)
 {
-	Piece *old = (Piece *) ((char *) memory - sizeof(Piece));
+	size_t old = piece_of(memory)->size;
 	void *out = intake_memory_alloc(size);
 
-	memcpy(out, memory, old->size < size ? old->size : size);
+	memcpy(out, memory, old < size ? old : size);
+	intake_memory_free(memory);
 	return out;
 }
 
@@ -45,14 +83,35 @@ intake_memory_strdup(const char *text)
 	return strcpy(out, text);
 }
 
+int
+intake_scratch_begin(void)
+{
+	if (depth == MOST_LEVELS)
+		abort();
+	return depth++;
+}
+
+void
+intake_scratch_end(int level)
+{
+	while (depth > level)
+	{
+		while (pieces[depth] != NULL)
+			intake_memory_free(pieces[depth]->data);
+		depth--;
+	}
+}
+
+void
+intake_scratch_restart(void)
+{
+	intake_scratch_end(0);
+}
+
 void
 intake_memory_reset(void)
 {
-	while (pieces != NULL)
-	{
-		Piece *next = pieces->next;
-
-		free(pieces);
-		pieces = next;
-	}
+	intake_scratch_restart();
+	while (pieces[0] != NULL)
+		intake_memory_free(pieces[0]->data);
 }
