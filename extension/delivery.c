@@ -234,7 +234,7 @@ authenticate(IntakeDelivery *delivery, IntakeVerdict *verdict)
 	if (verdict->reason == INTAKE_OK)
 		delivery->request.claims = verdict->claims;
 	else if (source->our_fault)
-		intake_delivery_reject(delivery, 503, "no_key_file", pstrdup(verdict->detail));
+		intake_delivery_reject(delivery, 503, source->our_fault, pstrdup(verdict->detail));
 	else
 		intake_delivery_reject(delivery, source->reject_status, intake_reason_name(verdict->reason),
 							   pstrdup(verdict->detail));

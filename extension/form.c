@@ -206,3 +206,68 @@ intake_form_sorted(IntakeSlice form)
 	pfree(fields);
 	return (IntakeSlice){out, length};
 }
+
+/* Encodes all but letters, digits and -._~ (RFC 3986); *OUT has room for three times as much. */
+static IntakeSlice
+encode_into(char **out, IntakeSlice text)
+{
+	char *start = *out;
+	const char *place = text.data;
+	const char *end = place + text.len;
+
+	while (place < end)
+	{
+		unsigned char c = (unsigned char) take_byte(&place, end);
+
+		if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+			(c != '\0' && strchr("-._~", c) != NULL))
+			*(*out)++ = (char) c;
+		else
+		{
+			*(*out)++ = '%';
+			*(*out)++ = "0123456789ABCDEF"[c >> 4];
+			*(*out)++ = "0123456789ABCDEF"[c & 15];
+		}
+	}
+	return (IntakeSlice){start, *out - start};
+}
+
+/*
+ * A query as Atlassian hashes it: fields but for those called WITHOUT, encoded anew, sorted by name
+ * and value; the values of one name after each other with commas.
+ */
+IntakeSlice
+intake_form_canonical(IntakeSlice query, IntakeSlice without)
+{
+	IntakeField *fields = palloc(count_fields(query) * sizeof(IntakeField) + 1);
+	char *encoded = palloc(3 * query.len + 1);
+	char *out = palloc(4 * query.len + 1);
+	IntakeFormReader reader = intake_form_begin(query);
+	IntakeField field;
+	size_t count = 0;
+	size_t n = 0;
+
+	while (intake_form_next(&reader, &field))
+		if (!says(field.name, without))
+		{
+			fields[count].name = encode_into(&encoded, field.name);
+			fields[count++].value = encode_into(&encoded, field.value);
+		}
+	if (count > 1)
+		qsort(fields, count, sizeof(IntakeField), compare_fields);
+	intake_work_charge(8 * query.len);
+	for (size_t i = 0; i < count; i++)
+	{
+		bool again = i > 0 && intake_slice_equal(fields[i].name, fields[i - 1].name);
+
+		if (i > 0)
+			out[n++] = again ? ',' : '&';
+		memcpy(out + n, fields[i].name.data, again ? 0 : fields[i].name.len);
+		n += again ? 0 : fields[i].name.len;
+		if (!again)
+			out[n++] = '=';
+		memcpy(out + n, fields[i].value.data, fields[i].value.len);
+		n += fields[i].value.len;
+	}
+	return (IntakeSlice){out, n};
+}

@@ -28,5 +28,6 @@ extern IntakeSlice intake_form_decode(IntakeSlice text);
 extern int intake_form_all(IntakeSlice form, IntakeSlice name, IntakeSlice *values, int most);
 extern IntakeSlice intake_form_find(IntakeSlice form, IntakeSlice name, int nth);
 extern IntakeSlice intake_form_sorted(IntakeSlice form);
+extern IntakeSlice intake_form_canonical(IntakeSlice query, IntakeSlice without);
 
 #endif

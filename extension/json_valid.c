@@ -4,13 +4,18 @@
  *
  * jsonb's own input raises an error for what it cannot hold, and an error would end the
  * transaction of a whole batch. So this says yes only where that input succeeds: UTF-8,
- * RFC 8259, no NUL character, no lone surrogate, numbers within the bounds of numeric, and at
- * most INTAKE_JSON_DEPTH levels.
+ * RFC 8259, no NUL character, no lone surrogate, numbers within the bounds of numeric, at most
+ * INTAKE_JSON_DEPTH levels, and no more elements of an array than it can collect. What the whole
+ * takes up as jsonb is not known before it is made.
  */
 #include "json.h"
 #include "work.h"
 
 #define CHARGE_EVERY 65536 /* bytes */
+
+/* Bounds of what is collected to make a jsonb: elements of an array, members of an object. */
+#define MOST_ELEMENTS (1 << 24)
+#define MOST_MEMBERS (1 << 23)
 
 /* Bounds of numeric: digits before and behind the decimal point. */
 #define MOST_INTEGER_DIGITS 131072
@@ -259,6 +264,7 @@ intake_json_valid(IntakeSlice text)
 	const unsigned char *start = (const unsigned char *) text.data;
 	Reader r = {start, start + text.len, start};
 	bool object[INTAKE_JSON_DEPTH];
+	int count[INTAKE_JSON_DEPTH]; /* of elements or members so far */
 	int depth = 0;
 
 	if (text.data == NULL || text.len == 0)
@@ -274,6 +280,7 @@ intake_json_valid(IntakeSlice text)
 		{
 			if (depth == INTAKE_JSON_DEPTH)
 				return false;
+			count[depth] = 1;
 			object[depth++] = *r.at++ == '{';
 			skip_space(&r);
 			if (r.at == r.end || *r.at != (object[depth - 1] ? '}' : ']'))
@@ -299,7 +306,8 @@ intake_json_valid(IntakeSlice text)
 			r.at++;
 			depth--;
 		}
-		if (*r.at++ != ',' || (object[depth - 1] && !read_name(&r)))
+		if (*r.at++ != ',' || (object[depth - 1] && !read_name(&r)) ||
+			++count[depth - 1] > (object[depth - 1] ? MOST_MEMBERS : MOST_ELEMENTS))
 			return false;
 	}
 }

@@ -12,13 +12,14 @@
 
 typedef struct IntakeKey
 {
-	IntakeSlice secret;           /* as the provider shows it */
-	IntakeSlice bytes;            /* what it stands for, for HMAC */
-	IntakeMac *mac[3];            /* by algorithm; made when first wanted */
+	IntakeSlice secret; /* as the provider shows it, or normalised where its scheme asks */
+	IntakeSlice bytes;  /* what it stands for, for HMAC */
+	IntakeMac *mac[3];  /* by algorithm; made when first wanted */
 	IntakePublicKey *public_keys; /* for kinds with public keys */
 	int n_public_keys;
 } IntakeKey;
 
+extern bool intake_key_is_neat(IntakeSlice secret, const char **why);
 extern bool intake_key_prepare(const IntakeScheme *scheme, IntakeSlice secret, IntakeKey *key,
 							   const char **why);
 extern IntakeMac *intake_key_mac(IntakeKey *key, IntakeAlgorithm algorithm);

@@ -27,6 +27,7 @@ typedef enum
 	PART_SECRET,
 	PART_TOKEN,
 	PART_FORM_SORTED,
+	PART_QSH,
 	PART_LITERAL,
 	PART_LOCATION,
 	PART_HEADER_LIST,
@@ -55,8 +56,8 @@ struct IntakeMessage
 };
 
 /* In the order of PartKind. */
-static const char *const variables[] = {"body", "timestamp", "method", "url",        "endpoint",
-										"path", "secret",    "token",  "form_sorted"};
+static const char *const variables[] = {"body", "timestamp", "method", "url",         "endpoint",
+										"path", "secret",    "token",  "form_sorted", "qsh"};
 
 #define N_VARIABLES ((int) (sizeof(variables) / sizeof(variables[0])))
 
@@ -376,6 +377,83 @@ find_listed(IntakeSlice list, const IntakeRequest *request, IntakeSlice *names, 
 	return count;
 }
 
+static IntakeSlice
+encode(IntakeEncoding encoding, const IntakeDigest *digest)
+{
+	char *out = palloc(intake_encoding_size(digest->len));
+
+	return (IntakeSlice){out, intake_encoding_encode(encoding, intake_digest_slice(digest), out)};
+}
+
+static IntakeSlice
+upper_case(IntakeSlice text)
+{
+	char *out = palloc(text.len + 1);
+
+	for (size_t i = 0; i < text.len; i++)
+		out[i] = text.data[i] >= 'a' && text.data[i] <= 'z' ? text.data[i] - 32 : text.data[i];
+	return (IntakeSlice){out, text.len};
+}
+
+/*
+ * The path of a URL under BASE, where that is given, or from its host on: no slash at its end, and
+ * & encoded. Absent where the URL is not under BASE.
+ */
+static IntakeSlice
+canonical_path(IntakeSlice url, IntakeSlice base)
+{
+	IntakeSlice path;
+	char *out;
+	size_t n = 0;
+
+	while (base.len > 0 && base.data[base.len - 1] == '/')
+		base.len--;
+	url = without_query(url);
+	if (base.data != NULL && !intake_slice_starts(url, base))
+		return INTAKE_ABSENT;
+	path = base.data ? intake_slice_after(url, base.len) : path_of(url);
+	while (path.len > 0 && path.data[path.len - 1] == '/')
+		path.len--;
+	if (path.len == 0)
+		return intake_slice_cstr("/");
+	if (path.data[0] != '/')
+		return INTAKE_ABSENT;
+	out = palloc(3 * path.len);
+	for (size_t i = 0; i < path.len; i++)
+	{
+		size_t length = path.data[i] == '&' ? 3 : 1;
+
+		memcpy(out + n, length == 3 ? "%26" : path.data + i, length);
+		n += length;
+	}
+	return (IntakeSlice){out, n};
+}
+
+/*
+ * The hash by which Atlassian binds a token to a request (qsh): of METHOD&path&query. The path is
+ * that under the app's base URL, which is {token} where that is a URL; else it has no path itself.
+ */
+static IntakeSlice
+query_string_hash(const IntakeValues *values)
+{
+	IntakeSlice query = INTAKE_ABSENT;
+	IntakeSlice base;
+	IntakeSlice parts[5];
+	IntakeDigest digest;
+
+	if (values->url.data == NULL)
+		return INTAKE_ABSENT;
+	(void) intake_slice_cut(values->url, "?", &query);
+	(void) intake_slice_cut(values->token, "://", &base);
+	parts[0] = upper_case(values->request->method);
+	parts[1] = parts[3] = intake_slice_cstr("&");
+	parts[2] = canonical_path(values->url, base.data ? values->token : INTAKE_ABSENT);
+	parts[4] = query.data ? intake_form_canonical(query, intake_slice_cstr("jwt")) : query;
+	if (parts[2].data == NULL || !intake_digest_plain(INTAKE_SHA256, parts, 5, &digest))
+		return INTAKE_ABSENT;
+	return encode(INTAKE_HEX, &digest);
+}
+
 /* The headers that another header lists with commas, as name:value;name:value. */
 static IntakeSlice
 listed_headers(IntakeSlice name, const IntakeRequest *request)
@@ -410,14 +488,6 @@ listed_headers(IntakeSlice name, const IntakeRequest *request)
 		n += values[i].len;
 	}
 	return (IntakeSlice){out, n};
-}
-
-static IntakeSlice
-encode(IntakeEncoding encoding, const IntakeDigest *digest)
-{
-	char *out = palloc(intake_encoding_size(digest->len));
-
-	return (IntakeSlice){out, intake_encoding_encode(encoding, intake_digest_slice(digest), out)};
 }
 
 /* What each byte does to a CRC-32; made once. */
@@ -511,6 +581,8 @@ part_value(const Part *part, const IntakeValues *values)
 		case PART_FORM_SORTED:
 			return values->form_sorted.data ? values->form_sorted
 											: intake_form_sorted(values->request->body);
+		case PART_QSH:
+			return query_string_hash(values);
 		case PART_LOCATION:
 			return read_place(part->place, values);
 		case PART_HEADER_LIST:

@@ -4,6 +4,7 @@
  *
  *		{body} {timestamp} {method} {secret} {token} {form_sorted}
  *		{url} {endpoint} {path}		the URL as it was called; without its query; from its path on
+ *		{qsh}						Atlassian's hash of method, path and query
  *		{header:NAME} {query:NAME} {form:NAME} {json:/path} {jwt:/path}
  *		{header_list:NAME}			name:value;... of the headers that header NAME lists
  *		{...|lower}					in lower case

@@ -7,10 +7,13 @@
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
 #include "headers.h"
 #include "json.h"
 #include "payload.h"
+
+#define LARGE (256 * 1024) /* bytes of a body */
 
 PG_FUNCTION_INFO_V1(intake_sql_payload);
 
@@ -23,14 +26,62 @@ intake_payload_bytes(Datum datum)
 	return (IntakeSlice){VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
 }
 
+static Jsonb *
+make_jsonb(IntakeSlice body)
+{
+	return DatumGetJsonbP(
+		DirectFunctionCall1(jsonb_in, CStringGetDatum(pnstrdup(body.data, body.len))));
+}
+
+/*
+ * Makes jsonb of valid JSON, or NULL where that raises an error: it may be larger than a jsonb can
+ * be, or deeper than the stack. No subtransaction is needed to go on after that, for all that was
+ * done is to compute; nor may there be one, where the query runs in parallel.
+ */
+static Jsonb *
+try_jsonb(IntakeSlice body)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Jsonb *volatile made = NULL;
+
+	PG_TRY();
+	{
+		made = make_jsonb(body);
+	}
+	PG_CATCH();
+	{
+		int category = ERRCODE_TO_CATEGORY(geterrcode());
+
+		if (category == ERRCODE_INSUFFICIENT_RESOURCES || category == ERRCODE_OPERATOR_INTERVENTION)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return made;
+}
+
 /* The body as jsonb, or NULL where it is not JSON that jsonb can hold. */
 Jsonb *
 intake_payload_parse(IntakeSlice body)
 {
+	MemoryContext outer = CurrentMemoryContext;
+	MemoryContext context;
+	Jsonb *made;
+
 	if (!intake_json_valid(body))
 		return NULL;
-	return DatumGetJsonbP(
-		DirectFunctionCall1(jsonb_in, CStringGetDatum(pnstrdup(body.data, body.len))));
+	if (body.len < LARGE)
+		return try_jsonb(body);
+	/* On the way to a large one there is a multiple of it. */
+	context = AllocSetContextCreate(outer, "pg_intake payload", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(context);
+	made = try_jsonb(body);
+	MemoryContextSwitchTo(outer);
+	if (made != NULL)
+		made = memcpy(palloc(VARSIZE(made)), made, VARSIZE(made));
+	MemoryContextDelete(context);
+	return made;
 }
 
 /* SQL: the same for a bytea. */

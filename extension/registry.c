@@ -199,8 +199,12 @@ read_sources(MemoryContext context)
 
 	intake_source_read_all(&sources.list, context);
 	foreach (cell, sources.list)
-		if (((IntakeSource *) lfirst(cell))->our_fault)
+	{
+		const char *fault = ((IntakeSource *) lfirst(cell))->our_fault;
+
+		if (fault != NULL && strcmp(fault, INTAKE_FAULT_KEY_FILE) == 0)
 			retry_at = GetCurrentTimestamp() + USECS_PER_SEC;
+	}
 }
 
 /* ---- looking up ---- */

@@ -305,7 +305,8 @@ compile_rest(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 		else if (strcmp(row->url_variants[i], "asis") != 0)
 			return fail(error, "url_variants are asis, toggle_default_port and decode_escapes");
 	}
-	scheme->uses_url = uses(scheme, "url") || uses(scheme, "endpoint") || uses(scheme, "path");
+	scheme->uses_url = uses(scheme, "url") || uses(scheme, "endpoint") || uses(scheme, "path") ||
+					   uses(scheme, "qsh");
 	scheme->uses_token = uses(scheme, "token");
 	return compile_verified(row->verified, scheme, error);
 }

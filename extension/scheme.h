@@ -65,7 +65,7 @@ typedef enum
 {
 	INTAKE_KEY_DECODED, /* by key_encoding, behind key_prefix */
 	INTAKE_KEY_SHA1,    /* the secret's SHA-1 */
-	INTAKE_KEY_NFKD     /* the secret, which must be ASCII */
+	INTAKE_KEY_NFKD     /* the secret, which whoever prepares a key has normalised */
 } IntakeKeyForm;
 
 /* What of a request is known to come from the sender. */

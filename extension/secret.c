@@ -72,7 +72,17 @@ intake_secret_learn(IntakeDelivery *delivery)
 	IntakeSlice secret = delivery->answer.secret;
 	Oid types[] = {INT4OID, TEXTOID};
 	Datum values[2];
+	const char *why = "the scheme of the source does not fit";
+	IntakeKey key;
 
+	if (delivery->source->scheme == NULL ||
+		!intake_key_prepare(delivery->source->scheme, secret, &key, &why))
+	{
+		intake_delivery_reject(delivery, delivery->source->reject_status, "handshake_refused",
+							   psprintf("the secret that it teaches is unusable: %s", why));
+		return;
+	}
+	intake_key_release(&key);
 	values[0] = Int32GetDatum(delivery->source->id);
 	values[1] = PointerGetDatum(cstring_to_text_with_len(secret.data, secret.len));
 	if (!DatumGetBool(run(learn_query, 2, types, values)))

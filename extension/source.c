@@ -4,7 +4,9 @@
  */
 #include "postgres.h"
 
+#include "common/unicode_norm.h"
 #include "executor/spi.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -59,6 +61,8 @@ static const char handshake_query[] = "SELECT s.id, h.method, " PAIRS(
 							   "   learn text)) WITH ORDINALITY"
 							   "   h(method, require, signed, status, content_type, headers, body, json, learn, n)"
 							   " WHERE s.dropped_at IS NULL AND $1 IN (0, s.id) ORDER BY s.id, h.n";
+
+static IntakeVault vault; /* while sources are read */
 
 static void
 note_problem(IntakeSource *source, const char *problem)
@@ -203,32 +207,51 @@ grow(void *array, int count, size_t size)
 	return array == NULL ? palloc0(size) : repalloc(array, (count + 1) * size);
 }
 
-static void
-read_secret(IntakeSource *source, int row)
+/*
+ * A secret as EasyPost takes it: Unicode's compatibility decomposition (NFKD) of it, in UTF-8.
+ * What is ASCII is that already.
+ */
+static IntakeSlice
+normalise(IntakeSlice secret)
 {
-	bool null;
-	Datum sealed = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 3, &null);
-	IntakeSecret secret = {0};
-	char *problem = NULL;
-	const char *why = NULL;
-	IntakeSlice text = intake_slice_cstr(intake_vault_unseal(DatumGetByteaPP(sealed), &problem));
+	char *utf8 = pg_server_to_any((char *) secret.data, secret.len, PG_UTF8);
+	int length = strlen(utf8);
+	pg_wchar *characters = palloc0((length + 1) * sizeof(pg_wchar));
+	pg_wchar *normal;
+	unsigned char *out;
+	size_t n = 0;
 
-	if (text.data == NULL)
+	(void) pg_encoding_mb2wchar_with_len(PG_UTF8, utf8, characters, length);
+	normal = unicode_normalize(UNICODE_NFKD, characters);
+	out = palloc(MAX_MULTIBYTE_CHAR_LEN * pg_wchar_strlen(normal) + 1);
+	for (pg_wchar *c = normal; *c != 0; c++)
 	{
-		note_problem(source, problem);
-		source->our_fault = true;
-		return;
+		unicode_to_utf8(*c, out + n);
+		n += pg_utf_mblen(out + n);
 	}
-	if (intake_rows_bool(row, 2))
-	{
-		source->token = text;
-		return;
-	}
-	if (source->scheme == NULL)
-		return;
+	intake_vault_wipe(normal, pg_wchar_strlen(normal) * sizeof(pg_wchar));
+	intake_vault_wipe(characters, length * sizeof(pg_wchar));
+	intake_vault_wipe(utf8, length);
+	return (IntakeSlice){(char *) out, n};
+}
+
+/* Whether a secret verifies nothing any more, and says at most why a request does not. */
+static bool
+is_over(int row)
+{
+	return intake_rows_time(row, 6, DT_NOEND) <= GetCurrentTimestamp();
+}
+
+static void
+add_secret(IntakeSource *source, int row, IntakeSlice text)
+{
+	IntakeSecret secret = {0};
+	const char *why = NULL;
+
 	if (!intake_key_prepare(source->scheme, text, &secret.key, &why))
 	{
 		note_problem(source, psprintf("a secret is unusable: %s", why));
+		intake_vault_wipe((char *) text.data, text.len);
 		return;
 	}
 	secret.id = intake_rows_number(row, 4, 0);
@@ -236,6 +259,40 @@ read_secret(IntakeSource *source, int row)
 	secret.until = intake_rows_time(row, 6, DT_NOEND);
 	source->secrets = grow(source->secrets, source->n_secrets, sizeof(IntakeSecret));
 	source->secrets[source->n_secrets++] = secret;
+}
+
+/* Reads a secret. One that cannot be had closes its source, and no other. */
+static void
+read_secret(IntakeSource *source, int row)
+{
+	bool null;
+	Datum sealed = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 3, &null);
+	const char *problem = NULL;
+	const char *why = NULL;
+	IntakeSlice text;
+	IntakeUnsealing unsealing =
+		intake_vault_unseal(&vault, DatumGetByteaPP(sealed), &text, &problem);
+
+	if (unsealing != INTAKE_UNSEALED)
+	{
+		if (unsealing == INTAKE_DAMAGED && is_over(row))
+			return;
+		note_problem(source, problem);
+		source->our_fault = unsealing == INTAKE_DAMAGED ? "damaged_secret" : INTAKE_FAULT_KEY_FILE;
+	}
+	else if (intake_rows_bool(row, 2))
+	{
+		source->token = text;
+		if (!intake_key_is_neat(text, &why))
+			note_problem(source, psprintf("the verify_token is unusable: %s", why));
+	}
+	else if (source->scheme != NULL && source->scheme->key_form == INTAKE_KEY_NFKD)
+	{
+		add_secret(source, row, normalise(text));
+		intake_vault_wipe((char *) text.data, text.len);
+	}
+	else if (source->scheme != NULL)
+		add_secret(source, row, text);
 }
 
 static void
@@ -355,7 +412,7 @@ read_rows(List *sources, const char *what, const char *text, void (*reader)(Inta
 	}
 }
 
-/* Gives back what a list of sources holds outside of its memory context. */
+/* Gives back what a list of sources holds outside of its memory context, and wipes its secrets. */
 static void
 release_sources(void *list)
 {
@@ -368,11 +425,18 @@ release_sources(void *list)
 		for (IntakeScheme *scheme = source->scheme; scheme != NULL; scheme = scheme->next)
 			intake_scheme_release(scheme);
 		for (int i = 0; i < source->n_secrets; i++)
+		{
+			IntakeSlice secret = source->secrets[i].key.secret;
+
 			intake_key_release(&source->secrets[i].key);
+			intake_vault_wipe((char *) secret.data, secret.len);
+		}
+		intake_vault_wipe((char *) source->token.data, source->token.len);
 		for (int i = 0; i < source->n_handshakes; i++)
 			intake_handshake_release(&source->handshakes[i]);
 	}
 	*(List **) list = NIL;
+	intake_vault_close(&vault);
 }
 
 /*
@@ -394,7 +458,9 @@ intake_source_read_all(List **list, MemoryContext context)
 	for (uint64 row = 0; row < query.rows; row++)
 		*list = lappend(*list, read_source(row));
 	read_rows(*list, "variants of the scheme", variant_query, read_variant);
+	intake_vault_open(&vault);
 	read_rows(*list, "secrets", secret_query, read_secret);
+	intake_vault_close(&vault);
 	read_rows(*list, "handshake of the scheme", handshake_query, read_handshake);
 	foreach (cell, *list)
 	{

@@ -17,6 +17,9 @@
 #include "scheme.h"
 #include "slice.h"
 
+/* The fault that may be gone a moment later. */
+#define INTAKE_FAULT_KEY_FILE "no_key_file"
+
 typedef struct IntakeSecret
 {
 	int32 id;
@@ -30,11 +33,11 @@ typedef struct IntakeSource
 {
 	int32 id;
 	const char *name;
-	const char *problem;  /* why it verifies nothing, or NULL */
-	bool our_fault;       /* the problem is of this server, not of the configuration */
-	bool closed;          /* for the problem, it accepts nothing */
-	IntakeScheme *scheme; /* the first variant; NULL when there is a problem */
-	IntakeLocation *key;  /* NULL: no place is known */
+	const char *problem;   /* why it verifies nothing, or NULL */
+	const char *our_fault; /* the problem is of this server: the word for it; or NULL */
+	bool closed;           /* for the problem, it accepts nothing */
+	IntakeScheme *scheme;  /* the first variant; NULL when there is a problem */
+	IntakeLocation *key;   /* NULL: no place is known */
 	IntakeLocation *type;
 	bool digest_key;       /* without a key, the digest of the content is it */
 	bool guarded;          /* content is accepted once, whatever the key */

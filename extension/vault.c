@@ -7,7 +7,8 @@
  * the letter e, the number of its key, and what pgcrypto's pgp_sym_encrypt_bytea made of the
  * secret with that key; without a key file it is the letter c and the secret.
  *
- * pgcrypto is called as functions, not in statements, which could be logged.
+ * pgcrypto is called as functions, not in statements, which could be logged. What was in the
+ * clear is wiped where it was ours: not what SQL made of it, a parameter or a variable.
  */
 #include "postgres.h"
 
@@ -23,6 +24,7 @@
 #include "digest.h"
 #include "encoding.h"
 #include "payload.h"
+#include "txn.h"
 #include "vault.h"
 
 #define MOST_FILE 8192
@@ -34,18 +36,19 @@ PG_FUNCTION_INFO_V1(intake_sql_unseal);
 PG_FUNCTION_INFO_V1(intake_sql_sealed_with);
 PG_FUNCTION_INFO_V1(intake_sql_key_number);
 
-typedef struct MasterKey
+struct IntakeMasterKey
 {
 	IntakeSlice key;
 	unsigned char number[KEY_NUMBER];
-} MasterKey;
+};
 
-typedef struct Vault
+/* Overwrites a secret, even if nobody will look at it again. */
+void
+intake_vault_wipe(void *memory, size_t size)
 {
-	MasterKey *keys;
-	int n_keys;
-	char *problem; /* why the file cannot be used, or NULL */
-} Vault;
+	if (memory != NULL)
+		explicit_bzero(memory, size);
+}
 
 /* ---- the key file ---- */
 
@@ -87,11 +90,11 @@ read_file(const char *path, char **problem)
 }
 
 static void
-add_key(Vault *vault, IntakeSlice line)
+add_key(IntakeVault *vault, IntakeSlice line)
 {
 	IntakeSlice parts[2] = {intake_slice_cstr("pg_intake key "), line};
 	IntakeDigest digest;
-	MasterKey *key = &vault->keys[vault->n_keys++];
+	IntakeMasterKey *key = &vault->keys[vault->n_keys++];
 
 	if (line.len < LEAST_KEY)
 		vault->problem = "a key in the key file has less than 16 characters";
@@ -101,9 +104,12 @@ add_key(Vault *vault, IntakeSlice line)
 	memcpy(key->number, digest.bytes, KEY_NUMBER);
 }
 
-/* Reads the key file. No keys and no problem: there is to be none. */
-static void
-open_vault(Vault *vault)
+/*
+ * Reads the key file. No keys and no problem: there is to be none. Whoever opens it closes it, and
+ * nobody looks at it after that.
+ */
+void
+intake_vault_open(IntakeVault *vault)
 {
 	const char *path = intake_config_key_file;
 	IntakeSlice rest;
@@ -114,8 +120,9 @@ open_vault(Vault *vault)
 	vault->problem = check_file(path);
 	if (vault->problem != NULL)
 		return;
-	rest = intake_slice_cstr(read_file(path, &vault->problem));
-	vault->keys = palloc0((rest.len + 1) * sizeof(MasterKey));
+	vault->text = read_file(path, &vault->problem);
+	rest = intake_slice_cstr(vault->text);
+	vault->keys = palloc0((rest.len + 1) * sizeof(IntakeMasterKey));
 	while (rest.data != NULL)
 	{
 		IntakeSlice line = intake_slice_trim(intake_slice_cut(rest, "\n", &rest));
@@ -129,10 +136,19 @@ open_vault(Vault *vault)
 		vault->problem = "the key file has no key";
 }
 
-static void
-open_vault_or_fail(Vault *vault)
+/* Forgets the keys. */
+void
+intake_vault_close(IntakeVault *vault)
 {
-	open_vault(vault);
+	intake_vault_wipe(vault->text, MOST_FILE);
+	vault->text = NULL;
+	vault->n_keys = 0;
+}
+
+static void
+open_vault_or_fail(IntakeVault *vault)
+{
+	intake_vault_open(vault);
 	if (vault->problem != NULL)
 		ereport(ERROR, (errcode(ERRCODE_CONFIG_FILE_ERROR), errmsg("%s", vault->problem),
 						errhint("The setting pg_intake.key_file names it.")));
@@ -172,14 +188,33 @@ make_bytea(IntakeSlice bytes)
 
 /* ---- sealing ---- */
 
+static void
+wipe_bytea(bytea *value)
+{
+	intake_vault_wipe(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+}
+
+static bytea *
+encrypt(const IntakeMasterKey *key, IntakeSlice secret)
+{
+	bytea *clear = make_bytea(secret);
+	bytea *password = make_bytea(key->key);
+	Datum encrypted = OidFunctionCall3(find_function("pgp_sym_encrypt_bytea", 3),
+									   PointerGetDatum(clear), PointerGetDatum(password),
+									   CStringGetTextDatum("cipher-algo=aes256, compress-algo=0"));
+
+	wipe_bytea(clear);
+	wipe_bytea(password);
+	return DatumGetByteaPP(encrypted);
+}
+
 /* Seals a secret. Palloc'ed. */
 bytea *
 intake_vault_seal(IntakeSlice secret)
 {
-	Vault vault;
+	IntakeVault vault;
 	IntakeSlice data;
 	char *out;
-	Datum encrypted;
 
 	open_vault_or_fail(&vault);
 	if (vault.n_keys == 0)
@@ -189,15 +224,12 @@ intake_vault_seal(IntakeSlice secret)
 		memcpy(out + 1, secret.data, secret.len);
 		return make_bytea((IntakeSlice){out, secret.len + 1});
 	}
-	encrypted = OidFunctionCall3(find_function("pgp_sym_encrypt_bytea", 3),
-								 PointerGetDatum(make_bytea(secret)),
-								 PointerGetDatum(make_bytea(vault.keys[0].key)),
-								 CStringGetTextDatum("cipher-algo=aes256, compress-algo=0"));
-	data = intake_payload_bytes(encrypted);
+	data = intake_payload_bytes(PointerGetDatum(encrypt(&vault.keys[0], secret)));
 	out = palloc(1 + KEY_NUMBER + data.len);
 	out[0] = 'e';
 	memcpy(out + 1, vault.keys[0].number, KEY_NUMBER);
 	memcpy(out + 1 + KEY_NUMBER, data.data, data.len);
+	intake_vault_close(&vault);
 	return make_bytea((IntakeSlice){out, 1 + KEY_NUMBER + data.len});
 }
 
@@ -207,35 +239,87 @@ is_encrypted(IntakeSlice sealed)
 	return sealed.len > 1 + KEY_NUMBER && sealed.data[0] == 'e';
 }
 
-/*
- * What was sealed, palloc'ed and ended with a NUL; NULL, with the cause in *PROBLEM, where
- * that cannot be had.
- */
-char *
-intake_vault_unseal(bytea *sealed, char **problem)
+/* A secret that is to be decrypted. */
+typedef struct Sealed
 {
-	IntakeSlice slice = intake_payload_bytes(PointerGetDatum(sealed));
-	Vault vault;
+	IntakeSlice data;
+	const IntakeMasterKey *key;
+	IntakeSlice secret; /* when it is */
+} Sealed;
 
-	if (slice.len > 0 && slice.data[0] == 'c')
-		return pnstrdup(slice.data + 1, slice.len - 1);
-	*problem = "a stored secret is damaged";
-	if (!is_encrypted(slice))
-		return NULL;
-	open_vault(&vault);
-	for (int i = 0; i < vault.n_keys && vault.problem == NULL; i++)
-		if (memcmp(vault.keys[i].number, slice.data + 1, KEY_NUMBER) == 0)
-		{
-			IntakeSlice data = intake_slice_after(slice, 1 + KEY_NUMBER);
-			Datum secret = OidFunctionCall2(find_function("pgp_sym_decrypt_bytea", 2),
-											PointerGetDatum(make_bytea(data)),
-											PointerGetDatum(make_bytea(vault.keys[i].key)));
+static bool
+decrypt(void *argument)
+{
+	Sealed *sealed = argument;
+	bytea *password = make_bytea(sealed->key->key);
+	Datum clear =
+		OidFunctionCall2(find_function("pgp_sym_decrypt_bytea", 2),
+						 PointerGetDatum(make_bytea(sealed->data)), PointerGetDatum(password));
 
-			return text_to_cstring(DatumGetTextPP(secret));
-		}
-	*problem = vault.problem ? vault.problem
-							 : "the secret is encrypted, and its key is not in the key file";
+	wipe_bytea(password);
+	sealed->secret = intake_payload_bytes(clear);
+	return true;
+}
+
+/* Whether an error comes from what was to be decrypted. */
+static bool
+is_of_the_secret(const ErrorData *error)
+{
+	int category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
+
+	return category == ERRCODE_EXTERNAL_ROUTINE_INVOCATION_EXCEPTION ||
+		   category == ERRCODE_EXTERNAL_ROUTINE_EXCEPTION || category == ERRCODE_DATA_EXCEPTION;
+}
+
+static const IntakeMasterKey *
+find_key(const IntakeVault *vault, const char *number)
+{
+	for (int i = 0; i < vault->n_keys && vault->problem == NULL; i++)
+		if (memcmp(vault->keys[i].number, number, KEY_NUMBER) == 0)
+			return &vault->keys[i];
 	return NULL;
+}
+
+/*
+ * Sets *SECRET to what was sealed: memory of its own, ended with a NUL, which the caller wipes.
+ * Where that cannot be had, the cause is in *PROBLEM.
+ */
+IntakeUnsealing
+intake_vault_unseal(const IntakeVault *vault, bytea *stored, IntakeSlice *secret,
+					const char **problem)
+{
+	IntakeSlice slice = intake_payload_bytes(PointerGetDatum(stored));
+	Sealed sealed = {0};
+	ErrorData *error;
+
+	*problem = "a stored secret is damaged";
+	if (slice.len > 0 && slice.data[0] == 'c')
+		sealed.secret = intake_slice_after(slice, 1);
+	else if (!is_encrypted(slice))
+		return INTAKE_DAMAGED;
+	else
+	{
+		sealed.data = intake_slice_after(slice, 1 + KEY_NUMBER);
+		sealed.key = find_key(vault, slice.data + 1);
+		if (sealed.key == NULL)
+		{
+			*problem = vault->problem
+						   ? vault->problem
+						   : "the secret is encrypted, and its key is not in the key file";
+			return INTAKE_NO_KEY_FILE;
+		}
+		if (!intake_txn_try(decrypt, &sealed, &error))
+		{
+			if (!is_of_the_secret(error))
+				ReThrowError(error);
+			FreeErrorData(error);
+			return INTAKE_DAMAGED;
+		}
+	}
+	*secret = (IntakeSlice){pnstrdup(sealed.secret.data, sealed.secret.len), sealed.secret.len};
+	if (sealed.key != NULL)
+		intake_vault_wipe((char *) sealed.secret.data, sealed.secret.len);
+	return INTAKE_UNSEALED;
 }
 
 /* ---- SQL, for functions of the extension only ---- */
@@ -251,12 +335,22 @@ intake_sql_seal(PG_FUNCTION_ARGS)
 Datum
 intake_sql_unseal(PG_FUNCTION_ARGS)
 {
-	char *problem = NULL;
-	char *secret = intake_vault_unseal(PG_GETARG_BYTEA_PP(0), &problem);
+	const char *problem = NULL;
+	IntakeVault vault;
+	IntakeSlice secret;
+	IntakeUnsealing unsealing;
+	text *result;
 
-	if (secret == NULL)
-		ereport(ERROR, (errcode(ERRCODE_CONFIG_FILE_ERROR), errmsg("%s", problem)));
-	PG_RETURN_TEXT_P(cstring_to_text(secret));
+	intake_vault_open(&vault);
+	unsealing = intake_vault_unseal(&vault, PG_GETARG_BYTEA_PP(0), &secret, &problem);
+	intake_vault_close(&vault);
+	if (unsealing != INTAKE_UNSEALED)
+		ereport(ERROR, (errcode(unsealing == INTAKE_DAMAGED ? ERRCODE_DATA_CORRUPTED
+															: ERRCODE_CONFIG_FILE_ERROR),
+						errmsg("%s", problem)));
+	result = cstring_to_text_with_len(secret.data, secret.len);
+	intake_vault_wipe((char *) secret.data, secret.len);
+	PG_RETURN_TEXT_P(result);
 }
 
 static Datum
@@ -283,10 +377,13 @@ intake_sql_sealed_with(PG_FUNCTION_ARGS)
 Datum
 intake_sql_key_number(PG_FUNCTION_ARGS)
 {
-	Vault vault;
+	IntakeVault vault;
+	bool any;
 
 	open_vault_or_fail(&vault);
-	if (vault.n_keys == 0)
+	any = vault.n_keys > 0;
+	intake_vault_close(&vault);
+	if (!any)
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(number_text(vault.keys[0].number));
 }

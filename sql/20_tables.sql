@@ -58,7 +58,7 @@ COMMENT ON COLUMN intake.scheme.tag IS 'Name of the items that are signatures, f
 COMMENT ON COLUMN intake.scheme.group_sep IS 'Separator of whole groups of items, where a sender repeats them during a rotation';
 COMMENT ON COLUMN intake.scheme.encoding IS 'Encoding of a signature. Hexadecimal digits may be of either case; base64 must be canonical';
 COMMENT ON COLUMN intake.scheme.message IS
-    'Template of the signed content: {body} {timestamp} {header:NAME} {query:NAME} {form:NAME} {json:/path} {url} {endpoint} (without query) {path} {method} {form_sorted} {secret} {token} {header_list:NAME}, digests such as {sha256hex(body)}, |lower behind a name, optional parts in [...], \n for a line feed';
+    'Template of the signed content: {body} {timestamp} {header:NAME} {query:NAME} {form:NAME} {json:/path} {url} {endpoint} (without query) {path} {method} {form_sorted} {secret} {token} {header_list:NAME} {qsh} (Atlassian''s hash of method, path under the base URL and query), digests such as {sha256hex(body)}, |lower behind a name, optional parts in [...], \n for a line feed';
 COMMENT ON COLUMN intake.scheme.timestamp_from IS 'Where the signed time stands: header:NAME, sig:FIELD (an item of the kv signature, or its number in a list), json:/path, jwt:/claim';
 COMMENT ON COLUMN intake.scheme.timestamp_unit IS 'Unit of the signed time';
 COMMENT ON COLUMN intake.scheme.tolerance IS 'Largest accepted distance from the clock, both ways, inclusive, 10 years at most; NULL: no window';

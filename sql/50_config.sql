@@ -87,7 +87,7 @@ BEGIN
                   HINT = 'Leave verified out, or use the scheme none.';
     END IF;
     uses := concat(found.message, found.require::text, found.variants::text);
-    IF public_url IS NULL AND uses ~ '[{(+](url|endpoint|path)[)}+]' THEN
+    IF public_url IS NULL AND uses ~ '[{(+](url|endpoint|path|qsh)[)}+]' THEN
         RAISE WARNING 'the scheme signs the URL: nothing verifies until alter_source sets public_url';
     END IF;
     IF verify_token IS NULL AND uses ~ '[{(+]token[)}+]' THEN

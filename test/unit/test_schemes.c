@@ -179,10 +179,36 @@ test_keys(void)
 	CHECK(key_valid("base64:whsec_", "whsec_aGk="));
 	CHECK(key_valid("base64:whsec_", "aGk="));
 	CHECK(key_valid("base64:whsec_", "whsec_aGk"));
+	CHECK(key_valid("base64:whsec_", "v1,whsec_aGk="));
+	CHECK(key_valid("base64:whsec_", "whsec_+/+/+w"));
+	CHECK(!key_valid("base64:whsec_", "v1,aGk="));
+	CHECK(!key_valid("base64:whsec_", "whsec_+/+/+x"));
+	CHECK(!key_valid("base64:whsec_", "whsec_+/+/+w="));
+	CHECK(!key_valid("raw", "x\n"));
+	CHECK(!key_valid("raw", " x"));
+	CHECK(key_valid("raw", "x y"));
 	CHECK(!key_valid("base64:whsec_", "whsec_"));
 	CHECK(!key_valid("base64:whsec_", "whsec_a!k="));
 	CHECK(key_valid("hex", "00ff"));
 	CHECK(!key_valid("hex", "00f"));
+}
+
+static void
+test_wiping(void)
+{
+	IntakeSchemeRow row = plain_row();
+	const char *why;
+	char *error = NULL;
+	IntakeKey key;
+	IntakeSlice bytes;
+
+	row.key = "hex";
+	CHECK(intake_key_prepare(intake_scheme_compile(&row, &error), intake_slice_cstr("616263"), &key,
+							 &why));
+	bytes = key.bytes;
+	CHECK(bytes.len == 3 && memcmp(bytes.data, "abc", 3) == 0);
+	intake_key_release(&key);
+	CHECK(memcmp(bytes.data, "\0\0\0", 3) == 0);
 }
 
 static bool
@@ -239,6 +265,7 @@ test_schemes(void)
 	test_signatures();
 	test_tokens();
 	test_keys();
+	test_wiping();
 	test_handshakes();
 	test_credentials();
 }
