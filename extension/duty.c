@@ -91,7 +91,7 @@ intake_duty_run(IntakeDuty *duty)
 {
 	int64 now = intake_clock_ms();
 
-	if (duty->backoff > 0 && now < duty->next_try)
+	if (duty->backoff > 0 && now < duty->next_try && !(duty->wanted && duty->wanted()))
 		return duty->next_try - now;
 	PG_TRY();
 	{

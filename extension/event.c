@@ -17,6 +17,7 @@
 #include "event_key.h"
 #include "intake.h"
 #include "match.h"
+#include "partition.h"
 #include "payload.h"
 #include "registry.h"
 #include "room.h"
@@ -57,7 +58,7 @@ static void
 insert_events(IntakeEvent **events, int count)
 {
 	IntakeTable table;
-	int64 low = -1; /* of the partition that is open */
+	IntakePartition open = {InvalidOid};
 
 	for (int i = 0; i < count; i++)
 	{
@@ -65,17 +66,17 @@ insert_events(IntakeEvent **events, int count)
 
 		if (!events[i]->fresh)
 			continue;
-		if (low < 0 || id < low || id >= low + INTAKE_PARTITION_ROWS)
+		if (!OidIsValid(open.oid) || id < open.low || id >= open.end)
 		{
-			if (low >= 0)
+			if (OidIsValid(open.oid))
 				intake_table_close(&table);
-			intake_table_open(&table, intake_table_partition("event", id));
+			intake_partition_need(INTAKE_PARTITIONED_EVENT, id, &open);
+			intake_table_open(&table, open.oid);
 			table.grows = table.streams = true;
-			low = id - id % INTAKE_PARTITION_ROWS;
 		}
 		add_event(&table, events[i]);
 	}
-	if (low >= 0)
+	if (OidIsValid(open.oid))
 		intake_table_close(&table);
 }
 
@@ -223,13 +224,16 @@ source_name(int32 id)
 bool
 intake_event_read(int64 id, IntakeStoredEvent *event)
 {
+	IntakePartition partition;
 	IntakeScan scan;
 	ScanKeyData key;
 	bool found;
 
 	memset(event, 0, sizeof(*event));
+	if (!intake_partition_find(INTAKE_PARTITIONED_EVENT, id, AccessShareLock, &partition))
+		return false;
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(id));
-	intake_table_scan_begin(&scan, intake_table_partition("event", id), NULL, &key, 1);
+	intake_table_scan_begin(&scan, partition.oid, NULL, &key, 1);
 	found = intake_table_scan_next(&scan);
 	if (found)
 	{

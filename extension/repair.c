@@ -6,6 +6,7 @@
 
 #include "fmgr.h"
 
+#include "partition.h"
 #include "room.h"
 #include "table.h"
 
@@ -28,6 +29,8 @@ intake_sql_job_enqueue(PG_FUNCTION_ARGS)
 Datum
 intake_sql_done_partition(PG_FUNCTION_ARGS)
 {
-	(void) intake_table_partition("done", PG_GETARG_INT64(0));
+	IntakePartition partition;
+
+	intake_partition_need(INTAKE_PARTITIONED_DONE, PG_GETARG_INT64(0), &partition);
 	PG_RETURN_VOID();
 }

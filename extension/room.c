@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "intake.h"
+#include "partition.h"
 #include "room.h"
 #include "shape.h"
 #include "table.h"
@@ -120,6 +121,13 @@ read_lane(IntakeLane *lane, int32 workflow_id, int64 lease, int most, IntakeJob 
 	return count;
 }
 
+/* Whether PARTITION, which may be none yet, has row ID. */
+static bool
+has(const IntakePartition *partition, int64 id)
+{
+	return id >= partition->low && id < partition->end;
+}
+
 /*
  * Raises an error where one of the tables that these jobs will need cannot be used, before any
  * of them is charged with that. Costs nothing while tables and partitions are those of the last
@@ -130,23 +138,26 @@ check_the_way(const IntakeJob *jobs, int count)
 {
 	static const char *const rooms[] = {"delayed", "dead_letter", "attempt"};
 	static uint64 known = 0;
-	static int64 event_part = -1;
-	static int64 done_part = -1;
+	static IntakePartition event;
+	static IntakePartition done;
 
 	if (known != intake_shape_changes())
 	{
-		event_part = done_part = -1;
+		event = done = (IntakePartition){InvalidOid};
 		for (int i = 0; i < lengthof(rooms); i++)
 			intake_table_check(intake_table_oid(rooms[i]), true);
 	}
 	for (int i = 0; i < count; i++)
 	{
-		if (done_part != jobs[i].job_id / INTAKE_PARTITION_ROWS)
-			intake_table_check(intake_table_partition("done", jobs[i].job_id), true);
-		if (event_part != jobs[i].event_id / INTAKE_PARTITION_ROWS)
-			intake_table_check(intake_table_partition("event", jobs[i].event_id), false);
-		done_part = jobs[i].job_id / INTAKE_PARTITION_ROWS;
-		event_part = jobs[i].event_id / INTAKE_PARTITION_ROWS;
+		if (!has(&done, jobs[i].job_id))
+		{
+			intake_partition_need(INTAKE_PARTITIONED_DONE, jobs[i].job_id, &done);
+			intake_table_check(done.oid, true);
+		}
+		if (!has(&event, jobs[i].event_id) &&
+			intake_partition_find(INTAKE_PARTITIONED_EVENT, jobs[i].event_id, AccessShareLock,
+								  &event))
+			intake_table_check(event.oid, false);
 	}
 	known = intake_shape_changes();
 }
@@ -261,6 +272,7 @@ intake_room_leave(const IntakeJob *job, bool wait)
 void
 intake_room_complete(const IntakeJob *job)
 {
+	IntakePartition partition;
 	IntakeTable done;
 	Datum values[Natts_done];
 	bool nulls[Natts_done] = {0};
@@ -274,7 +286,8 @@ intake_room_complete(const IntakeJob *job)
 	INTAKE_COLUMN(values, done_workflow_id) = Int32GetDatum(job->workflow_id);
 	INTAKE_COLUMN(values, done_attempts) = Int32GetDatum(job->attempts + 1);
 	INTAKE_COLUMN(nulls, done_discarded) = true;
-	intake_table_open(&done, intake_table_partition("done", job->job_id));
+	intake_partition_need(INTAKE_PARTITIONED_DONE, job->job_id, &partition);
+	intake_table_open(&done, partition.oid);
 	intake_table_insert(&done, values, nulls);
 	intake_table_close(&done);
 }

@@ -336,6 +336,57 @@ intake_shmem_take_letters(IntakeMailbox *letters)
 	LWLockRelease(intake_shmem->lock);
 }
 
+/*
+ * Asks the supervisor of this database for the partition of row ID. Where many ask at a time, the
+ * wish of one takes another's place, who asks again.
+ */
+void
+intake_shmem_ask_partition(int table, int64 id)
+{
+	IntakeWish wish = {MyDatabaseId, table, id};
+	IntakeWish *place = &intake_shmem->wishes[MyProcPid % INTAKE_WISHES];
+
+	LWLockAcquire(intake_shmem->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < INTAKE_WISHES; i++)
+	{
+		IntakeWish *other = &intake_shmem->wishes[i];
+
+		if (other->database == wish.database && other->table == wish.table && other->id == wish.id)
+			place = other;
+		else if (!OidIsValid(other->database) && OidIsValid(place->database))
+			place = other;
+	}
+	*place = wish;
+	LWLockRelease(intake_shmem->lock);
+	pg_atomic_fetch_add_u64(&intake_shmem->news, 1);
+	intake_shmem_wake(INTAKE_SUPERVISOR, MyDatabaseId, InvalidOid);
+}
+
+/*
+ * Takes one that was asked for in this database, or leaves it there where ID is NULL. Returns
+ * false where there is none.
+ */
+bool
+intake_shmem_partition_asked(int table, int64 *id)
+{
+	bool asked = false;
+
+	LWLockAcquire(intake_shmem->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < INTAKE_WISHES && !asked; i++)
+	{
+		IntakeWish *wish = &intake_shmem->wishes[i];
+
+		asked = wish->database == MyDatabaseId && wish->table == table;
+		if (asked && id != NULL)
+		{
+			*id = wish->id;
+			wish->database = InvalidOid;
+		}
+	}
+	LWLockRelease(intake_shmem->lock);
+	return asked;
+}
+
 /* SQL: the workers of this database, with their roles and jobs. */
 Datum
 intake_sql_workers(PG_FUNCTION_ARGS)

@@ -58,6 +58,16 @@ typedef struct IntakeMailbox
 	bool look_everywhere; /* a letter that said "look again" did not fit */
 } IntakeMailbox;
 
+/* A partition that somebody misses. */
+typedef struct IntakeWish
+{
+	Oid database; /* InvalidOid: none */
+	int table;    /* IntakePartitioned */
+	int64 id;     /* of a row that belongs there */
+} IntakeWish;
+
+#define INTAKE_WISHES 16
+
 typedef struct IntakeShmem
 {
 	LWLock *lock;
@@ -70,6 +80,7 @@ typedef struct IntakeShmem
 	pg_atomic_uint64 config;     /* grows when the configuration changes */
 	pg_atomic_uint64 departures; /* grows when a worker ends */
 	IntakeMailbox mailbox;
+	IntakeWish wishes[INTAKE_WISHES];            /* guarded by the lock */
 	IntakeWorker workers[FLEXIBLE_ARRAY_MEMBER]; /* pg_intake.max_workers and the launcher */
 } IntakeShmem;
 
@@ -88,6 +99,8 @@ extern uint64 intake_shmem_departures(void);
 extern void intake_shmem_wake(IntakeWorkerKind kind, Oid database, Oid owner);
 extern void intake_shmem_wake_executors(Oid database);
 extern void intake_shmem_stop(Oid database);
+extern void intake_shmem_ask_partition(int table, int64 id);
+extern bool intake_shmem_partition_asked(int table, int64 *id);
 extern int intake_shmem_terminate(Oid database);
 extern bool intake_shmem_lease_held(int64 lease);
 

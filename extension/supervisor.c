@@ -11,7 +11,6 @@
 
 #include "access/stratnum.h"
 #include "access/xact.h"
-#include "commands/sequence.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -29,6 +28,7 @@
 #include "duty.h"
 #include "intake.h"
 #include "lane.h"
+#include "partition.h"
 #include "owner.h"
 #include "registry.h"
 #include "room.h"
@@ -216,48 +216,6 @@ until_due(void)
 			   INTAKE_NO_WAIT);
 }
 
-/* ---- partitions ---- */
-
-/* The last value that a sequence gave out, or -1 when it gave none. */
-static int64
-last_value(const char *sequence)
-{
-	LOCAL_FCINFO(fcinfo, 1);
-	Datum value;
-
-	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
-	fcinfo->args[0].value = ObjectIdGetDatum(intake_table_oid(sequence));
-	fcinfo->args[0].isnull = false;
-	value = pg_sequence_last_value(fcinfo);
-	return fcinfo->isnull ? -1 : DatumGetInt64(value);
-}
-
-/*
- * Makes the partition behind the current one, once half of that is full. In a database that
- * is being restored the sequences are set when all tables of the dump are there; before that
- * nothing is made that the dump makes itself.
- */
-static void
-make_partition(const char *table, const char *sequence)
-{
-	int64 last = last_value(sequence);
-
-	if (last >= 0)
-		(void) intake_table_partition(table, last + INTAKE_PARTITION_ROWS / 2);
-}
-
-static void
-make_event_partition(void)
-{
-	make_partition("event", "event_id_seq");
-}
-
-static void
-make_done_partition(void)
-{
-	make_partition("done", "job_id_seq");
-}
-
 /* ---- rounds ---- */
 
 /* Reads the workflows. When that fails, the executors of those known so far are kept running. */
@@ -280,8 +238,12 @@ static IntakeDuty recovery = {.name = "recover jobs", .run = intake_suspect_reco
 
 static IntakeDuty duties[] = {
 	{.name = "move delayed jobs", .run = move_due_jobs},
-	{.name = "make partitions of events", .run = make_event_partition},
-	{.name = "make partitions of jobs", .run = make_done_partition},
+	{.name = "make partitions of events",
+	 .run = intake_partition_keep_event,
+	 .wanted = intake_partition_event_wanted},
+	{.name = "make partitions of jobs",
+	 .run = intake_partition_keep_done,
+	 .wanted = intake_partition_done_wanted},
 	{.name = "read the workflows", .run = read_workflows},
 };
 

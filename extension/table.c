@@ -47,51 +47,6 @@ intake_table_oid(const char *name)
 	return oid;
 }
 
-/* The name of the first column of a table of the extension. */
-static const char *
-first_column(const char *table)
-{
-	return quote_identifier(get_attname(intake_table_oid(table), 1, false));
-}
-
-/*
- * The OID of the partition of PARENT (event or done) that holds row ID. It is made, as the
- * owner of the extension, when it is not there yet; concurrent makers take turns at a lock on
- * PARENT that neither readers nor writers of the partitions meet.
- */
-Oid
-intake_table_partition(const char *parent, int64 id)
-{
-	char name[NAMEDATALEN];
-	Oid schema = get_namespace_oid(INTAKE_SCHEMA, false);
-	Oid oid;
-	int64 low = id - id % INTAKE_PARTITION_ROWS;
-
-	snprintf(name, sizeof(name), "%s_" INT64_FORMAT, parent, low);
-	oid = get_relname_relid(name, schema);
-	if (OidIsValid(oid))
-		return oid;
-
-	LockRelationOid(intake_table_oid(parent), ShareUpdateExclusiveLock);
-	oid = get_relname_relid(name, schema);
-	if (!OidIsValid(oid))
-	{
-		/*
-		 * The first column is the id. Rows only come, and go with the partition: VACUUM would
-		 * but write every page once more. It still freezes what has become old.
-		 */
-		intake_owner_execute(psprintf("CREATE TABLE intake.%s (LIKE intake.%s INCLUDING ALL, "
-									  "PRIMARY KEY (%s)) "
-									  "WITH (autovacuum_vacuum_insert_threshold = -1)",
-									  name, parent, first_column(parent)));
-		intake_owner_execute(psprintf("ALTER TABLE intake.%s ATTACH PARTITION intake.%s "
-									  "FOR VALUES FROM (" INT64_FORMAT ") TO (" INT64_FORMAT ")",
-									  parent, name, low, low + INTAKE_PARTITION_ROWS));
-		oid = get_relname_relid(name, schema);
-	}
-	return oid;
-}
-
 /* The default of a column that somebody has added; NULL where it has none. */
 static Expr *
 column_default(Relation relation, Form_pg_attribute column)

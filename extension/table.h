@@ -47,7 +47,6 @@ typedef struct IntakeScan
 } IntakeScan;
 
 extern Oid intake_table_oid(const char *name);
-extern Oid intake_table_partition(const char *parent, int64 id);
 
 extern void intake_table_check(Oid relation, bool writes);
 extern void intake_table_open(IntakeTable *table, Oid relation);

@@ -61,14 +61,15 @@ CREATE FUNCTION intake.find_event(source text, key text) RETURNS bigint
     LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     -- What was emitted without a key has one that says its id, and no row in event_key.
-    SELECT CASE WHEN find_event.source = 'intake' AND find_event.key ~ '^emit/[0-9]{1,18}$' THEN (
+    SELECT coalesce((
         SELECT e.id FROM intake.event e
-        WHERE e.id = substr(find_event.key, 6)::bigint AND e.source_id = 0 AND e.key = find_event.key
-    ) ELSE (
+        WHERE e.id = CASE WHEN find_event.key ~ '^emit/[0-9]{1,18}$' THEN substr(find_event.key, 6)::bigint END
+          AND e.source_id = 0 AND e.key = find_event.key AND find_event.source = 'intake'
+    ), (
         SELECT id FROM (
             SELECT intake.event_of(s.id, find_event.key) AS id, s.dropped_at FROM intake.source s WHERE s.name = find_event.source
         ) found WHERE id IS NOT NULL ORDER BY dropped_at DESC NULLS FIRST LIMIT 1
-    ) END
+    ))
 $$;
 COMMENT ON FUNCTION intake.find_event(text, text) IS
     'The id of the event that a source sent with a key; NULL: there is none. Reads one index, where a condition on the key of the view events reads the whole log. After a source was dropped and made again, the newer one''s';
