@@ -115,7 +115,7 @@ charge(const IntakeJob *job)
 static bool
 lock_rooms(void)
 {
-	static const char *const rooms[] = {"running", "suspect",     "queue",  "delayed",
+	static const char *const rooms[] = {"running", "suspect",     "queue",    "delayed",
 										"attempt", "dead_letter", "event_key"};
 
 	for (int i = 0; i < lengthof(rooms); i++)

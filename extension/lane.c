@@ -32,8 +32,8 @@
 #include "storage/shmem.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
+#include "clock.h"
 #include "config.h"
 #include "lane.h"
 #include "shmem.h"
@@ -205,7 +205,7 @@ intake_lane_claim_was_head(IntakeLane *lane, int64 microseconds)
 
 /* Whether a look at a lane from its head would take more than its share of the time. */
 static bool
-is_too_soon(IntakeLane *lane, TimestampTz now)
+is_too_soon(IntakeLane *lane, int64 now)
 {
 	int64 head_time;
 
@@ -225,7 +225,7 @@ intake_lane_rewind_all(bool patient)
 {
 	HASH_SEQ_STATUS status;
 	IntakeLane *lane;
-	TimestampTz now = GetCurrentTimestamp();
+	int64 now = intake_clock_now();
 
 	LWLockAcquire(intake_shmem->lane_lock, LW_SHARED);
 	hash_seq_init(&status, lanes);

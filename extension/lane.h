@@ -8,7 +8,6 @@
 
 #include "postgres.h"
 
-#include "datatype/timestamp.h"
 #include "storage/spin.h"
 
 /* Identity of a lane. */
@@ -21,13 +20,14 @@ typedef struct IntakeLaneTag
 typedef struct IntakeLane
 {
 	IntakeLaneTag tag;
-	Oid owner;           /* the role whose executors serve it */
-	int64 cursor;        /* first position not read yet; written by who has locked the lane */
-	bool more;           /* the last claim left some; as cursor */
-	slock_t mutex;       /* guards rewind */
-	int64 rewind;        /* lowest position that arrived since, or PG_INT64_MAX */
-	int64 head_time;     /* microseconds that the last claim from the head took; as rewind */
-	TimestampTz sent_at; /* when the clock sent it back to its head; the supervisor's own */
+	Oid owner;       /* the role whose executors serve it */
+	int64 cursor;    /* first position not read yet; written by who has locked the lane */
+	bool more;       /* the last claim left some; as cursor */
+	slock_t mutex;   /* guards rewind */
+	int64 rewind;    /* lowest position that arrived since, or PG_INT64_MAX */
+	int64 head_time; /* microseconds that the last claim from the head took; as rewind */
+	int64
+		sent_at; /* by intake_clock_now: when the clock sent it back to its head; the supervisor's own */
 } IntakeLane;
 
 extern Size intake_lane_shmem_size(void);

@@ -13,8 +13,8 @@
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 #include "utils/jsonpath.h"
-#include "utils/timestamp.h"
 
+#include "clock.h"
 #include "glob.h"
 #include "match.h"
 #include "payload.h"
@@ -22,7 +22,7 @@
 #include "rejection.h"
 #include "txn.h"
 
-#define BETWEEN_RECORDS (60 * USECS_PER_SEC)
+#define BETWEEN_RECORDS 60000 /* milliseconds */
 
 static bool
 glob_matches(const char *pattern, IntakeSlice text)
@@ -174,12 +174,12 @@ intake_match_record_failures(void)
 	foreach (cell, intake_registry_workflows())
 	{
 		IntakeWorkflow *workflow = lfirst(cell);
-		TimestampTz now;
+		int64 now;
 
 		if (workflow->filter_failures == 0)
 			continue;
-		now = GetCurrentTimestamp();
-		if (now >= workflow->filter_recorded_at &&
+		now = intake_clock_ms();
+		if (workflow->filter_recorded_at != 0 &&
 			now < workflow->filter_recorded_at + BETWEEN_RECORDS)
 			continue;
 		workflow->filter_recorded_at = now;

@@ -26,12 +26,15 @@
 #include "utils/timestamp.h"
 
 #include "duration.h"
+#include "clock.h"
 #include "intake.h"
 #include "lane.h"
 #include "owner.h"
 #include "registry.h"
 #include "rows.h"
 #include "shmem.h"
+
+#define RETRY_MS 1000
 
 /* One half of the configuration. */
 typedef struct Half
@@ -44,7 +47,8 @@ typedef struct Half
 
 static Half sources;
 static Half workflows;
-static TimestampTz retry_at = DT_NOEND; /* when to read sources again that lack their key file */
+/* When to read sources again that lack their key file, by intake_clock_ms; 0: none does. */
+static int64 retry_at = 0;
 static uint64 version = 0;
 static Oid watched[4];
 
@@ -203,7 +207,7 @@ read_sources(MemoryContext context)
 		const char *fault = ((IntakeSource *) lfirst(cell))->our_fault;
 
 		if (fault != NULL && strcmp(fault, INTAKE_FAULT_KEY_FILE) == 0)
-			retry_at = GetCurrentTimestamp() + USECS_PER_SEC;
+			retry_at = intake_clock_ms() + RETRY_MS;
 	}
 }
 
@@ -259,9 +263,9 @@ refresh(Half *half, void (*reader)(MemoryContext))
 void
 intake_registry_refresh_sources(void)
 {
-	if (retry_at != DT_NOEND && GetCurrentTimestamp() >= retry_at)
+	if (retry_at != 0 && intake_clock_ms() >= retry_at)
 	{
-		retry_at = DT_NOEND;
+		retry_at = 0;
 		sources.stale = true;
 	}
 	refresh(&sources, read_sources);

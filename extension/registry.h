@@ -33,8 +33,8 @@ typedef struct IntakeWorkflow
 	bool replay_safe;
 	bool active; /* neither paused, nor of another database, nor with a problem */
 	/* What this process has seen of a filter that failed, for match.c. */
-	int64 filter_failures; /* since they were recorded last */
-	TimestampTz filter_recorded_at;
+	int64 filter_failures;    /* since they were recorded last */
+	int64 filter_recorded_at; /* by intake_clock_ms; 0: never */
 	char filter_error[200];
 	char filter_source[104]; /* of the last event */
 } IntakeWorkflow;

@@ -18,6 +18,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "intake.h"
 #include "partition.h"
 #include "room.h"
@@ -91,7 +92,7 @@ static int
 read_lane(IntakeLane *lane, int32 workflow_id, int64 lease, int most, IntakeJob *jobs)
 {
 	int64 cursor = intake_lane_claim_begin(lane);
-	TimestampTz from_head = cursor == 0 ? GetCurrentTimestamp() : 0; /* when that began */
+	int64 from_head = cursor == 0 ? intake_clock_now() : 0; /* when that began */
 	IntakeScan scan;
 	ScanKeyData keys[2];
 	int count = 0;
@@ -116,7 +117,7 @@ read_lane(IntakeLane *lane, int32 workflow_id, int64 lease, int most, IntakeJob 
 	}
 	intake_table_scan_end(&scan);
 	if (from_head != 0)
-		intake_lane_claim_was_head(lane, GetCurrentTimestamp() - from_head);
+		intake_lane_claim_was_head(lane, intake_clock_now() - from_head);
 	intake_lane_claim_end(lane, cursor, count == most);
 	return count;
 }

@@ -39,7 +39,7 @@
 
 #define MOST_DUE 1000            /* delayed jobs moved in one transaction */
 #define LOCK_TIMEOUT_MS "1000ms" /* of a duty that waits for somebody's lock */
-#define LOOK_SHARE 50            /* one part in this many of the time goes into looking for lost jobs */
+#define LOOK_SHARE 50 /* one part in this many of the time goes into looking for lost jobs */
 
 /* The executors of one role. */
 typedef struct Role

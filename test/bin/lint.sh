@@ -33,6 +33,10 @@ perl test/bin/providers.pl --check || complain "the table of providers is old: p
 wc -l extension/*.c extension/*.h shim/*.c shim/*.h | awk '$1 > 620 && $2 != "total" {print}' | grep . &&
 	complain "files that are too long" || true
 
+# Durations are measured by a clock that nobody sets (extension/clock.h).
+grep -nE 'TimestampDifferenceExceeds|GetCurrentTimestamp\(\) *[-<>]|[-<>]=? *GetCurrentTimestamp' extension/*.c &&
+	complain "durations measured by the time of day" || true
+
 # Format.
 if command -v clang-format >/dev/null; then
 	clang-format --dry-run -Werror extension/*.[ch] shim/*.[ch] test/unit/*.[ch] test/bench/*.c 2>/dev/null ||
