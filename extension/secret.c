@@ -7,12 +7,15 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/timestamp.h"
 
 #include "owner.h"
 #include "secret.h"
 
 #define RECORD_EVERY (60 * USECS_PER_SEC)
+
+PG_FUNCTION_INFO_V1(intake_sql_hide_statement);
 
 /* Where another transaction is at it and not over, there is nothing to add, nor to wait for. */
 static const char use_query[] =
@@ -88,4 +91,18 @@ intake_secret_learn(IntakeDelivery *delivery)
 	if (!DatumGetBool(run(learn_query, 2, types, values)))
 		intake_delivery_reject(delivery, delivery->source->reject_status, "handshake_refused",
 							   "the source has its secret; learn_secret lets it learn another");
+}
+
+/*
+ * SQL: until the calling function ends, the server does not log a statement that fails. A SET
+ * clause of that function would do, but the setting is for superusers, and the owner of the
+ * extension may have ceased to be one. The setting is of the caller's level, so that it is still
+ * there when the error is reported; this function must have no SET clause of its own.
+ */
+Datum
+intake_sql_hide_statement(PG_FUNCTION_ARGS)
+{
+	(void) set_config_option("log_min_error_statement", "panic", PGC_SUSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	PG_RETURN_VOID();
 }

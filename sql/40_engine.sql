@@ -79,6 +79,11 @@ CREATE FUNCTION intake.payload(body bytea) RETURNS jsonb
 COMMENT ON FUNCTION intake.payload(bytea) IS
     'The bytes as JSON, or NULL where they are not JSON that jsonb can hold; never an error';
 
+CREATE FUNCTION intake.hide_statement() RETURNS void
+    AS 'MODULE_PATHNAME', 'intake_sql_hide_statement' LANGUAGE c VOLATILE;
+COMMENT ON FUNCTION intake.hide_statement() IS
+    'Internal: until the calling function ends, the server does not log a statement that fails';
+
 CREATE FUNCTION intake.seal(secret text) RETURNS bytea
     AS 'MODULE_PATHNAME', 'intake_sql_seal' LANGUAGE c VOLATILE STRICT;
 COMMENT ON FUNCTION intake.seal(text) IS

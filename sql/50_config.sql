@@ -1,10 +1,10 @@
 -- Functions for sources and workflows.
 --
--- Functions that touch secrets run as the owner of the extension, and when one of them fails
--- the server does not log the statement, which has the secret in it. Those for workflows run as
--- the caller, with the caller's grants on intake.workflow: the column default makes the caller
--- the owner, and row security lets only members of that role change it. So nobody can put
--- a handler of their own into a workflow that runs as somebody else.
+-- Functions that touch secrets run as the owner of the extension, and begin with hide_statement:
+-- when one of them fails the server does not log the statement, which has the secret in it. Those
+-- for workflows run as the caller, with the caller's grants on intake.workflow: the column default
+-- makes the caller the owner, and row security lets only members of that role change it. So nobody
+-- can put a handler of their own into a workflow that runs as somebody else.
 
 -- Whoever changes something of a source, secrets too, holds its row first: so two changes come one
 -- after the other, and nothing is added to a source that is being dropped.
@@ -108,11 +108,11 @@ CREATE FUNCTION intake.create_source(name text, scheme text, secret text DEFAULT
     replay_guard boolean DEFAULT true, allowed_peers cidr[] DEFAULT NULL,
     verified text DEFAULT NULL) RETURNS int
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    SET log_min_error_statement = panic
 AS $$
 DECLARE
     new_id int;
 BEGIN
+    PERFORM intake.hide_statement();
     PERFORM intake.check_scheme(scheme, verified, secret, public_url, verify_token);
     PERFORM intake.check_duration('tolerance', tolerance);
     INSERT INTO intake.source (name, scheme, key_from, type_from, tolerance, public_url, on_dead_duplicate,
@@ -146,11 +146,12 @@ CREATE FUNCTION intake.alter_source(name text, key_from text DEFAULT NULL,
     signature_from text DEFAULT NULL, replay_guard boolean DEFAULT NULL,
     allowed_peers cidr[] DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    SET log_min_error_statement = panic
 AS $$
 DECLARE
-    this_source int := intake.require_source(name);
+    this_source int;
 BEGIN
+    PERFORM intake.hide_statement();
+    this_source := intake.require_source(name);
     PERFORM intake.check_duration('tolerance', tolerance);
     UPDATE intake.source s SET
         key_from = coalesce(alter_source.key_from, s.key_from),
@@ -198,12 +199,13 @@ COMMENT ON FUNCTION intake.quote_shell(text) IS 'Internal: a word for a POSIX sh
 CREATE FUNCTION intake.add_secret(source text, secret text, valid_from timestamptz DEFAULT '-infinity',
     expires_at timestamptz DEFAULT NULL) RETURNS int
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    SET log_min_error_statement = panic
 AS $$
 DECLARE
-    this_source int := intake.require_source(source);
+    this_source int;
     new_id int;
 BEGIN
+    PERFORM intake.hide_statement();
+    this_source := intake.require_source(source);
     IF secret IS NULL OR valid_from IS NULL OR expires_at <= valid_from THEN
         RAISE EXCEPTION 'add_secret needs a secret, and a time of validity that is not empty'
             USING ERRCODE = 'invalid_parameter_value';
@@ -235,12 +237,13 @@ COMMENT ON FUNCTION intake.drop_secret(int) IS 'Deletes a secret; intake.secrets
 CREATE FUNCTION intake.rotate_secret(source text, secret text,
     overlap interval DEFAULT '24 hours') RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    SET log_min_error_statement = panic
 AS $$
 DECLARE
-    this_source int := intake.require_source(source);
+    this_source int;
     old int;
 BEGIN
+    PERFORM intake.hide_statement();
+    this_source := intake.require_source(source);
     IF secret IS NULL OR overlap IS NULL THEN
         RAISE EXCEPTION 'rotate_secret needs a secret and an overlap'
             USING ERRCODE = 'null_value_not_allowed';
