@@ -2,11 +2,10 @@
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA intake FROM PUBLIC;
 
-CREATE FUNCTION intake.grant_access(role regrole, access text) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION intake.access_statements(access text) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    statement text;
     statements text[] := ARRAY['GRANT USAGE ON SCHEMA intake TO %s'];
     reading text[] := ARRAY[
         'GRANT SELECT ON intake.schemes, intake.sources, intake.secrets, intake.workflows, intake.events, intake.jobs, '
@@ -60,11 +59,74 @@ BEGIN
                 USING ERRCODE = 'invalid_parameter_value',
                       HINT = 'It is one of gateway, worker, operator, admin.';
     END CASE;
-    FOREACH statement IN ARRAY statements LOOP
+    RETURN statements;
+END
+$$;
+COMMENT ON FUNCTION intake.access_statements(text) IS
+    'Internal: the statements that grant an access, with %s for the role';
+
+CREATE FUNCTION intake.grant_access(role regrole, access text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    statement text;
+BEGIN
+    FOREACH statement IN ARRAY intake.access_statements(access) LOOP
         EXECUTE format(statement, role);
     END LOOP;
 END
 $$;
 COMMENT ON FUNCTION intake.grant_access(regrole, text) IS
     'Grants a role what it needs. gateway: call intake.receive and nothing else, for the shim. worker: emit events, for handlers. operator: read everything but secrets, verify, replay, discard. admin: all that, and create sources and workflows';
-REVOKE ALL ON FUNCTION intake.grant_access(regrole, text) FROM PUBLIC;
+
+-- A role has an access when it may call what only this one, and those above it, may call.
+CREATE FUNCTION intake.has_access(role regrole, access text) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (SELECT FROM pg_proc p, aclexplode(p.proacl) a
+                   WHERE p.pronamespace = 'intake'::regnamespace AND a.grantee = role AND a.privilege_type = 'EXECUTE'
+                     AND p.proname = CASE access WHEN 'gateway' THEN 'receive' WHEN 'worker' THEN 'emit'
+                                                 WHEN 'operator' THEN 'discard' WHEN 'admin' THEN 'create_source' END)
+$$;
+COMMENT ON FUNCTION intake.has_access(regrole, text) IS
+    'Internal: whether an access was granted to a role itself, by its name or by that of one that includes it';
+
+CREATE FUNCTION intake.revoke_access(role regrole, access text DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    levels text[] := '{admin,operator,worker}'; -- each includes those behind it
+    statements text[] := intake.access_statements(coalesce(access, 'admin'));
+    statement text;
+    keeps text;
+BEGIN
+    IF access IS NULL THEN
+        statements := statements || intake.access_statements('gateway');
+    ELSIF access = 'gateway' THEN
+        SELECT l INTO keeps FROM unnest(levels) WITH ORDINALITY u(l, n)
+            WHERE intake.has_access(role, l) ORDER BY n LIMIT 1;
+    ELSE
+        SELECT l INTO keeps FROM unnest(levels[:array_position(levels, access) - 1]) WITH ORDINALITY u(l, n)
+            WHERE intake.has_access(role, l) ORDER BY n LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION 'role % has %, which includes %', role, keeps, access
+                USING ERRCODE = 'dependent_objects_still_exist',
+                      HINT = format('Revoke %s, and grant again what the role is to keep.', keeps);
+        END IF;
+        IF intake.has_access(role, 'gateway') THEN
+            keeps := 'gateway';
+        END IF;
+    END IF;
+    FOREACH statement IN ARRAY statements LOOP
+        EXECUTE format(regexp_replace(statement, '^GRANT (.*) TO %s$', 'REVOKE \1 FROM %s'), role);
+    END LOOP;
+    IF keeps IS NOT NULL THEN
+        PERFORM intake.grant_access(role, keeps);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION intake.revoke_access(regrole, text) IS
+    'Takes away from a role what grant_access gave it: an access with all that it includes, or everything. gateway and the others do not touch each other. What the role gets as a member of another role stays';
+
+REVOKE ALL ON FUNCTION intake.access_statements(text), intake.has_access(regrole, text),
+    intake.grant_access(regrole, text), intake.revoke_access(regrole, text) FROM PUBLIC;
