@@ -199,6 +199,7 @@ make_as_owner(IntakePartitioned table, const char *name, int64 low)
 	execute(psprintf("ALTER TABLE intake.%s ATTACH PARTITION intake.%s "
 					 "FOR VALUES FROM (" INT64_FORMAT ") TO (" INT64_FORMAT ")",
 					 parent, name, low, low + INTAKE_PARTITION_ROWS));
+	execute(psprintf("SELECT intake.close_to_others('intake.%s')", name));
 	SPI_finish();
 	intake_owner_end(&saved);
 }

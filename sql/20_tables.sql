@@ -396,6 +396,8 @@ CREATE TABLE intake.attempt (
 );
 CREATE INDEX attempt_job ON intake.attempt (job_id);
 COMMENT ON INDEX intake.attempt_job IS 'Attempts by job';
+-- It has no key. A publication of all tables must not keep anybody from deleting its rows.
+ALTER TABLE intake.attempt REPLICA IDENTITY FULL;
 COMMENT ON TABLE intake.attempt IS 'Failed executions of jobs';
 COMMENT ON COLUMN intake.attempt.job_id IS 'The job';
 COMMENT ON COLUMN intake.attempt.started_at IS 'When the execution began; NULL where that is not known';

@@ -1,7 +1,5 @@
 -- Who may do what. Nothing is for everybody.
 
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA intake FROM PUBLIC;
-
 CREATE FUNCTION intake.access_statements(access text) RETURNS text[]
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -128,5 +126,43 @@ $$;
 COMMENT ON FUNCTION intake.revoke_access(regrole, text) IS
     'Takes away from a role what grant_access gave it: an access with all that it includes, or everything. gateway and the others do not touch each other. What the role gets as a member of another role stays';
 
-REVOKE ALL ON FUNCTION intake.access_statements(text), intake.has_access(regrole, text),
-    intake.grant_access(regrole, text), intake.revoke_access(regrole, text) FROM PUBLIC;
+-- Default privileges of the database may have opened what was just made, to everybody or to some
+-- role. That everybody may name types of a schema that he may use stays: it gives nothing away.
+CREATE FUNCTION intake.close_to_others(relation regclass DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    statement text;
+BEGIN
+    FOR statement IN
+        SELECT DISTINCT format('REVOKE ALL ON %s FROM %s CASCADE', o.object,
+                               CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
+        FROM (
+            SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END || c.oid::regclass, c.relowner, c.relacl
+                FROM pg_class c
+                WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S') AND c.relnamespace = 'intake'::regnamespace
+                  AND c.oid = coalesce(close_to_others.relation, c.oid)
+            UNION ALL
+            SELECT 'SCHEMA intake', n.nspowner, n.nspacl FROM pg_namespace n
+                WHERE n.oid = 'intake'::regnamespace AND close_to_others.relation IS NULL
+            UNION ALL
+            SELECT 'ROUTINE ' || p.oid::regprocedure, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner))
+                FROM pg_proc p
+                WHERE p.pronamespace = 'intake'::regnamespace AND close_to_others.relation IS NULL
+            UNION ALL
+            SELECT 'TYPE ' || t.oid::regtype, t.typowner,
+                   (SELECT array_agg(x) FROM unnest(t.typacl) x WHERE x::text NOT LIKE '=%')
+                FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
+                WHERE t.typnamespace = 'intake'::regnamespace AND t.typelem = 0 AND coalesce(c.relkind, 'c') = 'c'
+                  AND close_to_others.relation IS NULL
+        ) o(object, owner, acl), aclexplode(o.acl) a
+        WHERE a.grantee <> o.owner
+    LOOP
+        EXECUTE statement;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION intake.close_to_others(regclass) IS
+    'Internal: takes every privilege on a table of the schema, or on all of its objects, from everybody but the owner';
+
+SELECT intake.close_to_others();
