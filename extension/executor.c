@@ -19,9 +19,6 @@
 #include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_extension.h"
-#include "commands/async.h"
-#include "commands/prepare.h"
-#include "commands/sequence.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
@@ -31,7 +28,6 @@
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/portal.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -46,6 +42,7 @@
 #include "owner.h"
 #include "registry.h"
 #include "room.h"
+#include "session.h"
 #include "shmem.h"
 #include "suspect.h"
 #include "table.h"
@@ -97,17 +94,6 @@ requeue(const IntakeJob *job)
 	intake_table_close(&queue);
 }
 
-static void
-charge(const IntakeJob *job)
-{
-	IntakeFailure failure = {0};
-
-	failure.sqlerrcode = ERRCODE_ADMIN_SHUTDOWN;
-	failure.error = "the executor was terminated while the job ran";
-	failure.hurried = true;
-	intake_failure_record(job, &failure);
-}
-
 /*
  * Locks the tables that giving back writes to. Returns false where somebody else has locked one:
  * a process that ends cannot be cancelled, and so must not wait.
@@ -122,6 +108,17 @@ lock_rooms(void)
 		if (!ConditionalLockRelationOid(intake_table_oid(rooms[i]), RowExclusiveLock))
 			return false;
 	return true;
+}
+
+static void
+charge(const IntakeJob *job)
+{
+	IntakeFailure failure = {0};
+
+	failure.sqlerrcode = ERRCODE_ADMIN_SHUTDOWN;
+	failure.error = "the executor was terminated while the job ran";
+	failure.hurried = true;
+	intake_failure_record(job, &failure);
 }
 
 /*
@@ -320,7 +317,7 @@ run_together(void)
 	together_end = Min(batch.count, first + workflow->jobs_per_transaction);
 	together_until = intake_clock_now() + TOGETHER_TIME;
 	if (together_end - first > 1 &&
-		intake_job_run_together(next_together, workflow->name, intake_shmem_self->lease))
+		intake_job_run_together(next_together, workflow, intake_shmem_self->lease))
 	{
 		note_end();
 		return;
@@ -330,30 +327,6 @@ run_together(void)
 	batch.running = false;
 	while (batch.next < last)
 		run_next();
-}
-
-/*
- * Clears what a handler may have left in the session, before jobs of another workflow: held
- * cursors, prepared statements, LISTEN, advisory locks, temporary tables, sequence values.
- * Settings need no clearing: see job.c.
- */
-static void
-clear_session(int32 workflow_id)
-{
-	static int32 last = 0;
-
-	if (last == workflow_id)
-		return;
-	if (!intake_txn_begin(RowShareLock))
-		proc_exit(0);
-	PortalHashTableDeleteAll();
-	DropAllPreparedStatements();
-	Async_UnlistenAll();
-	LockReleaseAll(USER_LOCKMETHOD, true);
-	ResetTempTableNamespace();
-	ResetSequenceCaches();
-	CommitTransactionCommand();
-	last = workflow_id;
 }
 
 static void
@@ -459,7 +432,6 @@ do_round(void)
 		if (!intake_lane_ready(served[i].lane))
 			continue;
 		worked = true;
-		clear_session(served[i].workflow_id);
 		if (claim(&served[i]))
 			run_batch(&served[i]);
 	}
@@ -486,6 +458,13 @@ rest(uint64 news)
 	intake_shmem_self->idle = false;
 }
 
+/* Jobs run as the workflow's owner, also where ALTER ROLE ... SET role lets sessions be another. */
+static void
+stay_owner(void)
+{
+	SetConfigOption("role", "none", PGC_USERSET, PGC_S_OVERRIDE);
+}
+
 static void
 take_lease(void)
 {
@@ -510,6 +489,8 @@ intake_executor_main(Datum arg)
 	round_context =
 		AllocSetContextCreate(TopMemoryContext, "pg_intake executor", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(round_context);
+	stay_owner();
+	intake_session_watch();
 	apply_settings();
 	take_lease();
 	while (!intake_shmem_self->stop && intake_shmem_self->jobs < LIFETIME_JOBS)

@@ -6,8 +6,8 @@
  * that fails is undone alone, and its failure is recorded in the same transaction.
  *
  * The handler runs as the session's own role, the owner of the workflow, so RESET ROLE gives
- * it nothing, and what it defers to the commit runs as that role as well. Its settings are
- * undone when it returns. The completion is written through the table access method and asks
+ * it nothing. What it defers to the commit runs before that, as that role as well, within its
+ * timeout and with its settings, which are undone then. The completion is written through the table access method and asks
  * no privilege, so this process is never anybody else.
  */
 #include "postgres.h"
@@ -40,6 +40,7 @@
 #include "job.h"
 #include "owner.h"
 #include "payload.h"
+#include "session.h"
 #include "txn.h"
 
 #define HANDLER_GRACE 5000 /* milliseconds between the timeout and the end of the process */
@@ -139,7 +140,7 @@ stop_timeouts(void)
 	QueryCancelPending = false;
 }
 
-/* Calls the handler, and undoes what it set. */
+/* Calls the handler, runs what it left to the commit, and undoes what it set. */
 static void
 call_handler(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
 {
@@ -150,8 +151,9 @@ call_handler(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
 	SPI_connect();
 	start_timeouts(workflow->timeout);
 	intake_handler_call(workflow, type, argument);
-	stop_timeouts();
 	SPI_finish();
+	intake_session_settle();
+	stop_timeouts();
 	AtEOXact_GUC(false, nest);
 }
 
@@ -250,6 +252,7 @@ intake_job_run(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
+	intake_session_clear();
 }
 
 /* ---- several in one transaction ---- */
@@ -285,6 +288,21 @@ run_or_record(const IntakeJob *job, int64 lease)
 		stop_timeouts();
 		record(job, &failure);
 	}
+	intake_session_forget();
+}
+
+/* Settles the whole: temporary objects, and what of a job could not be seen (COPY defers, too). */
+static void
+settle(int64 timeout)
+{
+	int nest = NewGUCNestLevel();
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	start_timeouts(timeout);
+	intake_session_settle();
+	stop_timeouts();
+	PopActiveSnapshot();
+	AtEOXact_GUC(false, nest);
 }
 
 /*
@@ -294,12 +312,14 @@ run_or_record(const IntakeJob *job, int64 lease)
  * alone, which tells whose fault it is. To be called outside of a transaction.
  */
 bool
-intake_job_run_together(const IntakeJob *(*next)(void), const char *workflow, int64 lease)
+intake_job_run_together(const IntakeJob *(*next)(void), const IntakeWorkflow *workflow, int64 lease)
 {
 	MemoryContext context = CurrentMemoryContext;
 	volatile bool committed = false;
 
-	pgstat_report_activity(STATE_RUNNING, workflow);
+	int64 timeout = workflow->timeout;
+
+	pgstat_report_activity(STATE_RUNNING, workflow->name);
 	PG_TRY();
 	{
 		MemoryContext each;
@@ -309,11 +329,12 @@ intake_job_run_together(const IntakeJob *(*next)(void), const char *workflow, in
 		each =
 			AllocSetContextCreate(TopTransactionContext, "pg_intake job", ALLOCSET_DEFAULT_SIZES);
 		MemoryContextSwitchTo(each);
-		while ((job = next()) != NULL)
+		while (!intake_session_must_end() && (job = next()) != NULL)
 		{
 			run_or_record(job, lease);
 			MemoryContextReset(each);
 		}
+		settle(timeout);
 		CommitTransactionCommand();
 		committed = true;
 	}
@@ -326,5 +347,6 @@ intake_job_run_together(const IntakeJob *(*next)(void), const char *workflow, in
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
+	intake_session_clear();
 	return committed;
 }

@@ -11,7 +11,7 @@
 #include "room.h"
 
 extern void intake_job_run(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease);
-extern bool intake_job_run_together(const IntakeJob *(*next)(void), const char *workflow,
+extern bool intake_job_run_together(const IntakeJob *(*next)(void), const IntakeWorkflow *workflow,
 									int64 lease);
 
 #endif
