@@ -110,6 +110,10 @@ lock_rooms(void)
 	return true;
 }
 
+/*
+ * Charges a job for the end of its executor; after the others, and apart. An error here ends the
+ * exit, and leaves the job in running, where the supervisor finds it.
+ */
 static void
 charge(const IntakeJob *job)
 {
@@ -118,7 +122,13 @@ charge(const IntakeJob *job)
 	failure.sqlerrcode = ERRCODE_ADMIN_SHUTDOWN;
 	failure.error = "the executor was terminated while the job ran";
 	failure.hurried = true;
-	intake_failure_record(job, &failure);
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (lock_rooms())
+		intake_failure_record(job, &failure);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	intake_failure_notify();
 }
 
 /*
@@ -129,6 +139,7 @@ static void
 give_back(int code, Datum arg)
 {
 	bool charged = !intake_shmem_self->stop && !intake_worker_server_stopping();
+	IntakeJob *culprit = NULL;
 
 	if (batch.claiming != NULL)
 		intake_lane_rewind(batch.claiming, 0);
@@ -149,12 +160,14 @@ give_back(int code, Datum arg)
 		int i = batch.uncommitted++;
 
 		if (charged && batch.running && i == batch.next - 1)
-			charge(&batch.jobs[i]);
+			culprit = &batch.jobs[i];
 		else
 			requeue(&batch.jobs[i]);
 	}
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+	if (culprit != NULL)
+		charge(culprit);
 }
 
 /* ---- the lanes ---- */

@@ -227,6 +227,7 @@ fail(const IntakeJob *job, TimestampTz started_at, MemoryContext context)
 	MemoryContextSwitchTo(context);
 	record(job, &failure);
 	CommitTransactionCommand();
+	intake_failure_notify();
 }
 
 /*
@@ -347,6 +348,7 @@ intake_job_run_together(const IntakeJob *(*next)(void), const IntakeWorkflow *wo
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
+	intake_failure_notify();
 	intake_session_clear();
 	return committed;
 }

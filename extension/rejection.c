@@ -16,6 +16,7 @@
 #include "owner.h"
 #include "rejection.h"
 #include "table.h"
+#include "txn.h"
 
 #define N_VALUES 8
 
@@ -85,34 +86,52 @@ text_or_null(const char *text, char *null)
 	return text ? CStringGetTextDatum(text) : (Datum) 0;
 }
 
-/* Records rejections in the current transaction. Changes the array. */
-void
-intake_rejection_record(IntakeRejection *rejections, int count)
+typedef struct Groups
 {
-	IntakeOwner saved;
-	int groups = group(rejections, count);
+	IntakeRejection *rejections;
+	int count;
+} Groups;
 
-	if (groups == 0)
-		return;
+static bool
+record(void *argument)
+{
+	Groups *groups = argument;
+	IntakeOwner saved;
+
 	intake_owner_begin(&saved);
 	SPI_connect();
-	for (int i = 0; i < groups; i++)
+	for (int i = 0; i < groups->count; i++)
 	{
+		const IntakeRejection *rejection = &groups->rejections[i];
 		Datum values[N_VALUES];
 		char nulls[N_VALUES];
 
 		memset(nulls, ' ', N_VALUES);
-		values[0] = text_or_null(rejections[i].source, &nulls[0]);
-		values[1] = text_or_null(rejections[i].reason, &nulls[1]);
-		values[2] = text_or_null(rejections[i].detail, &nulls[2]);
-		values[3] = Int32GetDatum(rejections[i].status);
-		values[4] = text_or_null(rejections[i].peer, &nulls[4]);
-		values[5] = text_or_null(rejections[i].request_id, &nulls[5]);
-		values[6] = Int64GetDatum(rejections[i].requests);
+		values[0] = text_or_null(rejection->source, &nulls[0]);
+		values[1] = text_or_null(rejection->reason, &nulls[1]);
+		values[2] = text_or_null(rejection->detail, &nulls[2]);
+		values[3] = Int32GetDatum(rejection->status);
+		values[4] = text_or_null(rejection->peer, &nulls[4]);
+		values[5] = text_or_null(rejection->request_id, &nulls[5]);
+		values[6] = Int64GetDatum(rejection->requests);
 		values[7] = Int64GetDatum(nextval_internal(intake_table_oid("rejection_seq"), false));
 		if (SPI_execute_plan(prepare(), values, nulls, false, 0) != SPI_OK_INSERT)
-			elog(ERROR, "could not record a rejection");
+			elog(ERROR, "the insertion did not end as one");
 	}
 	SPI_finish();
 	intake_owner_end(&saved);
+	return true;
+}
+
+/*
+ * Records rejections in the current transaction; where that fails, the events of the same batch
+ * stay all the same. Changes the array.
+ */
+void
+intake_rejection_record(IntakeRejection *rejections, int count)
+{
+	Groups groups = {rejections, group(rejections, count)};
+
+	if (groups.count > 0)
+		intake_txn_tell(record, &groups, "record rejections");
 }

@@ -12,6 +12,7 @@
 
 #include "owner.h"
 #include "secret.h"
+#include "txn.h"
 
 #define RECORD_EVERY (60 * USECS_PER_SEC)
 
@@ -45,6 +46,17 @@ run(const char *query, int count, Oid *types, Datum *values)
 	return result;
 }
 
+static bool
+record_use(void *argument)
+{
+	IntakeSecret *secret = argument;
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(secret->id)};
+
+	(void) run(use_query, 1, types, values);
+	return true;
+}
+
 /* Records which secrets have verified something, to the minute. */
 void
 intake_secret_note_uses(IntakeDelivery *deliveries, int count)
@@ -54,41 +66,73 @@ intake_secret_note_uses(IntakeDelivery *deliveries, int count)
 	for (int i = 0; i < count; i++)
 	{
 		IntakeSecret *secret = deliveries[i].secret;
-		Oid types[] = {INT4OID};
-		Datum values[1];
 
 		if (secret == NULL || secret->recorded > now - RECORD_EVERY)
 			continue;
 		secret->recorded = now;
-		values[0] = Int32GetDatum(secret->id);
-		(void) run(use_query, 1, types, values);
+		intake_txn_tell(record_use, secret, "record the use of a secret");
 	}
 }
 
-/*
- * Stores the secret that a handshake teaches. Where its source is not to learn one, the
- * request is refused.
- */
-void
-intake_secret_learn(IntakeDelivery *delivery)
+typedef struct Lesson
 {
-	IntakeSlice secret = delivery->answer.secret;
+	const IntakeDelivery *delivery;
+	bool learned;
+} Lesson;
+
+static bool
+learn(void *argument)
+{
+	Lesson *lesson = argument;
+	IntakeSlice secret = lesson->delivery->answer.secret;
 	Oid types[] = {INT4OID, TEXTOID};
 	Datum values[2];
+
+	values[0] = Int32GetDatum(lesson->delivery->source->id);
+	values[1] = PointerGetDatum(cstring_to_text_with_len(secret.data, secret.len));
+	lesson->learned = DatumGetBool(run(learn_query, 2, types, values));
+	return true;
+}
+
+/* Whether the secret that a handshake teaches could verify anything. Refuses it otherwise. */
+static bool
+is_usable(IntakeDelivery *delivery)
+{
 	const char *why = "the scheme of the source does not fit";
 	IntakeKey key;
 
 	if (delivery->source->scheme == NULL ||
-		!intake_key_prepare(delivery->source->scheme, secret, &key, &why))
+		!intake_key_prepare(delivery->source->scheme, delivery->answer.secret, &key, &why))
 	{
 		intake_delivery_reject(delivery, delivery->source->reject_status, "handshake_refused",
 							   psprintf("the secret that it teaches is unusable: %s", why));
-		return;
+		return false;
 	}
 	intake_key_release(&key);
-	values[0] = Int32GetDatum(delivery->source->id);
-	values[1] = PointerGetDatum(cstring_to_text_with_len(secret.data, secret.len));
-	if (!DatumGetBool(run(learn_query, 2, types, values)))
+	return true;
+}
+
+/*
+ * Stores the secret that a handshake teaches. Where its source is not to learn one, the
+ * request is refused; where it cannot be stored, this request may come again.
+ */
+void
+intake_secret_learn(IntakeDelivery *delivery)
+{
+	Lesson lesson = {delivery, false};
+	ErrorData *error;
+
+	if (!is_usable(delivery))
+		return;
+	if (!intake_txn_try(learn, &lesson, &error))
+	{
+		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+			ReThrowError(error);
+		ereport(LOG, (errmsg("a secret could not be learned: %s", error->message)));
+		intake_delivery_reject(delivery, 503, "not_learned", "see the log of the server");
+		delivery->headers = "Retry-After: 5\r\n";
+	}
+	else if (!lesson.learned)
 		intake_delivery_reject(delivery, delivery->source->reject_status, "handshake_refused",
 							   "the source has its secret; learn_secret lets it learn another");
 }

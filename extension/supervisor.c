@@ -26,6 +26,7 @@
 #include "config.h"
 #include "ddl.h"
 #include "duty.h"
+#include "failure.h"
 #include "intake.h"
 #include "lane.h"
 #include "partition.h"
@@ -267,6 +268,7 @@ recover(void)
 		now - looked_at < Max(intake_config_poll_interval * INT64CONST(1000), took * LOOK_SHARE))
 		return INTAKE_NO_WAIT;
 	wait = intake_duty_run(&recovery);
+	intake_failure_notify();
 	if (wait != INTAKE_NO_WAIT)
 		return wait;
 	if (departures != known)

@@ -102,3 +102,22 @@ intake_txn_error_is_general(const ErrorData *error)
 			return false;
 	}
 }
+
+/*
+ * Runs BODY(ARGUMENT), which tells somebody about what was done. Where that fails, it is undone
+ * alone, and a WARNING says that we could not do WHAT. Only what ends the query goes on.
+ */
+void
+intake_txn_tell(IntakeTxnBody body, void *argument, const char *what)
+{
+	ErrorData *error;
+
+	(void) intake_txn_try(body, argument, &error);
+	if (error == NULL)
+		return;
+	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+		ReThrowError(error);
+	/* The detail of an error may hold what the sender sent; the message does not. */
+	ereport(WARNING, (errcode(error->sqlerrcode), errmsg("could not %s: %s", what, error->message),
+					  errhidecontext(true), errhidestmt(true)));
+}

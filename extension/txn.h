@@ -15,5 +15,6 @@ typedef bool (*IntakeTxnBody)(void *argument);
 extern bool intake_txn_begin(LOCKMODE lock);
 extern bool intake_txn_try(IntakeTxnBody body, void *argument, ErrorData **error);
 extern bool intake_txn_error_is_general(const ErrorData *error);
+extern void intake_txn_tell(IntakeTxnBody body, void *argument, const char *what);
 
 #endif

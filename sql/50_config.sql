@@ -294,7 +294,12 @@ BEGIN
         RETURN false;
     END IF;
     PERFORM intake.store_secret(source_id, secret, learned => true);
-    PERFORM intake.announce('source.secret_learned', jsonb_build_object('source', source_name));
+    -- The secret stays, also where nobody can be told.
+    BEGIN
+        PERFORM intake.announce('source.secret_learned', jsonb_build_object('source', source_name));
+    EXCEPTION WHEN OTHERS THEN
+        RAISE WARNING 'could not store the event source.secret_learned: %', SQLERRM;
+    END;
     RETURN true;
 END
 $$;
