@@ -75,6 +75,7 @@ static struct
 
 static Served *served = NULL;
 static int n_served = 0;
+static bool halted = false; /* jobs cannot run now; they wait */
 static MemoryContext round_context;
 
 /* ---- giving back ---- */
@@ -212,7 +213,7 @@ refresh_lanes(void)
 static bool
 any_ready(void)
 {
-	for (int i = 0; i < n_served; i++)
+	for (int i = 0; i < n_served && !halted; i++)
 		if (intake_lane_ready(served[i].lane))
 			return true;
 	return false;
@@ -434,10 +435,13 @@ do_round(void)
 	if (!intake_txn_begin(RowShareLock))
 		proc_exit(0);
 	refresh_lanes();
+	halted = !intake_job_type_fits();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(round_context);
 	if (n_served == 0)
 		proc_exit(0);
+	if (halted)
+		return false;
 	while (!intake_shmem_self->stop && run_suspect())
 		worked = true;
 	for (int i = 0; i < n_served && !intake_shmem_self->stop; i++)

@@ -15,11 +15,12 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "storage/ipc.h"
 #include "storage/lmgr.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
@@ -40,7 +41,9 @@
 #include "job.h"
 #include "owner.h"
 #include "payload.h"
+#include "rowtype.h"
 #include "session.h"
+#include "shmem.h"
 #include "txn.h"
 
 #define HANDLER_GRACE 5000 /* milliseconds between the timeout and the end of the process */
@@ -63,6 +66,10 @@ enum
 	job_columns
 };
 
+static const Oid job_types[job_columns] = {INT8OID, INT8OID,        TEXTOID,  TEXTOID,  TEXTOID,
+										   TEXTOID, TIMESTAMPTZOID, JSONBOID, BYTEAOID, JSONBOID,
+										   INT4OID, INT4OID,        INT8OID};
+
 static TimeoutId grace_timeout = MAX_TIMEOUTS;
 
 /* The type intake.job. */
@@ -77,17 +84,43 @@ job_type_oid(void)
 	return type;
 }
 
-/* What the handler gets: a row of type intake.job. */
+/* Whether the type intake.job is what handlers can be given. Says so once when it is not. */
+bool
+intake_job_type_fits(void)
+{
+	static bool said = false;
+	TupleDesc descriptor = lookup_rowtype_tupdesc(job_type_oid(), -1);
+	bool fits = intake_rowtype_fits(descriptor, job_types, job_columns);
+
+	ReleaseTupleDesc(descriptor);
+	if (!fits && !said)
+		ereport(WARNING, (errcode(ERRCODE_DATATYPE_MISMATCH),
+						  errmsg("the type intake.job is not what pg_intake gives to handlers"),
+						  errdetail("No job runs until it is."),
+						  errhint("Undo what was altered; attributes behind its own may stay.")));
+	said = !fits;
+	return fits;
+}
+
+/*
+ * What the handler gets: a row of type intake.job. Where that cannot be formed, which was looked
+ * at before the job was claimed, the process ends as if it was asked to: what it holds goes back.
+ */
 static Datum
 make_argument(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease, Oid type)
 {
-	TupleDesc descriptor = lookup_rowtype_tupdesc(type, -1);
+	TupleDesc descriptor;
 	HeapTuple row;
 	IntakeStoredEvent event;
 	Datum values[job_columns];
 	bool nulls[job_columns] = {0};
 	Jsonb *payload;
 
+	if (!intake_job_type_fits())
+	{
+		intake_shmem_self->stop = true;
+		proc_exit(0);
+	}
 	if (!intake_event_read(job->event_id, &event))
 		ereport(ERROR, (errcode(ERRCODE_INTAKE_PERMANENT),
 						errmsg("event " INT64_FORMAT " of the job is not stored any more",
@@ -108,7 +141,8 @@ make_argument(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease,
 	values[job_attempt] = Int32GetDatum(job->attempts + 1);
 	values[job_max_attempts] = Int32GetDatum(workflow->max_attempts);
 	values[job_lease] = Int64GetDatum(lease);
-	row = heap_form_tuple(descriptor, values, nulls);
+	descriptor = lookup_rowtype_tupdesc(type, -1);
+	row = intake_rowtype_form(descriptor, values, nulls, job_columns);
 	ReleaseTupleDesc(descriptor);
 	return HeapTupleGetDatum(row);
 }

@@ -30,6 +30,7 @@
 #include "registry.h"
 #include "receive.h"
 #include "rejection.h"
+#include "rowtype.h"
 #include "secret.h"
 #include "txn.h"
 
@@ -240,19 +241,25 @@ intake_receive_now(void)
 	return GetCurrentTimestamp() + INTAKE_UNIX_EPOCH;
 }
 
-/* The columns of intake.answer. */
-void
-intake_receive_answer(const IntakeDelivery *delivery, Datum *values, bool *nulls)
+/* A row of type intake.answer, which DESCRIPTOR is of. */
+HeapTuple
+intake_receive_answer(const IntakeDelivery *delivery, TupleDesc descriptor)
 {
+	static const Oid types[] = {INT4OID, TEXTOID, TEXTOID, TEXTOID};
 	const char *texts[] = {delivery->content_type, delivery->headers, delivery->body};
+	Datum values[4] = {Int32GetDatum(delivery->status)};
+	bool nulls[4] = {false};
 
-	values[0] = Int32GetDatum(delivery->status);
-	nulls[0] = false;
+	if (!intake_rowtype_fits(descriptor, types, lengthof(types)))
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+						errmsg("the type intake.answer is not what pg_intake answers with"),
+						errhint("Undo what was altered; attributes behind its own may stay.")));
 	for (int i = 0; i < lengthof(texts); i++)
 	{
 		nulls[i + 1] = texts[i] == NULL;
 		values[i + 1] = texts[i] ? CStringGetTextDatum(texts[i]) : (Datum) 0;
 	}
+	return intake_rowtype_form(descriptor, values, nulls, lengthof(values));
 }
 
 /*
@@ -298,12 +305,7 @@ intake_sql_receive(PG_FUNCTION_ARGS)
 	if (count > 0)
 		intake_receive_process(deliveries, count);
 	for (int i = 0; i < count; i++)
-	{
-		Datum values[4];
-		bool nulls[4];
-
-		intake_receive_answer(&deliveries[i], values, nulls);
-		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-	}
+		tuplestore_puttuple(result->setResult,
+							intake_receive_answer(&deliveries[i], result->setDesc));
 	return (Datum) 0;
 }

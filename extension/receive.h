@@ -9,6 +9,6 @@
 
 extern void intake_receive_process(IntakeDelivery *deliveries, int count);
 extern int64 intake_receive_now(void);
-extern void intake_receive_answer(const IntakeDelivery *delivery, Datum *values, bool *nulls);
+extern HeapTuple intake_receive_answer(const IntakeDelivery *delivery, TupleDesc descriptor);
 
 #endif

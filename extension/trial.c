@@ -112,8 +112,6 @@ intake_sql_ingest(PG_FUNCTION_ARGS)
 {
 	IntakeDelivery delivery = {0};
 	TupleDesc descriptor;
-	Datum values[4];
-	bool nulls[4];
 
 	refuse_nulls(fcinfo, 3, "intake.ingest");
 	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
@@ -128,8 +126,8 @@ intake_sql_ingest(PG_FUNCTION_ARGS)
 	delivery.request.now = intake_receive_now();
 	delivery.peer = PG_ARGISNULL(5) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(5));
 	intake_receive_process(&delivery, 1);
-	intake_receive_answer(&delivery, values, nulls);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
+	PG_RETURN_DATUM(
+		HeapTupleGetDatum(intake_receive_answer(&delivery, BlessTupleDesc(descriptor))));
 }
 
 /* ---- examining ---- */
