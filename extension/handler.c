@@ -12,15 +12,18 @@
 #include "access/htup_details.h"
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
 #include "executor/functions.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/params.h"
+#include "tcop/dest.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/plancache.h"
 #include "utils/syscache.h"
 
 #include "handler.h"
@@ -34,6 +37,8 @@ typedef struct Handler
 	ItemPointerData tid;
 	bool body; /* the plan is that of its body, not a call */
 	bool read_only;
+	bool first_row;    /* the plan stops there */
+	SPIPlanPtr before; /* what runs before it, or NULL */
 	SPIPlanPtr plan;
 	MemoryContext context; /* of all this */
 } Handler;
@@ -51,17 +56,45 @@ is_plain_sql(HeapTuple tuple)
 		   heap_attisnull(tuple, Anum_pg_proc_prosqlbody, NULL) && !FmgrHookIsNeeded(function->oid);
 }
 
-static SPIPlanPtr
+/*
+ * Whether the last statement of a body is a SELECT of which a call reads the first row only: one
+ * that gives the result, and changes nothing by itself.
+ */
+static bool
+stops_at_first_row(Form_pg_proc function, const CachedPlanSource *last)
+{
+	Query *query = linitial(last->query_list);
+
+	return !function->proretset && function->prorettype != VOIDOID &&
+		   list_length(last->query_list) == 1 && query->commandType == CMD_SELECT &&
+		   !query->hasModifyingCTE;
+}
+
+/* Prepares the body, in two parts where the last statement runs otherwise than those before it. */
+static void
 prepare_body(HeapTuple tuple, Handler *handler)
 {
 	MemoryContext old = MemoryContextSwitchTo(handler->context);
+	Form_pg_proc function = (Form_pg_proc) GETSTRUCT(tuple);
 	SQLFunctionParseInfoPtr info = prepare_sql_fn_parse_info(tuple, NULL, InvalidOid);
 	Datum source = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &(bool){false});
 	char *statements = TextDatumGetCString(source);
+	ParserSetupHook setup = (ParserSetupHook) sql_fn_parser_setup;
+	List *parts;
 
 	MemoryContextSwitchTo(old);
-	handler->read_only = ((Form_pg_proc) GETSTRUCT(tuple))->provolatile != PROVOLATILE_VOLATILE;
-	return SPI_prepare_params(statements, (ParserSetupHook) sql_fn_parser_setup, info, 0);
+	handler->read_only = function->provolatile != PROVOLATILE_VOLATILE;
+	handler->plan = SPI_prepare_params(statements, setup, info, 0);
+	parts = handler->plan ? SPI_plan_get_plan_sources(handler->plan) : NIL;
+	handler->first_row = parts != NIL && stops_at_first_row(function, llast(parts));
+	if (handler->first_row && list_length(parts) > 1)
+	{
+		int last = ((CachedPlanSource *) llast(parts))->raw_parse_tree->stmt_location;
+
+		SPI_freeplan(handler->plan);
+		handler->before = SPI_prepare_params(pnstrdup(statements, last), setup, info, 0);
+		handler->plan = SPI_prepare_params(statements + last, setup, info, 0);
+	}
 }
 
 /* SELECT schema.handler($1), with names that no search_path changes. */
@@ -96,10 +129,13 @@ prepare(const IntakeWorkflow *workflow, Oid type)
 	handler->xmin = HeapTupleHeaderGetRawXmin(tuple->t_data);
 	handler->tid = tuple->t_self;
 	handler->body = is_plain_sql(tuple);
-	handler->plan =
-		handler->body ? prepare_body(tuple, handler) : prepare_call(handler->function, type);
+	if (handler->body)
+		prepare_body(tuple, handler);
+	else
+		handler->plan = prepare_call(handler->function, type);
 	ReleaseSysCache(tuple);
-	if (handler->plan == NULL || SPI_keepplan(handler->plan) != 0)
+	if (handler->plan == NULL || SPI_keepplan(handler->plan) != 0 ||
+		(handler->before != NULL && SPI_keepplan(handler->before) != 0))
 		elog(ERROR, "could not prepare the handler of workflow \"%s\"", workflow->name);
 	MemoryContextSetParent(context, TopMemoryContext);
 	old = MemoryContextSwitchTo(TopMemoryContext);
@@ -113,6 +149,8 @@ forget(Handler *handler)
 {
 	handlers = list_delete_ptr(handlers, handler);
 	SPI_freeplan(handler->plan);
+	if (handler->before != NULL)
+		SPI_freeplan(handler->before);
 	MemoryContextDelete(handler->context);
 }
 
@@ -151,19 +189,23 @@ find(const IntakeWorkflow *workflow, Oid type)
 	return prepare(workflow, type);
 }
 
+/* What a handler returns is not read, and so not kept either. */
 static int
 execute(const Handler *handler, Oid type, Datum job)
 {
-	ParamListInfo parameters;
+	ParamListInfo parameters = makeParamList(1);
+	SPIExecuteOptions options = {.params = parameters, .dest = None_Receiver};
+	int result = 0;
 
-	if (!handler->body)
-		return SPI_execute_plan(handler->plan, &job, NULL, false, 0);
-	parameters = makeParamList(1);
 	parameters->params[0].value = job;
 	parameters->params[0].isnull = false;
 	parameters->params[0].pflags = PARAM_FLAG_CONST;
 	parameters->params[0].ptype = type;
-	return SPI_execute_plan_with_paramlist(handler->plan, parameters, handler->read_only, 0);
+	options.read_only = handler->read_only;
+	if (handler->before != NULL)
+		result = SPI_execute_plan_extended(handler->before, &options);
+	options.tcount = handler->first_row ? 1 : 0;
+	return result < 0 ? result : SPI_execute_plan_extended(handler->plan, &options);
 }
 
 /*
