@@ -278,13 +278,25 @@ note_end(void)
 }
 
 /*
- * The workflow of the next job. It is looked up anew, since it may have changed; what is left
- * of a batch whose workflow is gone is given back when the process ends.
+ * The workflow of the next job, or NULL where this process may not run it any more. It is looked
+ * up anew, since it may have changed: a paused one runs what is claimed, one that was dropped,
+ * given to another role or that cannot run does not.
  */
+static const IntakeWorkflow *
+find_next_workflow(void)
+{
+	IntakeWorkflow *workflow = intake_registry_workflow(batch.jobs[batch.next].workflow_id);
+
+	if (workflow == NULL || workflow->problem != NULL || workflow->owner != GetSessionUserId())
+		return NULL;
+	return workflow;
+}
+
+/* The same; what is left of a batch that has none is given back when the process ends. */
 static const IntakeWorkflow *
 next_workflow(void)
 {
-	IntakeWorkflow *workflow = intake_registry_workflow(batch.jobs[batch.next].workflow_id);
+	const IntakeWorkflow *workflow = find_next_workflow();
 
 	if (workflow == NULL)
 		proc_exit(0);
@@ -312,7 +324,7 @@ next_together(void)
 	/* The first one runs however long the transaction had to wait for its lock. */
 	if (batch.next >= together_end || intake_shmem_self->stop ||
 		(batch.next > batch.uncommitted && intake_clock_now() >= together_until) ||
-		intake_registry_workflow(batch.jobs[batch.next].workflow_id) == NULL)
+		find_next_workflow() == NULL)
 		return NULL;
 	return start_next();
 }

@@ -27,6 +27,7 @@
 #include "utils/syscache.h"
 
 #include "handler.h"
+#include "shmem.h"
 
 /* The prepared call of a workflow's handler. */
 typedef struct Handler
@@ -109,7 +110,7 @@ prepare_call(Oid function, Oid type)
 	return SPI_prepare_cursor(query, 1, &type, CURSOR_OPT_GENERIC_PLAN);
 }
 
-/* Prepares the handler of a workflow, looked up by its name. */
+/* Prepares the handler of a workflow. Where that was dropped, its jobs wait: see binding.c. */
 static Handler *
 prepare(const IntakeWorkflow *workflow, Oid type)
 {
@@ -121,11 +122,10 @@ prepare(const IntakeWorkflow *workflow, Oid type)
 
 	handler->context = context;
 	handler->workflow_id = workflow->id;
-	handler->function =
-		DatumGetObjectId(DirectFunctionCall1(regprocedurein, CStringGetDatum(workflow->handler)));
+	handler->function = workflow->handler;
 	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(handler->function));
 	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "function %u is gone", handler->function);
+		intake_shmem_leave();
 	handler->xmin = HeapTupleHeaderGetRawXmin(tuple->t_data);
 	handler->tid = tuple->t_self;
 	handler->body = is_plain_sql(tuple);
@@ -216,11 +216,10 @@ void
 intake_handler_call(const IntakeWorkflow *workflow, Oid type, Datum job)
 {
 	Handler *handler = find(workflow, type);
-	AclResult allowed = pg_proc_aclcheck(handler->function, GetUserId(), ACL_EXECUTE);
 	int result;
 
-	if (allowed != ACLCHECK_OK)
-		aclcheck_error(allowed, OBJECT_FUNCTION, get_func_name(handler->function));
+	if (pg_proc_aclcheck(handler->function, GetUserId(), ACL_EXECUTE) != ACLCHECK_OK)
+		intake_shmem_leave();
 	result = execute(handler, type, job);
 	if (result < 0)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

@@ -15,6 +15,7 @@
 
 #include "config.h"
 #include "ddl.h"
+#include "dependency.h"
 #include "lane.h"
 #include "shmem.h"
 #include "work.h"
@@ -67,5 +68,6 @@ _PG_init(void)
 	previous_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = startup_shmem;
 	intake_ddl_install_hook();
+	intake_dependency_install_hook();
 	intake_worker_register_launcher();
 }

@@ -16,7 +16,6 @@
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -25,6 +24,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "binding.h"
 #include "duration.h"
 #include "clock.h"
 #include "intake.h"
@@ -104,7 +104,7 @@ watch(void)
 /* ---- workflows ---- */
 
 static const char workflow_query[] =
-	"SELECT id, name, owner, handler, source, type, filter, max_attempts,"
+	"SELECT id, name, owner_oid, handler_oid, source, type, filter, max_attempts,"
 	"  backoff, backoff_max, timeout,"
 	"  replay_safe, NOT paused, database_identity,"
 	/* A database whose extension was created by an earlier library has no such column. */
@@ -147,6 +147,24 @@ bounded(IntakeWorkflow *workflow, int64 number, int64 low, int64 high, const cha
 	return number < low ? low : high;
 }
 
+/* Reads whose a workflow is and what it runs, which is known HERE or in another database. */
+static void
+bind(IntakeWorkflow *workflow, int row, bool here)
+{
+	const char *problem = "restored";
+
+	if (here)
+	{
+		workflow->owner = intake_rows_number(row, 3, InvalidOid);
+		workflow->handler = intake_rows_number(row, 4, InvalidOid);
+		intake_binding_watch(workflow->owner, workflow->handler);
+		problem = intake_binding_problem(workflow->owner, workflow->handler);
+		workflow->blocked = problem != NULL;
+	}
+	if (problem != NULL)
+		note_problem(workflow, problem);
+}
+
 /*
  * Reads a row, whatever stands in it: the constraints of the table may have been dropped. Where
  * it cannot be, the workflow has a problem, and its jobs wait.
@@ -156,14 +174,12 @@ read_workflow(int row)
 {
 	IntakeWorkflow *workflow = palloc0(sizeof(IntakeWorkflow));
 	char *identity = intake_rows_text(row, 14);
+	bool here = identity && strcmp(identity, intake_registry_database_identity()) == 0;
 	bool no_filter;
 	Datum filter = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 7, &no_filter);
 
 	workflow->id = intake_rows_number(row, 1, 0);
 	workflow->name = read_text(workflow, row, 2, "name");
-	workflow->owner_name = read_text(workflow, row, 3, "owner");
-	workflow->owner = get_role_oid(workflow->owner_name, true);
-	workflow->handler = read_text(workflow, row, 4, "handler");
 	workflow->source = read_text(workflow, row, 5, "source");
 	workflow->type = read_text(workflow, row, 6, "type");
 	workflow->filter = no_filter ? NULL : DatumGetJsonPathPCopy(filter);
@@ -179,16 +195,19 @@ read_workflow(int row)
 	workflow->replay_safe = intake_rows_bool(row, 12);
 	workflow->jobs_per_transaction =
 		bounded(workflow, intake_rows_number(row, 15, 1), 1, 64, "jobs_per_transaction");
-	workflow->active = workflow->problem == NULL && intake_rows_bool(row, 13) && identity &&
-					   strcmp(identity, intake_registry_database_identity()) == 0;
+	bind(workflow, row, here);
+	workflow->active = workflow->problem == NULL && intake_rows_bool(row, 13);
+	workflow->blocked &= intake_rows_bool(row, 13);
 	return workflow;
 }
 
 static void
 read_workflows(MemoryContext context)
 {
-	uint64 rows = intake_rows_query(workflow_query, context);
+	uint64 rows;
 
+	intake_binding_watch_none();
+	rows = intake_rows_query(workflow_query, context);
 	for (uint64 row = 0; row < rows; row++)
 		workflows.list = lappend(workflows.list, read_workflow(row));
 }
@@ -271,10 +290,11 @@ intake_registry_refresh_sources(void)
 	refresh(&sources, read_sources);
 }
 
-/* Reads the workflows again if they changed. */
+/* Reads the workflows again if they changed, or what they depend on. */
 void
 intake_registry_refresh_workflows(void)
 {
+	workflows.stale |= intake_binding_changed();
 	refresh(&workflows, read_workflows);
 }
 

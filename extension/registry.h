@@ -18,10 +18,9 @@ typedef struct IntakeWorkflow
 {
 	int32 id;
 	const char *name;
-	const char *problem; /* of its row, why its jobs wait; or NULL */
-	const char *owner_name;
-	Oid owner;           /* InvalidOid: there is no such role */
-	const char *handler; /* schema-qualified signature */
+	const char *problem; /* why its jobs wait, or NULL */
+	Oid owner;           /* InvalidOid in a restored copy */
+	Oid handler;         /* the function, as owner */
 	const char *source;  /* glob */
 	const char *type;    /* glob */
 	JsonPath *filter;    /* or NULL */
@@ -31,7 +30,8 @@ typedef struct IntakeWorkflow
 	int64 timeout;     /* milliseconds */
 	int32 jobs_per_transaction;
 	bool replay_safe;
-	bool active; /* neither paused, nor of another database, nor with a problem */
+	bool active;  /* no problem, and not paused */
+	bool blocked; /* not paused, and with a problem that may go by itself */
 	/* What this process has seen of a filter that failed, for match.c. */
 	int64 filter_failures;    /* since they were recorded last */
 	int64 filter_recorded_at; /* by intake_clock_ms; 0: never */

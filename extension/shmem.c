@@ -299,6 +299,17 @@ intake_shmem_has_room(void)
 }
 
 /*
+ * Ends an executor that cannot run the job that it has begun. No job is charged an attempt: what
+ * it holds goes back, and waits until the supervisor starts executors again.
+ */
+void
+intake_shmem_leave(void)
+{
+	intake_shmem_self->stop = true;
+	proc_exit(0);
+}
+
+/*
  * Tells the launcher that the extension is ABSENT from DATABASE, or that it has to look there
  * again. The later letter about a database replaces the earlier one. When the mailbox is full,
  * the launcher starts a supervisor more often than it must, or looks everywhere once. Never

@@ -103,6 +103,7 @@ extern void intake_shmem_ask_partition(int table, int64 id);
 extern bool intake_shmem_partition_asked(int table, int64 *id);
 extern int intake_shmem_terminate(Oid database);
 extern bool intake_shmem_lease_held(int64 lease);
+extern void intake_shmem_leave(void) pg_attribute_noreturn();
 
 extern bool intake_shmem_has_room(void);
 extern void intake_shmem_tell_launcher(Oid database, bool absent);

@@ -34,7 +34,7 @@ static const char source_query[] =
 	"SELECT s.id, s.name, " SCHEME_COLUMNS ", coalesce(s.key_from, r.key_from),"
 	"  coalesce(s.type_from, r.type_from), s.public_url, s.on_dead_duplicate = 'replay',"
 	"  r.reject_status, r.success_body, coalesce(s.missing_key, r.missing_key) = 'digest',"
-	"  s.replay_guard, s.allowed_peers::text[]"
+	"  s.replay_guard, s.allowed_peers::text[], s.scheme"
 	" FROM intake.source s LEFT JOIN intake.scheme r ON r.name = s.scheme"
 	" WHERE s.dropped_at IS NULL AND r.kind IS DISTINCT FROM 'internal'"
 	" AND $1 IN (0, s.id)";
@@ -157,7 +157,15 @@ read_source(int row)
 
 	source->id = intake_rows_number(row, 1, 0);
 	source->name = intake_rows_text(row, 2);
-	source->scheme = read_scheme(source, row, 3, NULL, 0);
+	if (intake_rows_text(row, 3) != NULL)
+		source->scheme = read_scheme(source, row, 3, NULL, 0);
+	else
+	{
+		/* It came with a dump, from where there was such a preset. */
+		note_problem(source,
+					 psprintf("scheme \"%s\" does not exist", intake_rows_text(row, rest + 9)));
+		source->our_fault = "no_scheme";
+	}
 	source->key = read_location(source, row, rest);
 	source->type = read_location(source, row, rest + 1);
 	url = intake_rows_text(row, rest + 2);

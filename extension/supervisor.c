@@ -36,6 +36,7 @@
 #include "shmem.h"
 #include "suspect.h"
 #include "table.h"
+#include "tending.h"
 #include "worker.h"
 
 #define MOST_DUE 1000            /* delayed jobs moved in one transaction */
@@ -235,6 +236,7 @@ read_workflows(void)
 	intake_shmem_wake_executors(MyDatabaseId);
 }
 
+static IntakeDuty tending = {.name = "look after the workflows", .run = intake_tending_do};
 static IntakeDuty recovery = {.name = "recover jobs", .run = intake_suspect_recover};
 
 static IntakeDuty duties[] = {
@@ -279,6 +281,17 @@ recover(void)
 	return INTAKE_NO_WAIT;
 }
 
+/* Looks after the workflows when that is due. Returns milliseconds until it is due again. */
+static long
+tend(void)
+{
+	long wait = intake_tending_due();
+
+	if (wait == 0)
+		wait = Min(intake_duty_run(&tending), Max(intake_tending_due(), 1));
+	return wait;
+}
+
 /* One round. Returns how long to wait, in milliseconds. */
 static long
 do_round(void)
@@ -288,6 +301,7 @@ do_round(void)
 	for (int i = 0; i < lengthof(duties); i++)
 		wait = Min(wait, intake_duty_run(&duties[i]));
 	wait = Min(wait, keep_executors());
+	wait = Min(wait, tend());
 	return Min(wait, until_due());
 }
 

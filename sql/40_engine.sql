@@ -117,6 +117,21 @@ CREATE FUNCTION intake.workflow_problem(workflow_id int) RETURNS text
 COMMENT ON FUNCTION intake.workflow_problem(int) IS
     'What is wrong with a workflow''s row, so that its jobs wait, such as a timeout out of range; NULL: nothing';
 
+CREATE FUNCTION intake.workflow_owner(owner name, owner_oid oid, database_identity text) RETURNS oid
+    AS 'MODULE_PATHNAME', 'intake_sql_workflow_owner' LANGUAGE c STABLE;
+COMMENT ON FUNCTION intake.workflow_owner(name, oid, text) IS
+    'Internal: the role that a workflow belongs to: its oid where that holds, else the role of its name; NULL: there is none. Never an error';
+
+CREATE FUNCTION intake.binding_problem(owner oid, handler oid) RETURNS text
+    AS 'MODULE_PATHNAME', 'intake_sql_binding_problem' LANGUAGE c STABLE;
+COMMENT ON FUNCTION intake.binding_problem(oid, oid) IS
+    'Internal: why jobs with a handler cannot run as a role; NULL: they can';
+
+CREATE FUNCTION intake.depend_on_owners() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'intake_sql_depend_on_owners' LANGUAGE c;
+COMMENT ON FUNCTION intake.depend_on_owners() IS
+    'Trigger: keeps DROP ROLE from dropping a role that owns a workflow';
+
 CREATE FUNCTION intake.job_enqueue(job_id bigint, event_id bigint, workflow_id int) RETURNS void
     AS 'MODULE_PATHNAME', 'intake_sql_job_enqueue' LANGUAGE c VOLATILE STRICT;
 COMMENT ON FUNCTION intake.job_enqueue(bigint, bigint, int) IS

@@ -15,41 +15,76 @@ CREATE FUNCTION intake.done_partition(job_id bigint) RETURNS void
 COMMENT ON FUNCTION intake.done_partition(bigint) IS
     'Internal: makes the partition of done that a job belongs to, unless it is there';
 
-CREATE FUNCTION intake.discard_jobs_of_dropped() RETURNS trigger
+-- Seldom many rooms of a lane are full, and the planner may believe the contrary.
+CREATE FUNCTION intake.discard_ready(workflow_id int) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+AS $$
+BEGIN
+    PERFORM intake.done_partition(min(r.job_id)) FROM intake.queue r
+        WHERE r.workflow_id = discard_ready.workflow_id GROUP BY r.job_id / 1000000;
+    WITH gone AS (
+        DELETE FROM intake.queue r WHERE r.workflow_id = discard_ready.workflow_id
+            RETURNING r.job_id, r.event_id, r.workflow_id, r.attempts)
+    INSERT INTO intake.done (job_id, event_id, finished_at, workflow_id, attempts, discarded)
+        SELECT g.job_id, g.event_id, now(), g.workflow_id, g.attempts, 'the workflow was dropped' FROM gone g;
+END
+$$;
+COMMENT ON FUNCTION intake.discard_ready(int) IS 'Internal: discards the jobs in the lane of a dropped workflow';
+
+CREATE FUNCTION intake.discard_waiting(workflow_ids int[]) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM intake.done_partition(min(r.job_id)) FROM (
+        SELECT d.job_id FROM intake.delayed d WHERE d.workflow_id = ANY (workflow_ids)
+        UNION ALL SELECT s.job_id FROM intake.suspect s WHERE s.workflow_id = ANY (workflow_ids)
+    ) r GROUP BY r.job_id / 1000000;
+    WITH gone AS (
+        DELETE FROM intake.delayed r WHERE r.workflow_id = ANY (workflow_ids)
+            RETURNING r.job_id, r.event_id, r.workflow_id, r.attempts)
+    INSERT INTO intake.done (job_id, event_id, finished_at, workflow_id, attempts, discarded)
+        SELECT g.job_id, g.event_id, now(), g.workflow_id, g.attempts, 'the workflow was dropped' FROM gone g;
+    WITH gone AS (
+        DELETE FROM intake.suspect r WHERE r.workflow_id = ANY (workflow_ids) AND r.started_at IS NULL
+            RETURNING r.job_id, r.event_id, r.workflow_id, r.attempts)
+    INSERT INTO intake.done (job_id, event_id, finished_at, workflow_id, attempts, discarded)
+        SELECT g.job_id, g.event_id, now(), g.workflow_id, g.attempts, 'the workflow was dropped' FROM gone g;
+END
+$$;
+COMMENT ON FUNCTION intake.discard_waiting(int[]) IS
+    'Internal: discards the delayed and the suspect jobs of dropped workflows';
+
+CREATE FUNCTION intake.discard_jobs() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    job bigint;
 BEGIN
-    FOR job IN SELECT r.job_id FROM intake.queue r WHERE r.workflow_id = NEW.id
-               UNION ALL SELECT r.job_id FROM intake.delayed r WHERE r.workflow_id = NEW.id
-               UNION ALL SELECT r.job_id FROM intake.suspect r WHERE r.workflow_id = NEW.id
-    LOOP
-        PERFORM intake.done_partition(job);
-    END LOOP;
-    WITH gone AS (
-        DELETE FROM intake.queue r WHERE r.workflow_id = NEW.id
-            RETURNING r.job_id, r.event_id, r.attempts)
-    INSERT INTO intake.done (job_id, event_id, finished_at, workflow_id, attempts, discarded)
-        SELECT g.job_id, g.event_id, now(), NEW.id, g.attempts, 'the workflow was dropped' FROM gone g;
-    WITH gone AS (
-        DELETE FROM intake.delayed r WHERE r.workflow_id = NEW.id
-            RETURNING r.job_id, r.event_id, r.attempts)
-    INSERT INTO intake.done (job_id, event_id, finished_at, workflow_id, attempts, discarded)
-        SELECT g.job_id, g.event_id, now(), NEW.id, g.attempts, 'the workflow was dropped' FROM gone g;
-    WITH gone AS (
-        DELETE FROM intake.suspect r WHERE r.workflow_id = NEW.id AND r.started_at IS NULL
-            RETURNING r.job_id, r.event_id, r.attempts)
-    INSERT INTO intake.done (job_id, event_id, finished_at, workflow_id, attempts, discarded)
-        SELECT g.job_id, g.event_id, now(), NEW.id, g.attempts, 'the workflow was dropped' FROM gone g;
+    PERFORM intake.discard_ready(NEW.id), intake.discard_waiting(ARRAY[NEW.id]);
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION intake.discard_jobs_of_dropped() IS 'Trigger: discards the waiting jobs of a dropped workflow';
+COMMENT ON FUNCTION intake.discard_jobs() IS 'Trigger: discards the waiting jobs of a dropped workflow';
 CREATE TRIGGER discard_jobs AFTER UPDATE OF dropped_at ON intake.workflow
     FOR EACH ROW WHEN (OLD.dropped_at IS NULL AND NEW.dropped_at IS NOT NULL)
-    EXECUTE FUNCTION intake.discard_jobs_of_dropped();
+    EXECUTE FUNCTION intake.discard_jobs();
 COMMENT ON TRIGGER discard_jobs ON intake.workflow IS 'Discards the waiting jobs of a dropped workflow';
+
+CREATE FUNCTION intake.discard_jobs_of_dropped() RETURNS boolean
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    dropped int[] := ARRAY(SELECT w.id FROM intake.workflow w WHERE w.dropped_at IS NOT NULL ORDER BY w.id);
+    workflow_id int;
+BEGIN
+    FOREACH workflow_id IN ARRAY dropped LOOP
+        PERFORM intake.discard_ready(workflow_id);
+    END LOOP;
+    PERFORM intake.discard_waiting(dropped);
+    RETURN EXISTS (SELECT FROM intake.running r WHERE r.workflow_id = ANY (dropped))
+        OR EXISTS (SELECT FROM intake.suspect r WHERE r.workflow_id = ANY (dropped));
+END
+$$;
+COMMENT ON FUNCTION intake.discard_jobs_of_dropped() IS
+    'Internal: discards what still came for dropped workflows, and returns whether more may come';
 
 -- A job that is looked for room by room may pass by. So what has not found it asks where it is, all
 -- rooms at once, and looks again where the job has come to.

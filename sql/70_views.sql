@@ -37,19 +37,18 @@ COMMENT ON VIEW intake.secrets IS
     'Secrets without what they are. state is valid, not yet valid, expired, or learned (valid, and reveal_secret has not shown it); last_used_at is to the minute';
 
 CREATE VIEW intake.workflows AS
-    SELECT w.id, w.name, w.owner, w.handler, w.source, w.type, w.filter, w.max_attempts,
+    SELECT w.id, w.name, coalesce(r.rolname, w.owner) AS owner, coalesce(h.name, w.handler) AS handler,
+           w.source, w.type, w.filter, w.max_attempts,
            w.backoff, w.backoff_max, w.timeout, w.replay_safe, w.jobs_per_transaction,
            CASE WHEN w.paused THEN 'paused'
                 WHEN w.database_identity IS DISTINCT FROM intake.database_identity() THEN 'restored'
-                WHEN r.rolname IS NULL THEN 'no such role'
-                WHEN NOT r.rolcanlogin AND current_setting('server_version_num')::int < 170000
-                    THEN 'role cannot log in'
                 ELSE coalesce(intake.workflow_problem(w.id), 'active') END AS state,
            w.created_at
-    FROM intake.workflow w LEFT JOIN pg_roles r ON r.rolname = w.owner
+    FROM intake.workflow w LEFT JOIN pg_roles r ON r.oid = w.owner_oid,
+         intake.handler_name(w.handler_oid) h(name)
     WHERE w.dropped_at IS NULL;
 COMMENT ON VIEW intake.workflows IS
-    'Workflows. state is active, paused, restored (it came with a dump: resume_workflow lets it run), or why it cannot run';
+    'Workflows. state is active, paused, restored (it came with a dump: resume_workflow lets it run), or why it cannot run and its jobs wait: no such role, role cannot log in, role may not connect (to this database), no such handler (it was dropped), role may not execute the handler, or what is wrong with its row';
 
 CREATE VIEW intake.events AS
     SELECT e.id, s.name AS source, e.key, e.type, e.received_at, e.headers, e.body,

@@ -9,7 +9,7 @@ DECLARE
         'GRANT SELECT ON intake.schemes, intake.sources, intake.secrets, intake.workflows, intake.events, intake.jobs, '
             'intake.attempts, intake.dead_letters, intake.rejections, intake.workers, intake.stats TO %s',
         'GRANT EXECUTE ON FUNCTION intake.find_event(text, text), intake.payload(bytea), intake.sealed_with(bytea), intake.database_identity(), intake.workers_running(), '
-            'intake.source_problem(text), intake.workflow_problem(int), intake.table_problem(regclass) TO %s'];
+            'intake.source_problem(text), intake.workflow_problem(int), intake.handler_name(oid), intake.table_problem(regclass) TO %s'];
     emitting text[] := ARRAY[
         'GRANT EXECUTE ON FUNCTION intake.emit(text, jsonb, text, interval), '
             'intake.fail_permanently(text), intake.retry_in(interval, text), '
@@ -31,14 +31,18 @@ DECLARE
             'intake.ingest(text, jsonb, bytea, text, text, text) TO %s',
         'GRANT EXECUTE ON FUNCTION '
             'intake.create_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean, int), '
-            'intake.alter_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean, int), '
-            'intake.pause_workflow(text), intake.resume_workflow(text), '
+            'intake.alter_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean, int, jsonb), '
+            'intake.pause_workflow(text), intake.resume_workflow(text), intake.resume_workflows(), '
+            'intake.give_workflow(text, regrole), '
             'intake.drop_workflow(text, boolean), intake.require_workflow(text), '
-            'intake.unfinished_jobs(int) TO %s',
+            'intake.unfinished_jobs(int), intake.reset_columns(regclass, int, jsonb, text[]), '
+            'intake.role_oid(name), intake.binding_problem(oid, oid), intake.find_handler(text), intake.workflow_owner(name, oid, text), '
+            'intake.workflow_handler(text, oid, text), intake.is_administrator(), intake.may_change(oid), '
+            'intake.require_runnable(name, oid, text, oid), intake.require_handler(int, regprocedure) TO %s',
         'GRANT SELECT ON intake.workflow TO %s',
         'GRANT INSERT (name, handler, source, type, filter, max_attempts, backoff, backoff_max, '
             'timeout, replay_safe, jobs_per_transaction) ON intake.workflow TO %s',
-        'GRANT UPDATE (handler, source, type, filter, max_attempts, backoff, backoff_max, timeout, '
+        'GRANT UPDATE (owner_oid, handler, handler_oid, source, type, filter, max_attempts, backoff, backoff_max, timeout, '
             'replay_safe, jobs_per_transaction, paused, database_identity, dropped_at) ON intake.workflow TO %s',
         'GRANT USAGE ON SEQUENCE intake.workflow_id_seq TO %s'];
 BEGIN

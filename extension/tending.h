@@ -1,0 +1,11 @@
+/*
+ * tending.h
+ *		What the supervisor does for workflows whose surroundings change.
+ */
+#ifndef INTAKE_TENDING_H
+#define INTAKE_TENDING_H
+
+extern long intake_tending_due(void);
+extern void intake_tending_do(void);
+
+#endif
