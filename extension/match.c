@@ -3,11 +3,13 @@
  *		Which workflows an event is for: globs on source and type, and a filter in the payload.
  *
  * A filter is written by one role and sees everybody's events. So one that raises an error finds
- * nothing, and is nobody else's trouble: all filters of an event are tried in one subtransaction,
- * and where that fails, each in its own. What failed is recorded as a rejection, at most once a
+ * nothing, and is nobody else's trouble: where one might, all filters of an event are tried in one
+ * subtransaction, and where that fails, each in its own. What failed is recorded as a rejection, at most once a
  * minute for each workflow and process.
  */
 #include "postgres.h"
+
+#include <ctype.h>
 
 #include "mb/pg_wchar.h"
 #include "utils/fmgrprotos.h"
@@ -22,6 +24,7 @@
 #include "rejection.h"
 #include "txn.h"
 
+#define LONGEST_SAFE 1000     /* characters of a filter */
 #define BETWEEN_RECORDS 60000 /* milliseconds */
 
 static bool
@@ -30,6 +33,40 @@ glob_matches(const char *pattern, IntakeSlice text)
 	if (strcmp(pattern, "*") == 0)
 		return true;
 	return text.data != NULL && intake_glob_match(pattern, strlen(pattern), text.data, text.len);
+}
+
+/*
+ * Whether a filter may raise an error: it has a variable, a method, a regular expression or .**
+ * in it, or is long, and so perhaps deep. For all else, what does not fit counts as no by the
+ * rules of JSON paths. As text, names and strings of a path are quoted.
+ */
+static bool
+may_fail(JsonPath *filter)
+{
+	char *text = DatumGetCString(DirectFunctionCall1(jsonpath_out, PointerGetDatum(filter)));
+	bool quoted = false;
+
+	for (char *c = text; *c != '\0'; c++)
+	{
+		if (c[0] == '"')
+			quoted = !quoted;
+		else if (quoted && c[0] == '\\')
+			c++;
+		else if (!quoted && ((c[0] == '$' && c[1] == '"') || (c[0] == '.' && isalpha(c[1])) ||
+							 strncmp(c, "**", 2) == 0 || strncmp(c, "like_regex", 10) == 0))
+			return true;
+		if (c - text > LONGEST_SAFE)
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_risky(IntakeWorkflow *workflow)
+{
+	if (workflow->filter_risk == INTAKE_RISK_UNKNOWN)
+		workflow->filter_risk = may_fail(workflow->filter) ? INTAKE_RISK_SOME : INTAKE_RISK_NONE;
+	return workflow->filter_risk == INTAKE_RISK_SOME;
 }
 
 /* Whether FILTER finds something in the payload. Many errors inside the path count as no. */
@@ -112,6 +149,7 @@ intake_match_workflows(const IntakeEvent *event)
 {
 	Matching all = {NIL, NULL, NIL};
 	bool filtered = false;
+	bool risky = false;
 	ErrorData *error;
 	ListCell *cell;
 
@@ -124,11 +162,12 @@ intake_match_workflows(const IntakeEvent *event)
 			continue;
 		all.candidates = lappend(all.candidates, workflow);
 		filtered |= workflow->filter != NULL;
+		risky |= workflow->filter != NULL && is_risky(workflow);
 	}
 	if (!filtered)
 		return all.candidates;
 	all.payload = intake_payload_parse(intake_payload_bytes(event->body));
-	if (all.payload == NULL)
+	if (all.payload == NULL || !risky)
 		(void) apply_filters(&all);
 	else if (!intake_txn_try(apply_filters, &all, &error))
 	{

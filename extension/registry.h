@@ -14,6 +14,14 @@
 
 #include "source.h"
 
+/* Whether a filter may raise an error. */
+typedef enum IntakeRisk
+{
+	INTAKE_RISK_UNKNOWN,
+	INTAKE_RISK_NONE,
+	INTAKE_RISK_SOME
+} IntakeRisk;
+
 typedef struct IntakeWorkflow
 {
 	int32 id;
@@ -33,6 +41,7 @@ typedef struct IntakeWorkflow
 	bool active;  /* no problem, and not paused */
 	bool blocked; /* not paused, and with a problem that may go by itself */
 	/* What this process has seen of a filter that failed, for match.c. */
+	IntakeRisk filter_risk;
 	int64 filter_failures;    /* since they were recorded last */
 	int64 filter_recorded_at; /* by intake_clock_ms; 0: never */
 	char filter_error[200];

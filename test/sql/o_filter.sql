@@ -76,3 +76,26 @@ SELECT count(*) FROM intake.rejections WHERE detail ~ 'slow';
 SELECT intake.drop_workflow(name, force => true) FROM intake.workflows WHERE name ~ '^filter ';
 SELECT intake.drop_source('filter');
 DROP FUNCTION filter_handler, filter_fails, filter_wait, filter_send;
+
+-- Paths that fail in no payload are tried without a net: here is one of each kind of item.
+SELECT count(*), count(found) AS known FROM (SELECT j @? p::jsonpath AS found FROM (VALUES
+    ('$'),
+    ('$.a'),
+    ('$.a[*]'),
+    ('$[0 to last]'),
+    ('$.*'),
+    ('$.a ? (@ > 1)'),
+    ('$ ? (@.a == "x" && !(@.b != null) || exists (@.c))'),
+    ('$ ? ((@ > 1) is unknown)'),
+    ('$.a ? (@ starts with "b")'),
+    ('$.a + 1'),
+    ('-$.a'),
+    ('$.a % 0'),
+    ('$.a / 0'),
+    ('strict $.a'),
+    ('strict $.a[9]'),
+    ('$.a["x"]'),
+    ('strict $[10000000000]'),
+    ('$[0.5]'),
+    ('$.a * 1e400 * $.b')) v(p),
+    unnest(ARRAY['{}', '[]', 'null', '1', '"a"', '{"a": [1, "b", {"c": 1e400}], "b": 2}', '[[], {}, 1e-400, true]']::jsonb[]) j) tried;
