@@ -93,7 +93,7 @@ clip(const char *text, int most)
 	return length <= most ? text : pnstrdup(text, pg_mbcliplen(text, length, most));
 }
 
-/* Appends a text as JSON, of at most MOST bytes without its quotes: whole characters and escapes. */
+/* Appends a text as JSON, at most MOST bytes without its quotes, cut between characters. */
 static void
 append_string(StringInfo json, const char *text, int most)
 {

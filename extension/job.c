@@ -7,8 +7,8 @@
  *
  * The handler runs as the session's own role, the owner of the workflow, so RESET ROLE gives
  * it nothing. What it defers to the commit runs before that, as that role as well, within its
- * timeout and with its settings, which are undone then. The completion is written through the table access method and asks
- * no privilege, so this process is never anybody else.
+ * timeout and with its settings, which are undone then. The completion is written through the
+ * table access method and asks no privilege, so this process is never anybody else.
  */
 #include "postgres.h"
 

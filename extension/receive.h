@@ -5,6 +5,11 @@
 #ifndef INTAKE_RECEIVE_H
 #define INTAKE_RECEIVE_H
 
+#include "postgres.h"
+
+#include "access/htup.h"
+#include "access/tupdesc.h"
+
 #include "delivery.h"
 
 extern void intake_receive_process(IntakeDelivery *deliveries, int count);

@@ -76,7 +76,7 @@ intake_session_watch(void)
 	ExecutorFinish_hook = finish;
 }
 
-/* Fires deferred triggers; in a subtransaction, whatever comes after in the transaction defers nothing. */
+/* Fires deferred triggers. What comes after a subtransaction that did so cannot defer anything. */
 static void
 fire_deferred(void)
 {
