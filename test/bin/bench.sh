@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make bench: figures of this machine, ratios first. About eight minutes.
+# make bench: figures of this machine, ratios first. About ten minutes.
 #
 # A throwaway cluster with fsync on. Ours and pgbench take turns, and medians are compared.
 set -euo pipefail
