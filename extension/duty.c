@@ -31,10 +31,10 @@
 static void
 begin(void)
 {
-	if (!intake_txn_begin(AccessShareLock))
+	if (!intake_txn_begin(INTAKE_GATE_LOOK))
 	{
 		intake_shmem_tell_launcher(MyDatabaseId, true);
-		if (!intake_txn_begin(AccessShareLock))
+		if (!intake_txn_begin(INTAKE_GATE_LOOK))
 			proc_exit(0);
 		intake_shmem_tell_launcher(MyDatabaseId, false);
 	}

@@ -18,7 +18,6 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_extension.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
@@ -31,6 +30,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "alone.h"
 #include "clock.h"
 #include "config.h"
 #include "ddl.h"
@@ -243,7 +243,7 @@ claim(const Served *entry)
 
 	clear_batch();
 	batch.claiming = entry->lane;
-	if (!intake_txn_begin(RowShareLock))
+	if (!intake_txn_begin(INTAKE_GATE_JOB))
 		proc_exit(0);
 	count = intake_room_claim(entry->lane, entry->workflow_id, intake_shmem_self->lease,
 							  batch_size(entry), batch.jobs);
@@ -399,7 +399,7 @@ find_suspect_workflow(void)
 {
 	int32 found = 0;
 
-	if (!intake_txn_begin(RowShareLock))
+	if (!intake_txn_begin(INTAKE_GATE_JOB))
 		proc_exit(0);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	for (int i = 0; i < n_served && found == 0; i++)
@@ -411,20 +411,26 @@ find_suspect_workflow(void)
 }
 
 /*
- * Runs one suspect of the workflows served here, if there is one: alone, with its start
- * marked durably. Others wait for the lock at the start of their jobs.
+ * Runs one suspect of the workflows served here, if there is one, and if it can be alone by now:
+ * with its start marked durably. Returns whether it ran.
  */
 static bool
 run_suspect(void)
 {
-	LOCKTAG tag;
 	int32 workflow_id = find_suspect_workflow();
 
 	if (workflow_id == 0)
+	{
+		intake_alone_forget();
 		return false;
-	StartTransactionCommand();
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId, intake_owner_extension(NoLock), 0);
-	LockAcquire(&tag, ExclusiveLock, true, false);
+	}
+	if (!intake_txn_begin(INTAKE_GATE_LOOK))
+		proc_exit(0);
+	if (!intake_alone_begin())
+	{
+		CommitTransactionCommand();
+		return false;
+	}
 	PushActiveSnapshot(GetTransactionSnapshot());
 	clear_batch();
 	if (intake_suspect_take(workflow_id, intake_shmem_self->lease, &batch.jobs[0]))
@@ -434,7 +440,7 @@ run_suspect(void)
 	CommitTransactionCommand();
 	if (batch.count > 0)
 		run_next();
-	LockRelease(&tag, ExclusiveLock, true);
+	intake_alone_end();
 	return true;
 }
 
@@ -444,7 +450,7 @@ do_round(void)
 {
 	bool worked = false;
 
-	if (!intake_txn_begin(RowShareLock))
+	if (!intake_txn_begin(INTAKE_GATE_JOB))
 		proc_exit(0);
 	refresh_lanes();
 	halted = !intake_job_type_fits();
@@ -481,7 +487,7 @@ rest(uint64 news)
 	pg_memory_barrier();
 	if (!any_ready() && !intake_shmem_self->stop && news == intake_shmem_news())
 	{
-		if (!intake_worker_wait(intake_config_poll_interval))
+		if (!intake_worker_wait(intake_alone_wait(intake_config_poll_interval)))
 			intake_lane_poll();
 	}
 	intake_shmem_self->idle = false;
@@ -498,7 +504,7 @@ static void
 take_lease(void)
 {
 	/* A command may have asked for the database before it could see this process. */
-	if (!intake_txn_begin(RowShareLock) || intake_ddl_wants_away(MyDatabaseId))
+	if (!intake_txn_begin(INTAKE_GATE_JOB) || intake_ddl_wants_away(MyDatabaseId))
 		proc_exit(0);
 	intake_shmem_self->lease = intake_room_next("lease_seq");
 	CommitTransactionCommand();

@@ -193,9 +193,9 @@ call_handler(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
 
 /* Begins a transaction for jobs. */
 static void
-begin(LOCKMODE lock)
+begin(IntakeGate gate)
 {
-	if (!intake_txn_begin(lock))
+	if (!intake_txn_begin(gate))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 						errmsg("extension \"%s\" is gone", INTAKE_EXTENSION)));
 }
@@ -213,14 +213,6 @@ run_and_complete(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lea
 	SetUserIdAndSecContext(user, context);
 	intake_room_complete(job);
 	PopActiveSnapshot();
-}
-
-static void
-run(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
-{
-	begin(job->suspect ? AccessShareLock : RowShareLock);
-	run_and_complete(job, workflow, lease);
-	CommitTransactionCommand();
 }
 
 static IntakeFailure
@@ -243,54 +235,6 @@ record(const IntakeJob *job, const IntakeFailure *failure)
 	intake_failure_record(job, failure);
 	PopActiveSnapshot();
 }
-
-/* Aborts the transaction of a failed job, and records the failure in another one. */
-static void
-fail(const IntakeJob *job, TimestampTz started_at, MemoryContext context)
-{
-	IntakeFailure failure;
-
-	MemoryContextSwitchTo(context);
-	stop_timeouts();
-	failure = describe(CopyErrorData(), started_at);
-	FlushErrorState();
-	AbortOutOfAnyTransaction();
-
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	MemoryContextSwitchTo(context);
-	record(job, &failure);
-	CommitTransactionCommand();
-	intake_failure_notify();
-}
-
-/*
- * Runs a job that this process holds under LEASE: its handler and its completion in one
- * transaction, or, if that fails, the record of the failure in another. To be called outside of
- * a transaction, in a context that is reset soon. An error is raised only when the failure
- * cannot be recorded; the process then ends.
- */
-void
-intake_job_run(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
-{
-	MemoryContext context = CurrentMemoryContext;
-	TimestampTz started_at = GetCurrentTimestamp();
-
-	pgstat_report_activity(STATE_RUNNING, workflow->name);
-	PG_TRY();
-	{
-		run(job, workflow, lease);
-	}
-	PG_CATCH();
-	{
-		fail(job, started_at, context);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	intake_session_clear();
-}
-
-/* ---- several in one transaction ---- */
 
 typedef struct Attempt
 {
@@ -340,6 +284,74 @@ settle(int64 timeout)
 	AtEOXact_GUC(false, nest);
 }
 
+/* Aborts the transaction of a failed job, and records the failure in another one. */
+static void
+fail(const IntakeJob *job, TimestampTz started_at, MemoryContext context)
+{
+	IntakeFailure failure;
+
+	MemoryContextSwitchTo(context);
+	stop_timeouts();
+	failure = describe(CopyErrorData(), started_at);
+	FlushErrorState();
+	AbortOutOfAnyTransaction();
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	MemoryContextSwitchTo(context);
+	record(job, &failure);
+	CommitTransactionCommand();
+}
+
+/*
+ * A suspect that fails is undone within its transaction: if that were to abort, others could run
+ * before the failure is recorded (alone.c).
+ */
+static void
+run(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
+{
+	int64 timeout = workflow->timeout; /* recording a failure reads the workflows anew */
+
+	begin(job->suspect ? INTAKE_GATE_LOOK : INTAKE_GATE_JOB);
+	if (job->suspect)
+	{
+		run_or_record(job, lease);
+		settle(timeout);
+	}
+	else
+		run_and_complete(job, workflow, lease);
+	CommitTransactionCommand();
+}
+
+/*
+ * Runs a job that this process holds under LEASE: its handler and its completion in one
+ * transaction, or, if that fails, the record of the failure in another. To be called outside of
+ * a transaction, in a context that is reset soon. An error is raised only when the failure
+ * cannot be recorded; the process then ends.
+ */
+void
+intake_job_run(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
+{
+	MemoryContext context = CurrentMemoryContext;
+	TimestampTz started_at = GetCurrentTimestamp();
+
+	pgstat_report_activity(STATE_RUNNING, workflow->name);
+	PG_TRY();
+	{
+		run(job, workflow, lease);
+	}
+	PG_CATCH();
+	{
+		fail(job, started_at, context);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	intake_failure_notify();
+	intake_session_clear();
+}
+
+/* ---- several in one transaction ---- */
+
 /*
  * Runs the jobs that NEXT gives in one transaction; none of them is a suspect, and their
  * workflows are in the registry when they are given. Returns false when that could not commit,
@@ -360,7 +372,7 @@ intake_job_run_together(const IntakeJob *(*next)(void), const IntakeWorkflow *wo
 		MemoryContext each;
 		const IntakeJob *job;
 
-		begin(RowShareLock);
+		begin(INTAKE_GATE_JOB);
 		each =
 			AllocSetContextCreate(TopTransactionContext, "pg_intake job", ALLOCSET_DEFAULT_SIZES);
 		MemoryContextSwitchTo(each);

@@ -286,6 +286,48 @@ intake_shmem_lease_held(int64 lease)
 	return held;
 }
 
+/* The slot of this database's supervisor, or NULL. The lock is held. */
+static IntakeWorker *
+supervisor_locked(void)
+{
+	for (int i = 0; i < SLOTS; i++)
+		if (matches(&intake_shmem->workers[i], INTAKE_SUPERVISOR, MyDatabaseId, InvalidOid))
+			return &intake_shmem->workers[i];
+	return NULL;
+}
+
+/*
+ * Whether an executor of this database may wait at the gate NOW (by intake_clock_ms). If so, the
+ * NEXT one may from then on. Never without a supervisor.
+ */
+bool
+intake_shmem_take_turn(int64 now, int64 next)
+{
+	IntakeWorker *supervisor;
+	bool mine;
+
+	LWLockAcquire(intake_shmem->lock, LW_EXCLUSIVE);
+	supervisor = supervisor_locked();
+	mine = supervisor != NULL && supervisor->turn_at <= now;
+	if (mine)
+		supervisor->turn_at = next;
+	LWLockRelease(intake_shmem->lock);
+	return mine;
+}
+
+/* Sets when an executor of this database may wait at the gate. */
+void
+intake_shmem_set_turn(int64 next)
+{
+	IntakeWorker *supervisor;
+
+	LWLockAcquire(intake_shmem->lock, LW_EXCLUSIVE);
+	supervisor = supervisor_locked();
+	if (supervisor != NULL)
+		supervisor->turn_at = next;
+	LWLockRelease(intake_shmem->lock);
+}
+
 /* Whether a supervisor or executor that starts now would find a slot. */
 bool
 intake_shmem_has_room(void)

@@ -37,6 +37,7 @@ typedef struct IntakeWorker
 	int64 lease;        /* an executor's token */
 	int64 job_id;       /* the job that runs now, or 0 */
 	int64 jobs;         /* executed since the start */
+	int64 turn_at;      /* of a supervisor: see intake_shmem_take_turn; under the lock */
 	volatile bool idle; /* waits for its latch */
 	volatile bool stop; /* has been asked to stop */
 } IntakeWorker;
@@ -104,6 +105,8 @@ extern bool intake_shmem_partition_asked(int table, int64 *id);
 extern int intake_shmem_terminate(Oid database);
 extern bool intake_shmem_lease_held(int64 lease);
 extern void intake_shmem_leave(void) pg_attribute_noreturn();
+extern bool intake_shmem_take_turn(int64 now, int64 next);
+extern void intake_shmem_set_turn(int64 next);
 
 extern bool intake_shmem_has_room(void);
 extern void intake_shmem_tell_launcher(Oid database, bool absent);

@@ -13,19 +13,18 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
-#include "owner.h"
 #include "txn.h"
 
 /*
- * Begins a transaction that holds LOCK on the extension, which is there until the end. Returns
- * false, in no transaction, when it is not installed.
+ * Begins a transaction that passes GATE: the extension is there until the end. Returns false, in
+ * no transaction, when it is not installed.
  */
 bool
-intake_txn_begin(LOCKMODE lock)
+intake_txn_begin(IntakeGate gate)
 {
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
-	if (OidIsValid(intake_owner_extension(lock)))
+	if (OidIsValid(intake_owner_extension(gate)))
 		return true;
 	AbortOutOfAnyTransaction();
 	return false;

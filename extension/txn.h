@@ -7,12 +7,12 @@
 
 #include "postgres.h"
 
-#include "storage/lockdefs.h"
+#include "owner.h"
 
 /* What is tried. Returns whether it is to be kept; what it raises undoes it as well. */
 typedef bool (*IntakeTxnBody)(void *argument);
 
-extern bool intake_txn_begin(LOCKMODE lock);
+extern bool intake_txn_begin(IntakeGate gate);
 extern bool intake_txn_try(IntakeTxnBody body, void *argument, ErrorData **error);
 extern bool intake_txn_error_is_general(const ErrorData *error);
 extern void intake_txn_tell(IntakeTxnBody body, void *argument, const char *what);
