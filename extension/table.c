@@ -311,22 +311,37 @@ intake_table_scan_end(IntakeScan *scan)
 	table_close(scan->relation, NoLock);
 }
 
+/* Reads the row at TID as it is now, with all that this transaction has done, into table->slot. */
+static bool
+look(IntakeTable *table, ItemPointer tid)
+{
+	return table_tuple_fetch_row_version(table->relation, tid, SnapshotSelf, table->slot);
+}
+
+/* Whether a table has a block. It has those up to where this process has inserted lately. */
+static bool
+has_block(Relation relation, BlockNumber block)
+{
+	BlockNumber target = RelationGetTargetBlock(relation);
+
+	return (target != InvalidBlockNumber && block <= target) ||
+		   block < RelationGetNumberOfBlocks(relation);
+}
+
 /*
- * Reads the row at TID as it is at this moment, with all that this transaction has done, into
- * table->slot. Returns false where there is none. A TID that another transaction has read may be
- * another row's by now, or beyond the end: the table may have been rewritten.
+ * Reads the row at TID, which another transaction may have read. Returns false where there is
+ * none. What there is may be another row by now: the table may have been rewritten.
  */
 bool
 intake_table_look(IntakeTable *table, ItemPointer tid)
 {
-	if (ItemPointerGetBlockNumber(tid) >= RelationGetNumberOfBlocks(table->relation) ||
-		!table_tuple_fetch_row_version(table->relation, tid, SnapshotSelf, table->slot))
+	if (!has_block(table->relation, ItemPointerGetBlockNumber(tid)) || !look(table, tid))
 		return false;
 	slot_getallattrs(table->slot);
 	return true;
 }
 
-/* The same for the row whose primary key, a bigint, is KEY. */
+/* The same for the row whose primary key, a bigint, is KEY, if it is there. */
 bool
 intake_table_look_up(IntakeTable *table, int64 key)
 {
@@ -367,7 +382,7 @@ intake_table_remove(IntakeTable *table, bool wait)
 bool
 intake_table_delete(IntakeTable *table, ItemPointer tid)
 {
-	return intake_table_look(table, tid) && intake_table_remove(table, false);
+	return look(table, tid) && intake_table_remove(table, false);
 }
 
 /* Reads the row at TID, whoever may see it, into table->slot. */
