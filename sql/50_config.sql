@@ -146,15 +146,22 @@ CREATE FUNCTION intake.alter_source(name text, key_from text DEFAULT NULL,
     type_from text DEFAULT NULL, tolerance interval DEFAULT NULL, public_url text DEFAULT NULL,
     on_dead_duplicate text DEFAULT NULL, verify_token text DEFAULT NULL, missing_key text DEFAULT NULL,
     signature_from text DEFAULT NULL, replay_guard boolean DEFAULT NULL,
-    allowed_peers cidr[] DEFAULT NULL) RETURNS void
+    allowed_peers cidr[] DEFAULT NULL, options jsonb DEFAULT '{}') RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     this_source int;
+    settable text[] := '{key_from,type_from,tolerance,public_url,on_dead_duplicate,verify_token,missing_key,signature_from,replay_guard,allowed_peers}';
 BEGIN
     PERFORM intake.hide_statement();
     this_source := intake.require_source(name);
     PERFORM intake.check_duration('tolerance', tolerance);
+    IF verify_token IS NOT NULL OR options -> 'verify_token' = 'null' THEN
+        DELETE FROM intake.source_secret x
+            WHERE x.source_id = this_source AND x.purpose = 'handshake';
+        options := CASE options -> 'verify_token' WHEN 'null' THEN options - 'verify_token' ELSE options END;
+    END IF;
+    PERFORM intake.reset_columns('intake.source', this_source, options, settable);
     UPDATE intake.source s SET
         key_from = coalesce(alter_source.key_from, s.key_from),
         type_from = coalesce(alter_source.type_from, s.type_from),
@@ -168,15 +175,13 @@ BEGIN
                              ELSE coalesce(alter_source.allowed_peers, s.allowed_peers) END
         WHERE s.id = this_source;
     IF verify_token IS NOT NULL THEN
-        DELETE FROM intake.source_secret x
-            WHERE x.source_id = this_source AND x.purpose = 'handshake';
         PERFORM intake.store_secret(this_source, verify_token, 'handshake');
     END IF;
     PERFORM intake.require_usable(name);
 END
 $$;
-COMMENT ON FUNCTION intake.alter_source(text, text, text, interval, text, text, text, text, text, boolean, cidr[]) IS
-    'Changes what is not NULL of a source. allowed_peers => ''{}'' lets every address send again';
+COMMENT ON FUNCTION intake.alter_source(text, text, text, interval, text, text, text, text, text, boolean, cidr[], jsonb) IS
+    'Changes what is not NULL of a source; what options names with a null, such as {"tolerance": null}, is reset first, to what the scheme says or the default. allowed_peers => ''{}'' lets every address send again';
 
 CREATE FUNCTION intake.drop_source(name text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -23,7 +23,7 @@ DECLARE
     configuring text[] := ARRAY[
         'GRANT EXECUTE ON FUNCTION '
             'intake.create_source(text, text, text, text, text, interval, text, text, text, text, text, boolean, cidr[], text), '
-            'intake.alter_source(text, text, text, interval, text, text, text, text, text, boolean, cidr[]), '
+            'intake.alter_source(text, text, text, interval, text, text, text, text, text, boolean, cidr[], jsonb), '
             'intake.drop_source(text), intake.rotate_secret(text, text, interval), '
             'intake.add_secret(text, text, timestamptz, timestamptz), intake.drop_secret(int), '
             'intake.learn_secret(text, interval), intake.reveal_secret(text), intake.reencrypt_secrets(), '
