@@ -4,7 +4,8 @@
  *
  * Whoever holds bytes for a client notes how many, and changes that number here before it takes
  * more, or after it has let some go. What is counted is what the allocator gave, not what is used
- * of it. Beyond the bound nothing is given: what asks for it is refused, and lets go what it has.
+ * of it. Beyond the bound nothing is given: what asks for it is refused, and lets go what it has. A
+ * part is kept for what is small, which is nearly all that is ever sent.
  *
  * What was let go must not stay with the allocator, where larger pieces could not use it: large
  * pieces are given back to the system one by one, small ones when much has gone.
@@ -71,11 +72,18 @@ shim_budget_change(size_t *held, size_t bytes)
 	return true;
 }
 
-/* Whether there is room for so many bytes now; takes none. */
-bool
-shim_budget_has(size_t bytes)
+/* The most that may be held where something large is among it. */
+size_t
+shim_budget_large(void)
 {
-	if (atomic_load(&used) + bytes <= most)
+	return most - most / 16;
+}
+
+/* Whether there is room for so many bytes more of something large now; takes none. */
+bool
+shim_budget_has_large(size_t bytes)
+{
+	if (atomic_load(&used) + bytes <= shim_budget_large())
 		return true;
 	atomic_fetch_add(&refusals, 1);
 	return false;

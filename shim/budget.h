@@ -10,7 +10,8 @@
 
 extern void shim_budget_init(size_t bytes);
 extern bool shim_budget_change(size_t *held, size_t bytes);
-extern bool shim_budget_has(size_t bytes);
+extern bool shim_budget_has_large(size_t bytes);
+extern size_t shim_budget_large(void);
 extern size_t shim_budget_used(void);
 extern unsigned shim_budget_refusals(void);
 

@@ -18,7 +18,8 @@
  *		LEAVING		as above
  *
  * Where others were refused because too many bytes are held, a request that comes in slowly is
- * refused as well, and who is idle is sent away: who does nothing must not keep the others out.
+ * refused as well, and who was answered and is idle is sent away: who does nothing must not keep
+ * the others out.
  *
  * The library tells of a connection's end before it closes the socket, so that a socket in
  * the list is open. Each thread has a list.
@@ -345,7 +346,8 @@ look(ShimConnection *connection, double now, bool full)
 		shim_connection_refuse(connection, 503);
 		cut_off(connection);
 	}
-	else if (full && phase == IDLE && now - connection->since > SHORT_IDLE_TIMEOUT)
+	else if (full && phase == IDLE && connection->finished > 0 &&
+			 now - connection->since > SHORT_IDLE_TIMEOUT)
 		cut_off(connection);
 }
 

@@ -133,8 +133,12 @@ shim_exchange_weigh(size_t room)
 bool
 shim_exchange_hold(Exchange *exchange, size_t room)
 {
-	return shim_budget_change(&exchange->request.held,
-							  sizeof(Exchange) + exchange->head + shim_exchange_weigh(room));
+	size_t *held = &exchange->request.held;
+	size_t bytes = sizeof(Exchange) + exchange->head + shim_exchange_weigh(room);
+
+	if (room > SHIM_SMALL_BODY && bytes > *held && !shim_budget_has_large(bytes - *held))
+		return false;
+	return shim_budget_change(held, bytes);
 }
 
 /* Answers a request in the middle, and ends its connection. */

@@ -11,6 +11,8 @@
 #include "peer.h"
 #include "request.h"
 
+#define SHIM_SMALL_BODY ((size_t) 64 * 1024)
+
 typedef enum
 {
 	STAGE_HEADERS, /* the next call is the first */

@@ -83,7 +83,7 @@ shim_framing_init(void)
 		classes[c] = 0;
 		if (alphanumeric || (c != 0 && strchr("!#$%&'*+-.^_`|~", c) != NULL))
 			classes[c] |= IS_TOKEN;
-		if (c > ' ' && c < 127)
+		if (c > ' ' && c < 127 && c != '#')
 			classes[c] |= IS_TARGET;
 		if (c == '\t' || (c >= ' ' && c != 127))
 			classes[c] |= IS_VALUE;

@@ -80,7 +80,7 @@ static const struct
 static size_t
 path_length(const char *target)
 {
-	return strcspn(target, "?#");
+	return strcspn(target, "?");
 }
 
 /* The page of a target that is not for a source, or NULL. */
@@ -167,8 +167,8 @@ judge_headers(Exchange *exchange)
 	}
 	if (length != UNKNOWN && length > max_body)
 		return 413;
-	if (length != UNKNOWN && length > FIRST_ROOM &&
-		!(shim_batch_is_connected() && shim_budget_has(shim_exchange_weigh(length))))
+	if (length != UNKNOWN && length > SHIM_SMALL_BODY &&
+		!(shim_batch_is_connected() && shim_budget_has_large(shim_exchange_weigh(length))))
 		return 503;
 	return shim_exchange_hold(exchange, 0) ? 0 : 503;
 }
@@ -368,7 +368,7 @@ shim_server_busy(void)
 static size_t
 largest_body(const ShimOptions *options)
 {
-	size_t room = options->max_queue - ROOM_BESIDE;
+	size_t room = shim_budget_large() - ROOM_BESIDE;
 	size_t most = room / 2 > SHIM_CALL_BYTES ? room / 2
 				  : room < SHIM_CALL_BYTES   ? room
 											 : SHIM_CALL_BYTES;

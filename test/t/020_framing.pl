@@ -65,6 +65,7 @@ my %bad = (
 	'a NUL in the target' => "POST /webhooks/any\0x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
 	'a control in the target' => "POST /webhooks/any?a=\001b HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
 	'a space in the target' => "POST /webhooks/any x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
+	'a fragment' => "POST /webhooks/any#x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
 	'two spaces' => "POST  /webhooks/any HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
 	'no version' => "POST /webhooks/any\r\nHost: x\r\n\r\n",
 	'a small version' => "POST /webhooks/any http/1.1\r\nHost: x\r\n\r\n",
@@ -231,7 +232,7 @@ sub judge
 		return (\@requests, 'incomplete') unless $bytes =~ /\A(.*?\r\n)\r\n/s;
 		my $head = $1;
 		my $rest = substr $bytes, length($head) + 2;
-		return (\@requests, 'bad') unless $head =~ s/\A($token) ([\x21-\x7e]+) HTTP\/1\.([0-9])\r\n//;
+		return (\@requests, 'bad') unless $head =~ s/\A($token) ([\x21\x22\x24-\x7e]+) HTTP\/1\.([0-9])\r\n//;
 		my ($method, $target, $minor) = ($1, $2, $3);
 		my %fields;
 		while ($head ne '')
