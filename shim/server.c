@@ -32,6 +32,7 @@
 #define GLANCE 5e-3               /* seconds between runs while requests wait, if nothing comes */
 #define CONNECTION_BYTES (HEADER_MEMORY + 4096) /* held for each, with what its answer takes */
 #define UNKNOWN SIZE_MAX
+#define SPACES 128               /* that the headers get behind their colons, at most */
 #define ROOM_BESIDE (128 * 1024) /* a body: what its request takes besides */
 #define FIRST_ROOM (16 * 1024)   /* for a body, before more of it has come */
 
@@ -180,7 +181,7 @@ handle_headers(Exchange *exchange, const char *method)
 		MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
 	int status;
 
-	exchange->head += info ? info->header_size : 0;
+	exchange->head += (info ? info->header_size : 0) + SPACES;
 	exchange->request.method = method;
 	exchange->webhook = find_source(&exchange->request);
 	exchange->stage = STAGE_BODY;
