@@ -163,3 +163,21 @@ intake_candidates_collect(const IntakeScheme *scheme, const IntakeRequest *reque
 				add_value(scheme, values[j], candidates);
 	}
 }
+
+/* The user:password of a value that is HTTP basic authentication, or absent. */
+IntakeSlice
+intake_candidate_password(IntakeSlice value)
+{
+	IntakeSlice scheme = intake_slice_cstr("Basic ");
+	unsigned char *out;
+	size_t length;
+
+	if (value.len <= scheme.len ||
+		!intake_slice_equal_nocase((IntakeSlice){value.data, scheme.len}, scheme))
+		return INTAKE_ABSENT;
+	value = intake_slice_trim(intake_slice_after(value, scheme.len));
+	out = palloc(value.len + 1);
+	if (!intake_encoding_decode(INTAKE_BASE64, value, out, value.len, &length))
+		return INTAKE_ABSENT;
+	return (IntakeSlice){(char *) out, length};
+}

@@ -26,5 +26,6 @@ typedef struct IntakeCandidates
 
 extern void intake_candidates_collect(const IntakeScheme *scheme, const IntakeRequest *request,
 									  IntakeSlice item, IntakeCandidates *candidates);
+extern IntakeSlice intake_candidate_password(IntakeSlice value);
 
 #endif

@@ -43,15 +43,15 @@ intake_digest_method(IntakeAlgorithm algorithm)
 static bool
 update(int (*function)(void *, const void *, size_t), void *context, IntakeSlice text, int weight)
 {
-	do
+	while (text.len > 0)
 	{
 		size_t length = text.len < CHUNK ? text.len : CHUNK;
 
 		if (function(context, text.data, length) != 1)
 			return false;
-		text = (IntakeSlice){text.data + length, text.len - length};
+		text = intake_slice_after(text, length);
 		intake_work_charge(length * weight);
-	} while (text.len > 0);
+	}
 	return true;
 }
 

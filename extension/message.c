@@ -10,6 +10,7 @@
 #include "encoding.h"
 #include "form.h"
 #include "message.h"
+#include "url.h"
 #include "work.h"
 
 #define MOST_PARTS 40
@@ -336,48 +337,6 @@ to_lower(IntakeSlice text)
 }
 
 static IntakeSlice
-without_query(IntakeSlice url)
-{
-	IntakeSlice rest;
-
-	return url.data ? intake_slice_cut(url, "?", &rest) : url;
-}
-
-/* A URL from its path on; a path that is missing is /. */
-static IntakeSlice
-path_of(IntakeSlice url)
-{
-	IntakeSlice rest;
-	const char *slash;
-
-	(void) intake_slice_cut(url, "://", &rest);
-	if (rest.data == NULL)
-		return INTAKE_ABSENT;
-	slash = memchr(rest.data, '/', rest.len);
-	if (slash == NULL)
-		return intake_slice_cstr("/");
-	return intake_slice_after(rest, slash - rest.data);
-}
-
-/* Finds the headers that a list names with commas; returns how many, or -1 where one is not there. */
-static int
-find_listed(IntakeSlice list, const IntakeRequest *request, IntakeSlice *names, IntakeSlice *values)
-{
-	IntakePlace place = {.kind = INTAKE_HEADER};
-	int count = 0;
-
-	for (; list.data != NULL; count++)
-	{
-		if (count == MOST_LISTED)
-			return -1;
-		place.name = names[count] = intake_slice_trim(intake_slice_cut(list, ",", &list));
-		if (intake_location_all(&place, request, INTAKE_ABSENT, &values[count], 1) == 0)
-			return -1;
-	}
-	return count;
-}
-
-static IntakeSlice
 encode(IntakeEncoding encoding, const IntakeDigest *digest)
 {
 	char *out = palloc(intake_encoding_size(digest->len));
@@ -393,40 +352,6 @@ upper_case(IntakeSlice text)
 	for (size_t i = 0; i < text.len; i++)
 		out[i] = text.data[i] >= 'a' && text.data[i] <= 'z' ? text.data[i] - 32 : text.data[i];
 	return (IntakeSlice){out, text.len};
-}
-
-/*
- * The path of a URL under BASE, where that is given, or from its host on: no slash at its end, and
- * & encoded. Absent where the URL is not under BASE.
- */
-static IntakeSlice
-canonical_path(IntakeSlice url, IntakeSlice base)
-{
-	IntakeSlice path;
-	char *out;
-	size_t n = 0;
-
-	while (base.len > 0 && base.data[base.len - 1] == '/')
-		base.len--;
-	url = without_query(url);
-	if (base.data != NULL && !intake_slice_starts(url, base))
-		return INTAKE_ABSENT;
-	path = base.data ? intake_slice_after(url, base.len) : path_of(url);
-	while (path.len > 0 && path.data[path.len - 1] == '/')
-		path.len--;
-	if (path.len == 0)
-		return intake_slice_cstr("/");
-	if (path.data[0] != '/')
-		return INTAKE_ABSENT;
-	out = palloc(3 * path.len);
-	for (size_t i = 0; i < path.len; i++)
-	{
-		size_t length = path.data[i] == '&' ? 3 : 1;
-
-		memcpy(out + n, length == 3 ? "%26" : path.data + i, length);
-		n += length;
-	}
-	return (IntakeSlice){out, n};
 }
 
 /*
@@ -447,11 +372,30 @@ query_string_hash(const IntakeValues *values)
 	(void) intake_slice_cut(values->token, "://", &base);
 	parts[0] = upper_case(values->request->method);
 	parts[1] = parts[3] = intake_slice_cstr("&");
-	parts[2] = canonical_path(values->url, base.data ? values->token : INTAKE_ABSENT);
-	parts[4] = query.data ? intake_form_canonical(query, intake_slice_cstr("jwt")) : query;
+	parts[2] = intake_url_canonical_path(values->url, base.data ? values->token : INTAKE_ABSENT);
+	parts[4] =
+		query.data ? intake_form_canonical(query, intake_slice_cstr("jwt")) : intake_slice_cstr("");
 	if (parts[2].data == NULL || !intake_digest_plain(INTAKE_SHA256, parts, 5, &digest))
 		return INTAKE_ABSENT;
 	return encode(INTAKE_HEX, &digest);
+}
+
+/* Finds the headers that a list names with commas; returns how many, or -1 where one is not there. */
+static int
+find_listed(IntakeSlice list, const IntakeRequest *request, IntakeSlice *names, IntakeSlice *values)
+{
+	IntakePlace place = {.kind = INTAKE_HEADER};
+	int count = 0;
+
+	for (; list.data != NULL; count++)
+	{
+		if (count == MOST_LISTED)
+			return -1;
+		place.name = names[count] = intake_slice_trim(intake_slice_cut(list, ",", &list));
+		if (intake_location_all(&place, request, INTAKE_ABSENT, &values[count], 1) == 0)
+			return -1;
+	}
+	return count;
 }
 
 /* The headers that another header lists with commas, as name:value;name:value. */
@@ -571,9 +515,9 @@ part_value(const Part *part, const IntakeValues *values)
 		case PART_URL:
 			return values->url;
 		case PART_ENDPOINT:
-			return without_query(values->url);
+			return intake_url_without_query(values->url);
 		case PART_PATH:
-			return path_of(values->url);
+			return intake_url_path(values->url);
 		case PART_SECRET:
 			return values->secret;
 		case PART_TOKEN:

@@ -17,6 +17,7 @@
 #include "jwt.h"
 #include "scratch.h"
 #include "signature.h"
+#include "url.h"
 #include "work.h"
 
 #define MOST_SIGNATURE 2048          /* bytes, decoded */
@@ -292,29 +293,12 @@ try_messages(Verification *v)
 
 /* ---- tokens ---- */
 
-static IntakeSlice
-decode_basic(IntakeSlice value)
-{
-	IntakeSlice scheme = intake_slice_cstr("Basic ");
-	unsigned char *out;
-	size_t length;
-
-	if (value.len <= scheme.len ||
-		!intake_slice_equal_nocase((IntakeSlice){value.data, scheme.len}, scheme))
-		return INTAKE_ABSENT;
-	value = intake_slice_trim(intake_slice_after(value, scheme.len));
-	out = palloc(value.len + 1);
-	if (!intake_encoding_decode(INTAKE_BASE64, value, out, value.len, &length))
-		return INTAKE_ABSENT;
-	return (IntakeSlice){(char *) out, length};
-}
-
-/* What is compared of a token: digests have one length, so that of the secret does not show. */
+/* Digests are compared: they have one length, so that of the secret does not show. */
 static bool
 token_digest(const IntakeScheme *scheme, IntakeSlice token, IntakeDigest *digest)
 {
 	if (scheme->kind == INTAKE_BASIC)
-		token = decode_basic(token);
+		token = intake_candidate_password(token);
 	return token.data != NULL && intake_digest_plain(INTAKE_SHA256, &token, 1, digest);
 }
 
@@ -468,61 +452,6 @@ verify_items(Verification *v)
 
 /* ---- URLs ---- */
 
-/* The URL with its default port if it has none, or without it; absent if that is no matter. */
-static IntakeSlice
-toggle_port(IntakeSlice url)
-{
-	bool secure = intake_slice_starts(url, intake_slice_cstr("https://"));
-	IntakeSlice port = intake_slice_cstr(secure ? ":443" : ":80");
-	size_t start = secure ? 8 : 7;
-	size_t end = start;
-	char *out;
-
-	if (url.len <= start)
-		return INTAKE_ABSENT;
-	while (end < url.len && memchr("/?#", url.data[end], 3) == NULL)
-		end++;
-	out = palloc(url.len + port.len + 1);
-	if (end - start > port.len && memcmp(url.data + end - port.len, port.data, port.len) == 0)
-	{
-		memcpy(out, url.data, end - port.len);
-		memcpy(out + end - port.len, url.data + end, url.len - end);
-		return (IntakeSlice){out, url.len - port.len};
-	}
-	if (memchr(url.data + start, ':', end - start) != NULL)
-		return INTAKE_ABSENT;
-	memcpy(out, url.data, end);
-	memcpy(out + end, port.data, port.len);
-	memcpy(out + end + port.len, url.data + end, url.len - end);
-	return (IntakeSlice){out, url.len + port.len};
-}
-
-/* The URL with the escapes of : / ? @ ! $ ' ( ) * , ; decoded; absent if it has none. */
-static IntakeSlice
-decode_escapes(IntakeSlice url)
-{
-	char *out = palloc(url.len + 1);
-	size_t n = 0;
-
-	for (size_t i = 0; i < url.len; i++)
-	{
-		unsigned char byte;
-		size_t length;
-
-		out[n] = url.data[i];
-		if (url.data[i] == '%' && i + 2 < url.len &&
-			intake_encoding_decode(INTAKE_HEX, (IntakeSlice){url.data + i + 1, 2}, &byte, 1,
-								   &length) &&
-			byte != 0 && strchr(":/?@!$'()*,;", byte) != NULL)
-		{
-			out[n] = (char) byte;
-			i += 2;
-		}
-		n++;
-	}
-	return n < url.len ? (IntakeSlice){out, n} : INTAKE_ABSENT;
-}
-
 static bool
 verify_with_url(Verification *v, IntakeSlice url)
 {
@@ -549,11 +478,10 @@ verify_urls(Verification *v)
 	v->values.url = v->verdict->url = url;
 	if (verify_items(v))
 		return true;
-	/* What signs a token is not the URL, whatever it requires. */
 	if (url.data == NULL || v->verdict->reason != INTAKE_MISMATCH || scheme->kind == INTAKE_JWT)
 		return false;
-	return (scheme->toggle_port && verify_with_url(v, toggle_port(url))) ||
-		   (scheme->decode_url && verify_with_url(v, decode_escapes(url)));
+	return (scheme->toggle_port && verify_with_url(v, intake_url_toggle_port(url))) ||
+		   (scheme->decode_url && verify_with_url(v, intake_url_decode_escapes(url)));
 }
 
 /* ---- entry ---- */

@@ -247,7 +247,9 @@ normalise(IntakeSlice secret)
 static bool
 is_over(int row)
 {
-	return intake_rows_time(row, 6, DT_NOEND) <= GetCurrentTimestamp();
+	TimestampTz now = GetCurrentTimestamp();
+
+	return intake_rows_time(row, 6, DT_NOEND) <= now;
 }
 
 static void

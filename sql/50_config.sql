@@ -50,6 +50,13 @@ AS $$
 DECLARE
     new_id int;
 BEGIN
+    -- No request is tried with more of them.
+    IF purpose = 'signature' AND (SELECT count(*) FROM intake.source_secret x
+                                  WHERE x.source_id = store_secret.source_id AND x.purpose = 'signature'
+                                    AND (x.expires_at > now()) IS NOT FALSE) >= 10 THEN
+        RAISE EXCEPTION 'the source has 10 secrets that are not over' USING ERRCODE = 'program_limit_exceeded',
+            HINT = 'intake.secrets shows them, and drop_secret ends one; rotate_secret takes a shorter overlap.';
+    END IF;
     INSERT INTO intake.source_secret (source_id, purpose, secret, valid_from, expires_at, learned)
         VALUES (store_secret.source_id, store_secret.purpose, intake.seal(store_secret.secret),
                 store_secret.valid_from, store_secret.expires_at, store_secret.learned)
@@ -296,6 +303,9 @@ DECLARE
 BEGIN
     UPDATE intake.source s SET learn_until = NULL
         WHERE s.id = secret_learned.source_id AND s.dropped_at IS NULL AND s.learn_until > now()
+          AND (SELECT count(*) FROM intake.source_secret x
+               WHERE x.source_id = s.id AND x.purpose = 'signature'
+                 AND (x.expires_at > now()) IS NOT FALSE) < 10
         RETURNING s.name INTO source_name;
     IF source_name IS NULL THEN
         RETURN false;

@@ -1,19 +1,31 @@
 /*
  * Verification by every preset. Input: a byte that chooses the preset, lines for the secret, the
  * URL and the timestamp of now, a byte for the length of the headers, headers and body. What we
- * sign verifies; another body does not, where the scheme says that it binds the body.
+ * sign verifies; another body does not, where the scheme says that it binds the body; and nothing
+ * costs more work or memory than it may.
  */
+#include "form.h"
 #include "fuzz.h"
+#include "measure.h"
 #include "presets.h"
 #include "sign.h"
 #include "signature.h"
+#include "work.h"
 
 static IntakeReason
 verify(IntakeScheme *scheme, const IntakeRequest *request, IntakeKey *key, IntakeVerdict *verdict)
 {
 	IntakeKey *keys[1] = {key};
+	size_t size = request->headers.len + request->query.len + request->url.len + request->body.len;
+	size_t before;
 
+	memory_peak = 0;
+	pfree(palloc(1));
+	before = memory_peak;
 	intake_signature_verify(scheme, request, intake_slice_cstr("token"), keys, 1, verdict);
+	/* What a request may cost; a round that began within it may end behind it. */
+	PROMISE(intake_work.spent <= intake_work.limit + 16 * size);
+	PROMISE(memory_peak - before <= 3 * size + 32 * INTAKE_FIELDS_MAX + 131072);
 	return verdict->reason;
 }
 

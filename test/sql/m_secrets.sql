@@ -60,5 +60,16 @@ SELECT secrets_of('ms_asana');
 SELECT status('ms_notion', '{"verification_token":"s3cret"}', '{}');
 SELECT secrets_of('ms_notion');
 
+-- No source has more secrets than a request is tried with.
+SELECT count(intake.add_secret('ms_rotated', 'another' || n)) FROM generate_series(1, 8) n;
+SELECT intake.rotate_secret('ms_rotated', 'the tenth');
+SELECT intake.rotate_secret('ms_rotated', 'the eleventh');
+SELECT intake.add_secret('ms_rotated', 'the eleventh');
+SELECT status('ms_rotated', '{"n":4}', jsonb_build_object('X-GitHub-Delivery', '4', 'X-Hub-Signature-256', 'sha256=' || encode(hmac('{"n":4}', 's3cret', 'sha256'), 'hex'))) AS the_first_verifies;
+SELECT intake.rotate_secret('ms_rotated', 'the only one', overlap => '0');
+SELECT intake.learn_secret('ms_notion');
+SELECT count(intake.add_secret('ms_notion', 'another' || n)) FROM generate_series(1, 9) n;
+SELECT status('ms_notion', '{"verification_token":"s3cret2"}', '{}');
+
 SELECT count(intake.drop_source(name)) FROM intake.sources WHERE name LIKE 'ms\_%';
 DROP FUNCTION try_secret(text, text, text), status(text, text, jsonb), secrets_of(text);
