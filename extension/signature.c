@@ -247,19 +247,27 @@ try_keys(Verification *v, IntakeSlice timestamp)
 	IntakeSigned content;
 	IntakeSlice *parts = NULL;
 	int count = 0;
+	bool found = false;
 
 	v->values.timestamp = timestamp;
-	for (int key = 0; key < v->n_keys && !intake_work_over(); key++)
+	for (int key = 0; key < v->n_keys && count >= 0 && !found && !intake_work_over(); key++)
 	{
+		bool anew = key == 0 || is_hash;
+		int scratch = is_hash ? intake_scratch_begin() : 0;
+
 		v->values.secret = v->keys[key]->secret;
-		if ((key == 0 || is_hash) && (count = render(v, &parts)) < 0)
-			return false;
-		if ((key == 0 || is_hash || is_mac) && !prepare(v, v->keys[key], parts, count, &content))
-			return refuse(v, INTAKE_BAD_SECRET, "the secret cannot be used");
-		if (try_key(v, timestamp, key, &content))
-			return true;
+		if (anew)
+			count = render(v, &parts);
+		if (count >= 0 && (anew || is_mac) && !prepare(v, v->keys[key], parts, count, &content))
+		{
+			refuse(v, INTAKE_BAD_SECRET, "the secret cannot be used");
+			count = -1;
+		}
+		found = count >= 0 && try_key(v, timestamp, key, &content);
+		if (is_hash)
+			intake_scratch_end(scratch);
 	}
-	return false;
+	return found;
 }
 
 static bool
@@ -274,6 +282,7 @@ seen_before(const IntakeCandidates *candidates, int index)
 static bool
 try_messages(Verification *v)
 {
+	bool several = v->candidates.count > 1; /* one leaves nothing behind for another */
 	bool found = false;
 
 	for (int i = 0; i < v->candidates.count && !found && !intake_work_over(); i++)
@@ -283,10 +292,11 @@ try_messages(Verification *v)
 
 		if (seen_before(&v->candidates, i))
 			continue;
-		scratch = intake_scratch_begin();
+		scratch = several ? intake_scratch_begin() : 0;
 		timestamp = timestamp_of(v, &v->candidates.list[i]);
 		found = in_window(v, timestamp) && try_keys(v, timestamp);
-		intake_scratch_end(scratch);
+		if (several)
+			intake_scratch_end(scratch);
 	}
 	return found;
 }
