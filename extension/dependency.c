@@ -4,8 +4,9 @@
  *
  * A row of pg_shdepend keeps DROP ROLE, from whichever database, from dropping a role that owns
  * a workflow that is not dropped. It is of the kind that a privilege on the column owner would
- * make, which nobody has: that kind goes with the table and with the database, and DROP OWNED
- * leaves it. REASSIGN OWNED, which moves what the role owns, moves the workflows too.
+ * make, which nobody has: that kind goes with the table and with the database. REASSIGN OWNED,
+ * which moves what the role owns, moves the workflows too. DROP OWNED leaves them; it takes the
+ * row for a privilege, which the role may not be allowed to revoke, so it does not get to see it.
  *
  * Two transactions may change owners at once. Who adds a row for a role waits for those that may
  * be taking rows away, since it cannot see that; who would take one away does so only when
@@ -176,7 +177,21 @@ intake_sql_depend_on_owners(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-/* ---- REASSIGN OWNED ---- */
+/* ---- REASSIGN OWNED and DROP OWNED ---- */
+
+/* Takes away the rows of some roles until intake_dependency_keep makes them again. */
+static void
+hide(List *roles)
+{
+	Oid table = intake_table_oid("workflow");
+	AttrNumber column = get_attnum(table, "owner");
+	ListCell *cell;
+
+	foreach (cell, list_told(table, column))
+		if (list_member_oid(roles, lfirst_oid(cell)))
+			tell(table, column, lfirst_oid(cell), false);
+	CommandCounterIncrement();
+}
 
 static void
 reassign(const ReassignOwnedStmt *statement)
@@ -206,20 +221,27 @@ reassign(const ReassignOwnedStmt *statement)
 	intake_owner_end(&saved);
 }
 
-/* The command itself checks what its caller may do. */
+/* The command itself checks what its caller may do. What was done before it ends with an error. */
 static void
 hook(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtilityContext context,
 	 ParamListInfo params, QueryEnvironment *environment, DestReceiver *destination,
 	 QueryCompletion *completion)
 {
+	Node *statement = pstmt->utilityStmt;
+
+	if (IsA(statement, DropOwnedStmt) && OidIsValid(intake_owner_extension(NoLock)))
+		hide(roleSpecsToIds(((DropOwnedStmt *) statement)->roles));
 	if (previous_hook)
 		previous_hook(pstmt, query, read_only, context, params, environment, destination,
 					  completion);
 	else
 		standard_ProcessUtility(pstmt, query, read_only, context, params, environment, destination,
 								completion);
-	if (IsA(pstmt->utilityStmt, ReassignOwnedStmt) && OidIsValid(intake_owner_extension(NoLock)))
-		reassign((ReassignOwnedStmt *) pstmt->utilityStmt);
+	if (IsA(statement, ReassignOwnedStmt) && OidIsValid(intake_owner_extension(NoLock)))
+		reassign((ReassignOwnedStmt *) statement);
+	/* The extension itself may be among what was dropped. */
+	if (IsA(statement, DropOwnedStmt) && OidIsValid(intake_owner_extension(NoLock)))
+		intake_dependency_keep(true);
 }
 
 /* To be called from _PG_init. */

@@ -45,6 +45,11 @@ DROP ROLE regress_intake_l;
 DROP OWNED BY regress_intake_l_new;
 SELECT * FROM told;
 DROP ROLE regress_intake_l_new;
+-- Who has a workflow and no right to its table may use it all the same.
+SET ROLE regress_intake_l_new;
+DROP OWNED BY regress_intake_l_new;
+RESET ROLE;
+SELECT * FROM told;
 SELECT intake.grant_access('regress_intake_l_new', 'admin');
 
 -- Given away, and by REASSIGN OWNED.
@@ -95,10 +100,10 @@ RESET ROLE;
 SELECT * FROM seen;
 
 -- An orphan. Nobody drops such a role any more; but a superuser who edits the catalogue may.
+DROP OWNED BY regress_intake_l_new;
 DELETE FROM pg_shdepend WHERE refobjid = 'regress_intake_l_new'::regrole AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND objid = 'intake.workflow'::regclass
     AND objsubid = (SELECT attnum FROM pg_attribute WHERE attrelid = objid AND attname = 'owner');
-DROP OWNED BY regress_intake_l_new;
 DROP ROLE regress_intake_l_new;
 SELECT * FROM seen;
 SET enable_indexscan = off;
