@@ -31,6 +31,7 @@
 #include "utils/rel.h"
 #include "utils/wait_event.h"
 
+#include "clock.h"
 #include "intake.h"
 #include "owner.h"
 #include "partition.h"
@@ -275,10 +276,16 @@ only_we_can(IntakePartitioned table)
 static bool
 ask(IntakePartitioned table, int64 id, IntakePartition *found)
 {
-	for (int waited = 0; waited < PATIENCE; waited += STEP)
+	int64 started = intake_clock_ms();
+	int64 next = started; /* when to ask again */
+
+	while (intake_clock_ms() - started < PATIENCE)
 	{
-		if (waited % ASK_EVERY == 0)
+		if (intake_clock_ms() >= next)
+		{
 			intake_shmem_ask_partition(table, low_of(id));
+			next += ASK_EVERY;
+		}
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, STEP,
 						 PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
