@@ -69,7 +69,7 @@ double
 shim_batch_wait(void)
 {
 	if (first == NULL)
-		return 1;
+		return SHIM_LONG;
 	if (under_way > 0)
 		return first->submitted_at + PATIENCE - shim_metrics_clock();
 	if (waiting >= expected || waiting >= max_count)

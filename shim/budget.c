@@ -12,8 +12,11 @@
  */
 #include <malloc.h>
 #include <stdatomic.h>
+#include <sys/eventfd.h>
 
 #include "budget.h"
+#include "listener.h"
+#include "log.h"
 
 #define LARGE_PIECE (128 * 1024)
 #define MUCH (8u << 20)
@@ -23,12 +26,32 @@ static atomic_size_t used;
 static atomic_size_t peak; /* of used since the allocator gave back */
 static atomic_uint refusals;
 
-void
-shim_budget_init(size_t bytes)
+/* One of each thread becomes readable when there was no room: clients of theirs may make some. */
+static int wake_fds[SHIM_MAX_THREADS];
+static int n_threads;
+static atomic_bool woken; /* all of them, since one has looked */
+static _Thread_local int own_fd;
+
+/* For all threads, so many: BYTES may be held. Returns false when that cannot be, having said why. */
+bool
+shim_budget_init(size_t bytes, int threads)
 {
 	most = bytes;
+	while (n_threads < threads &&
+		   (wake_fds[n_threads] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) >= 0)
+		n_threads++;
+	if (n_threads < threads)
+		shim_log(SHIM_ERROR, "cannot serve clients: %m");
 	/* Setting it also keeps it: the allocator would raise it to the largest piece ever let go. */
 	(void) mallopt(M_MMAP_THRESHOLD, LARGE_PIECE);
+	return n_threads == threads;
+}
+
+/* The thread is number INDEX. */
+void
+shim_budget_join(int index)
+{
+	own_fd = wake_fds[index];
 }
 
 static void
@@ -41,6 +64,16 @@ let_go(size_t bytes)
 		(void) malloc_trim(0);
 }
 
+/* Somebody found no room: those who do nothing are to make some. */
+void
+shim_budget_press(void)
+{
+	atomic_fetch_add(&refusals, 1);
+	if (!atomic_exchange(&woken, true))
+		for (int i = 0; i < n_threads; i++)
+			(void) eventfd_write(wake_fds[i], 1);
+}
+
 static bool
 take(size_t bytes)
 {
@@ -49,7 +82,7 @@ take(size_t bytes)
 	if (now > most)
 	{
 		atomic_fetch_sub(&used, bytes);
-		atomic_fetch_add(&refusals, 1);
+		shim_budget_press();
 		return false;
 	}
 	if (now > atomic_load_explicit(&peak, memory_order_relaxed))
@@ -85,7 +118,7 @@ shim_budget_has_large(size_t bytes)
 {
 	if (atomic_load(&used) + bytes <= shim_budget_large())
 		return true;
-	atomic_fetch_add(&refusals, 1);
+	shim_budget_press();
 	return false;
 }
 
@@ -93,6 +126,29 @@ size_t
 shim_budget_used(void)
 {
 	return atomic_load(&used);
+}
+
+/* Becomes readable when there was no room; the thread is awake then. */
+int
+shim_budget_fd(void)
+{
+	return own_fd;
+}
+
+void
+shim_budget_wake(void)
+{
+	eventfd_t count;
+
+	(void) eventfd_read(own_fd, &count);
+}
+
+/* How often there was no room, for who looks among its clients then. */
+unsigned
+shim_budget_look(void)
+{
+	atomic_store(&woken, false);
+	return atomic_load(&refusals);
 }
 
 /* How often there was no room. */

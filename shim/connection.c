@@ -17,9 +17,9 @@
  *		SENDING		the client must take its answer within the timeout
  *		LEAVING		as above
  *
- * Where others were refused because too many bytes are held, a request that comes in slowly is
- * refused as well, and who was answered and is idle is sent away: who does nothing must not keep
- * the others out.
+ * Where others were refused because too many bytes are held, or wait because there are as many
+ * clients as may be, a request that comes in slowly is refused as well, and who is idle is sent
+ * away: who does nothing must not keep the others out.
  *
  * The library tells of a connection's end before it closes the socket, so that a socket in
  * the list is open. Each thread has a list.
@@ -41,8 +41,9 @@
 
 #define IDLE_TIMEOUT 75.0      /* seconds without a request */
 #define SHORT_IDLE_TIMEOUT 1.0 /* where there is no room */
+#define SILENCE_TIMEOUT 5.0    /* the same, for who has not sent any request yet */
 #define LEAVING_TIME 2.0
-#define INTERVAL 0.2          /* between looks */
+#define INTERVAL 0.2          /* between looks, where something goes on */
 #define SLOW_RATE (16 * 1024) /* bytes that must come in a second when there is no room */
 #define DISCARD_ROUNDS 64     /* at a time */
 
@@ -78,6 +79,7 @@ struct ShimConnection
 static _Thread_local ShimConnection *list;
 static _Thread_local ShimConnection **by_socket;
 static _Thread_local int n_sockets;
+static _Thread_local bool stirred; /* some have come or gone on since the last look */
 static double timeout;
 
 /* The connection that has a socket, if it is one of this thread's. */
@@ -123,6 +125,7 @@ shim_connection_open(int socket)
 	if (list != NULL)
 		list->previous = connection;
 	list = connection;
+	stirred = true;
 	return connection;
 }
 
@@ -210,6 +213,7 @@ shim_connection_receive(ShimConnection *connection, char *buffer, size_t length)
 	ShimFraming *framing = &connection->framing;
 	ssize_t n;
 
+	stirred = true;
 	if (connection->leaving)
 		return discard(connection);
 	n = receive(connection->socket, buffer, length);
@@ -246,6 +250,7 @@ shim_connection_finish(ShimConnection *connection)
 {
 	connection->sending = false;
 	connection->finished++;
+	stirred = true;
 	if (connection->framing.status != 0 && connection->framing.requests == connection->finished)
 		shim_connection_refuse(connection, connection->framing.status);
 }
@@ -325,7 +330,7 @@ enter(ShimConnection *connection, Phase phase, double now)
 		cut_off(connection);
 }
 
-/* FULL: others were refused because too many bytes are held. */
+/* FULL: others were refused, or wait to be let in. */
 static void
 look(ShimConnection *connection, double now, bool full)
 {
@@ -346,27 +351,62 @@ look(ShimConnection *connection, double now, bool full)
 		shim_connection_refuse(connection, 503);
 		cut_off(connection);
 	}
-	else if (full && phase == IDLE && connection->finished > 0 &&
-			 now - connection->since > SHORT_IDLE_TIMEOUT)
+	else if (full && phase == IDLE &&
+			 now - connection->since >
+				 (connection->finished > 0 ? SHORT_IDLE_TIMEOUT : SILENCE_TIMEOUT))
 		cut_off(connection);
 }
 
-/* Looks at every connection, if it is time for that. Returns the seconds until the next look. */
+/* Seconds until a connection is to be looked at again, if nothing comes from it. */
+static double
+wait_for(const ShimConnection *connection, double now)
+{
+	if (connection->leaving || connection->phase != IDLE)
+		return INTERVAL;
+	return connection->since + IDLE_TIMEOUT - now + INTERVAL;
+}
+
+static double
+look_at_all(double now, bool full)
+{
+	double wait = SHIM_LONG;
+
+	for (ShimConnection *connection = list; connection != NULL; connection = connection->next)
+	{
+		double least;
+
+		look(connection, now, full);
+		least = wait_for(connection, now);
+		if (least < wait)
+			wait = least;
+	}
+	return wait;
+}
+
+/*
+ * Looks at every connection, if it is time for that: often where something goes on, else when a
+ * connection has been idle for too long. Returns the seconds until the next look.
+ */
 double
 shim_connection_look(void)
 {
+	static _Thread_local double looked_at = 0;
 	static _Thread_local double next_look = 0;
 	static _Thread_local unsigned seen_refusals = 0;
-	unsigned refusals = shim_budget_refusals();
 	double now = shim_metrics_clock();
 
-	if (now < next_look)
-		return next_look - now;
-	next_look = now + INTERVAL;
-	for (ShimConnection *connection = list; connection != NULL; connection = connection->next)
-		look(connection, now, refusals != seen_refusals);
-	seen_refusals = refusals;
-	return INTERVAL;
+	if ((stirred || shim_budget_refusals() != seen_refusals) && next_look > looked_at + INTERVAL)
+		next_look = looked_at + INTERVAL;
+	if (now >= next_look)
+	{
+		unsigned refusals = shim_budget_look();
+
+		stirred = false;
+		looked_at = now;
+		next_look = now + look_at_all(now, refusals != seen_refusals);
+		seen_refusals = refusals;
+	}
+	return next_look - now;
 }
 
 /* REQUEST_TIMEOUT is in seconds. */

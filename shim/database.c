@@ -546,7 +546,7 @@ double
 shim_database_timeout(void)
 {
 	double now = shim_metrics_clock();
-	double least = 1;
+	double least = SHIM_LONG;
 
 	for (int i = 0; i < n_links; i++)
 	{

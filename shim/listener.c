@@ -21,11 +21,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "budget.h"
 #include "listener.h"
 #include "log.h"
 
 #define BACKLOG 1024
-#define PAUSE 100 /* milliseconds, when the system lets nobody in */
+#define PAUSE 100 /* milliseconds, while somebody waits who cannot be let in */
 #define UNIX_PREFIX "unix:"
 
 /* A client on its way to its thread. */
@@ -305,31 +306,40 @@ let_in(void)
 	return true;
 }
 
-/* Lets clients in until STOP becomes readable. */
+/* Whether the system has let in nobody for want of something, and says so the first time. */
+static bool
+is_refused(int error, bool before)
+{
+	if (error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM)
+		return false;
+	if (!before)
+		shim_log(SHIM_WARNING, "cannot accept a client: %s", strerror(error));
+	return true;
+}
+
+/* Lets clients in until STOP becomes readable. While somebody waits in vain, the idle go. */
 void
 shim_listener_run(int stop)
 {
 	bool refused = false; /* by the system, the last time */
+	bool waits = false;   /* somebody, the last time */
 
 	for (;;)
 	{
-		bool closed = refused || is_full();
+		bool closed = is_full();
 		struct pollfd pollers[] = {
-			{stop, POLLIN, 0}, {left_fd, POLLIN, 0}, {closed ? -1 : listening, POLLIN, 0}};
+			{stop, POLLIN, 0}, {left_fd, POLLIN, 0}, {waits ? -1 : listening, POLLIN, 0}};
 
-		(void) poll(pollers, 3, refused ? PAUSE : -1);
+		(void) poll(pollers, 3, waits ? PAUSE : -1);
 		if (pollers[0].revents != 0)
 			return;
 		errno = 0;
 		while (!is_full() && let_in())
 			;
-		if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
-			refused = false;
-		else if (!refused)
-		{
-			shim_log(SHIM_WARNING, "cannot accept a client: %m");
-			refused = true;
-		}
+		refused = is_refused(errno, refused);
+		waits = refused || (closed && pollers[2].revents != 0 && is_full());
+		if (waits)
+			shim_budget_press();
 	}
 }
 

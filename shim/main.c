@@ -32,9 +32,11 @@ static int stop_fd; /* is readable when the program is to stop */
 static bool
 turn(int stop)
 {
-	struct pollfd pollers[SHIM_MAX_CONNECTIONS + 4] = {
-		{shim_server_fd(), POLLIN, 0}, {shim_listener_fd(), POLLIN, 0}, {stop, POLLIN, 0}};
-	int count = 3 + shim_database_poll(&pollers[3]);
+	struct pollfd pollers[SHIM_MAX_CONNECTIONS + 5] = {{shim_server_fd(), POLLIN, 0},
+													   {shim_listener_fd(), POLLIN, 0},
+													   {stop, POLLIN, 0},
+													   {shim_budget_fd(), POLLIN, 0}};
+	int count = 4 + shim_database_poll(&pollers[4]);
 	double seconds = shim_server_timeout();
 	double database_seconds = shim_database_timeout();
 	struct timespec most;
@@ -44,10 +46,12 @@ turn(int stop)
 	most.tv_sec = (time_t) seconds;
 	most.tv_nsec = (long) ((seconds - (double) most.tv_sec) * 1e9);
 	(void) ppoll(pollers, (nfds_t) count, &most, NULL);
-	shim_database_run(&pollers[3]);
+	shim_database_run(&pollers[4]);
 	shim_listener_serve(shim_batch_is_connected());
 	if (pollers[1].revents != 0)
 		shim_server_accept();
+	if (pollers[3].revents != 0)
+		shim_budget_wake();
 	shim_server_run();
 	/* Last: answers come before what is new, and a call takes all that has come by now. */
 	shim_database_send();
@@ -69,6 +73,7 @@ static void *
 serve(void *argument)
 {
 	shim_listener_join((int) (intptr_t) argument);
+	shim_budget_join((int) (intptr_t) argument);
 	if (!shim_server_start())
 		_exit(1);
 	shim_database_start();
@@ -106,7 +111,8 @@ main(int argc, char **argv)
 	(void) pthread_sigmask(SIG_BLOCK, &signals, NULL);
 
 	shim_options_read(argc, argv, &options);
-	shim_budget_init(options.max_queue);
+	if (!shim_budget_init(options.max_queue, options.threads))
+		_exit(1);
 	shim_framing_init();
 	shim_batch_init(options.max_batch);
 	shim_database_init(options.dsn, options.connections, options.request_timeout);

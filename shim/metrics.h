@@ -7,6 +7,8 @@
 
 #include "buffer.h"
 
+#define SHIM_LONG 3600.0 /* seconds to wait where nothing is due */
+
 extern double shim_metrics_clock(void);
 extern void shim_metrics_answer(int status);
 extern void shim_metrics_batch(size_t requests, double seconds);
