@@ -137,6 +137,23 @@ peer_is_allowed(const IntakeSource *source, const char *peer)
 	return false;
 }
 
+/* Headers and query are read many times. Larger ones than senders make are not looked at again. */
+static bool
+head_fits(IntakeDelivery *delivery)
+{
+	IntakeRequest *request = &delivery->request;
+	size_t headers = request->headers.len, query = request->query.len;
+
+	if (headers <= INTAKE_MAX_HEAD && query <= INTAKE_MAX_HEAD)
+		return true;
+	intake_delivery_reject(delivery, headers > INTAKE_MAX_HEAD ? 431 : 414,
+						   headers > INTAKE_MAX_HEAD ? "headers_too_large" : "query_too_large",
+						   psprintf("%zu bytes of headers, %zu of a query; %d of each are the most",
+									headers, query, INTAKE_MAX_HEAD));
+	request->headers = request->query = INTAKE_ABSENT;
+	return false;
+}
+
 /* Decides what can be decided without a signature. */
 static void
 route(IntakeDelivery *delivery)
@@ -144,6 +161,8 @@ route(IntakeDelivery *delivery)
 	int limit = intake_config_max_body_size;
 
 	delivery->source = intake_registry_source(delivery->source_name);
+	if (!head_fits(delivery))
+		return;
 	if (delivery->source != NULL)
 		delivery->request.url = sender_url(delivery->source->public_url, delivery->request.query);
 	if (delivery->source == NULL)

@@ -29,6 +29,9 @@
 #define INTAKE_MAX_KEY 1024
 #define INTAKE_MAX_TYPE 256
 
+/* Largest header block and query of a request, in bytes. The shim takes less. */
+#define INTAKE_MAX_HEAD (256 * 1024)
+
 /* The internal source. Its events without a key of their own have this and their id as key. */
 #define INTAKE_SOURCE_INTERNAL 0
 #define INTAKE_MADE_KEY "emit/"

@@ -36,6 +36,7 @@
 
 #define JSON_TYPE "application/json"
 #define MAX_REQUEST_ID 200             /* bytes */
+#define MAX_PEER 100                   /* bytes */
 #define KEPT_MEMORY (32 * 1024 * 1024) /* bytes */
 
 PG_FUNCTION_INFO_V1(intake_sql_receive);
@@ -182,7 +183,7 @@ record_rejections(IntakeDelivery *deliveries, int count)
 			rejection->reason = deliveries[i].reason;
 			rejection->detail = deliveries[i].detail;
 			rejection->status = deliveries[i].status;
-			rejection->peer = peer && peer[0] ? peer : NULL;
+			rejection->peer = peer && peer[0] && strlen(peer) <= MAX_PEER ? peer : NULL;
 			rejection->request_id = request_id(&deliveries[i]);
 		}
 	intake_rejection_record(rejections, rejected);

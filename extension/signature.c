@@ -526,8 +526,8 @@ intake_signature_verify(const IntakeScheme *scheme, const IntakeRequest *request
 	memset(verdict, 0, sizeof(*verdict));
 	verdict->key = -1;
 	verdict->reason = INTAKE_MISMATCH;
-	intake_work_begin(request->headers.len + request->query.len + request->url.len +
-					  request->body.len);
+	intake_work_begin(
+		request->headers.len + request->query.len + request->url.len + request->body.len, n_keys);
 	verdict->scheme = scheme = intake_scheme_for(scheme, request);
 	v = begin(scheme, request, token);
 	v->verdict = verdict;

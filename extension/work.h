@@ -13,8 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define INTAKE_WORK_FACTOR 16            /* units for each byte of a request, */
+#define INTAKE_WORK_FACTOR 16            /* units for each byte of a request, at least, */
 #define INTAKE_WORK_FREE (1024 * 1024)   /* and for each of these, for nothing */
+#define INTAKE_WORK_DIGEST 2             /* units for each byte that each secret may take, */
+#define INTAKE_WORK_READING 4            /* and those that reading takes, whatever the secrets */
 #define INTAKE_WORK_PUBLIC_KEY (1 << 16) /* units for verifying by a public key */
 
 typedef struct IntakeWork
@@ -28,7 +30,7 @@ typedef struct IntakeWork
 
 extern IntakeWork intake_work;
 
-extern void intake_work_begin(size_t size);
+extern void intake_work_begin(size_t size, int secrets);
 extern void intake_work_breathe(void);
 
 static inline void

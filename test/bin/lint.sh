@@ -29,8 +29,10 @@ done | grep . && complain "settings that the README does not name" || true
 # The table of providers is made from the presets.
 perl test/bin/providers.pl --check || complain "the table of providers is old: perl test/bin/providers.pl"
 
-# Sizes: files have at most 400 lines, but for those that tell one story.
-wc -l extension/*.c extension/*.h shim/*.c shim/*.h | awk '$1 > 620 && $2 != "total" {print}' | grep . &&
+# Sizes: files have at most 400 lines, but for these, of which each tells one story.
+long='executor|json|message|publickey|scheme|shmem|signature|source|table|database|framing|server'
+wc -l extension/*.[ch] shim/*.[ch] |
+	awk -v long="/($long)\\.c$" '$2 != "total" && $1 > ($2 ~ long ? 620 : 400) {print}' | grep . &&
 	complain "files that are too long" || true
 
 # Durations are measured by a clock that nobody sets (extension/clock.h).

@@ -22,12 +22,12 @@ CREATE FUNCTION jwt(header text, claims text, key text) RETURNS text LANGUAGE sq
     SELECT m || '.' || translate(encode(hmac(m, key, 'sha256'), 'base64'), E'+/=\n', '-_') FROM (SELECT b64url(header) || '.' || b64url(claims)) v(m) $$;
 
 -- Large, and many.
-SELECT judge('h_github', b('X-Hub-Signature-256: sha256=' || repeat('a', 1 << 20) || E'\r\n'));
+SELECT judge('h_github', b('X-Hub-Signature-256: sha256=' || repeat('a', 200000) || E'\r\n'));
 SELECT judge('h_stripe', b('Stripe-Signature: t=1' || repeat(',v1=00', 10000) || E'\r\n'));
 SELECT judge('h_svix', b('svix-signature: ' || repeat('v1,AAAA ', 10000) || E'\r\n'));
 SELECT judge('h_persona', b('Persona-Signature: ' || repeat('t=1,v1=00 ', 10000) || E'\r\n'));
-SELECT judge('h_github', b(repeat(E'X-Hub-Signature-256: sha256=00\r\n', 10000)));
-SELECT judge('h_contentful', b('x-contentful-signature: 00' || E'\r\n' || 'x-contentful-signed-headers: ' || repeat('x-contentful-signature,', 10000) || E'\r\nx-contentful-timestamp: 1\r\n'));
+SELECT judge('h_github', b(repeat(E'X-Hub-Signature-256: sha256=00\r\n', 5000)));
+SELECT judge('h_contentful', b('x-contentful-signature: 00' || E'\r\n' || 'x-contentful-signed-headers: ' || repeat('x-contentful-signature,', 9000) || E'\r\nx-contentful-timestamp: 1\r\n'));
 SELECT judge('h_twilio', b(E'X-Twilio-Signature: AAAA\r\n'), b(repeat('a=b&', 100000)));
 SELECT judge('h_figma', '', b(repeat('[', 500000)));
 SELECT judge('h_figma', '', b(repeat('{"passcode":', 200000)));
