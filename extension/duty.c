@@ -84,7 +84,7 @@ note_success(IntakeDuty *duty)
 
 /*
  * Runs a duty, unless it has failed a short while ago. Returns how long to wait, in milliseconds,
- * before this is to be called again; INTAKE_NO_WAIT when all is well.
+ * before this is to be called again, at the latest. What fails while it is due waits all the same.
  */
 long
 intake_duty_run(IntakeDuty *duty)
@@ -107,5 +107,7 @@ intake_duty_run(IntakeDuty *duty)
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(TopMemoryContext);
-	return duty->backoff > 0 ? duty->backoff : INTAKE_NO_WAIT;
+	if (duty->backoff > 0)
+		return duty->backoff;
+	return duty->due ? duty->due() : INTAKE_NO_WAIT;
 }

@@ -236,11 +236,12 @@ read_workflows(void)
 	intake_shmem_wake_executors(MyDatabaseId);
 }
 
-static IntakeDuty tending = {.name = "look after the workflows", .run = intake_tending_do};
+static IntakeDuty tending = {
+	.name = "look after the workflows", .run = intake_tending_do, .due = intake_tending_due};
 static IntakeDuty recovery = {.name = "recover jobs", .run = intake_suspect_recover};
 
 static IntakeDuty duties[] = {
-	{.name = "move delayed jobs", .run = move_due_jobs},
+	{.name = "move delayed jobs", .run = move_due_jobs, .due = until_due},
 	{.name = "make partitions of events",
 	 .run = intake_partition_keep_event,
 	 .wanted = intake_partition_event_wanted},
@@ -287,9 +288,7 @@ tend(void)
 {
 	long wait = intake_tending_due();
 
-	if (wait == 0)
-		wait = Min(intake_duty_run(&tending), Max(intake_tending_due(), 1));
-	return wait;
+	return wait > 0 ? wait : intake_duty_run(&tending);
 }
 
 /* One round. Returns how long to wait, in milliseconds. */
@@ -301,8 +300,7 @@ do_round(void)
 	for (int i = 0; i < lengthof(duties); i++)
 		wait = Min(wait, intake_duty_run(&duties[i]));
 	wait = Min(wait, keep_executors());
-	wait = Min(wait, tend());
-	return Min(wait, until_due());
+	return Min(wait, tend());
 }
 
 /* A command may have asked for the database before it could see this process. */
