@@ -230,7 +230,7 @@ intake_event_read(int64 id, IntakeStoredEvent *event)
 	bool found;
 
 	memset(event, 0, sizeof(*event));
-	if (!intake_partition_find(INTAKE_PARTITIONED_EVENT, id, AccessShareLock, &partition))
+	if (!intake_partition_find_surely(INTAKE_PARTITIONED_EVENT, id, AccessShareLock, &partition))
 		return false;
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(id));
 	intake_table_scan_begin(&scan, partition.oid, NULL, &key, 1);

@@ -158,6 +158,24 @@ intake_partition_find(IntakePartitioned table, int64 id, LOCKMODE lock, IntakePa
 	return true;
 }
 
+/*
+ * The same, where a missing partition means that its rows are gone. What a transaction has done is
+ * seen a moment before others are told which tables it has changed; until then it holds a lock on
+ * the parent. So one that made a partition and stored into it is waited for.
+ */
+bool
+intake_partition_find_surely(IntakePartitioned table, int64 id, LOCKMODE lock,
+							 IntakePartition *found)
+{
+	Oid parent = intake_table_oid(partitioned[table].name);
+
+	if (intake_partition_find(table, id, lock, found))
+		return true;
+	LockRelationOid(parent, ShareUpdateExclusiveLock);
+	UnlockRelationOid(parent, ShareUpdateExclusiveLock);
+	return intake_partition_find(table, id, lock, found);
+}
+
 /* ---- making ---- */
 
 static void

@@ -24,6 +24,8 @@ typedef struct IntakePartition
 
 extern bool intake_partition_find(IntakePartitioned table, int64 id, LOCKMODE lock,
 								  IntakePartition *found);
+extern bool intake_partition_find_surely(IntakePartitioned table, int64 id, LOCKMODE lock,
+										 IntakePartition *found);
 extern void intake_partition_need(IntakePartitioned table, int64 id, IntakePartition *found);
 
 extern void intake_partition_keep_event(void);
