@@ -19,7 +19,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/pg_extension.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
@@ -77,7 +76,7 @@ intake_alone_begin(void)
 	if (waiting_since == 0)
 		waiting_since = now;
 	patience = Max(PATIENCE, (now - waiting_since) / PATIENCE_PART);
-	SET_LOCKTAG_OBJECT(gate, MyDatabaseId, ExtensionRelationId, intake_owner_extension(NoLock), 0);
+	intake_owner_gate(&gate, intake_owner_extension(NoLock));
 	if (!intake_shmem_take_turn(now, now + patience * WAITING_PART))
 		patience = 0;
 	if (!close_gate(patience))

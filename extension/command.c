@@ -14,10 +14,12 @@
 #include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_namespace.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "commands/extension.h"
@@ -52,6 +54,16 @@ owns_extension(Oid extension)
 	return object_ownercheck(ExtensionRelationId, extension, GetUserId());
 #else
 	return pg_extension_ownercheck(extension, GetUserId());
+#endif
+}
+
+static bool
+owns_schema(Oid schema)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(NamespaceRelationId, schema, GetUserId());
+#else
+	return pg_namespace_ownercheck(schema, GetUserId());
 #endif
 }
 
@@ -150,52 +162,77 @@ renamed(const RenameStmt *statement)
 
 /* ---- commands that drop the extension ---- */
 
-/* Whether extension ONE cannot be without extension OTHER. */
-static bool requires(Oid one, Oid other)
+/* The objects of CLASS that EXTENSION depends on. */
+static List *
+list_needed(Oid extension, Oid class)
 {
 	Relation catalog = table_open(DependRelationId, AccessShareLock);
 	ScanKeyData keys[2];
 	SysScanDesc scan;
 	HeapTuple tuple;
-	bool found = false;
+	List *needed = NIL;
 
 	ScanKeyInit(&keys[0], Anum_pg_depend_classid, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(ExtensionRelationId));
 	ScanKeyInit(&keys[1], Anum_pg_depend_objid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(one));
+				ObjectIdGetDatum(extension));
 	scan = systable_beginscan(catalog, DependDependerIndexId, true, NULL, 2, keys);
-	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
 
-		found = form->refclassid == ExtensionRelationId && form->refobjid == other;
+		if (form->refclassid == class)
+			needed = lappend_oid(needed, form->refobjid);
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
-	return found;
+	return needed;
 }
 
-/* DROP EXTENSION of ours, or of one that ours requires. */
+/* Whether dropping extension NAME drops OURS. */
+static bool
+drops_with_extension(const char *name, Oid ours, bool cascade)
+{
+	Oid extension = get_extension_oid(name, true);
+
+	return OidIsValid(extension) && owns_extension(extension) &&
+		   (extension == ours ||
+			(cascade && list_member_oid(list_needed(ours, ExtensionRelationId), extension)));
+}
+
+/* Whether dropping schema NAME drops OURS: what ours requires may lie there. */
+static bool
+drops_with_schema(const char *name, Oid ours, bool cascade)
+{
+	Oid schema = get_namespace_oid(name, true);
+	ListCell *cell;
+
+	if (!cascade || !OidIsValid(schema) || !owns_schema(schema))
+		return false;
+	foreach (cell, list_needed(ours, ExtensionRelationId))
+		if (list_member_oid(list_needed(lfirst_oid(cell), NamespaceRelationId), schema))
+			return true;
+	return false;
+}
+
+/* DROP EXTENSION of ours, or of one that ours requires, or DROP SCHEMA of where that one lies. */
 static bool
 drops_extension(const DropStmt *statement)
 {
+	bool cascade = statement->behavior == DROP_CASCADE;
 	Oid ours;
 	ListCell *cell;
 
-	if (statement->removeType != OBJECT_EXTENSION)
+	if (statement->removeType != OBJECT_EXTENSION && statement->removeType != OBJECT_SCHEMA)
 		return false;
 	ours = intake_owner_extension(NoLock);
 	if (!OidIsValid(ours))
 		return false;
 	foreach (cell, statement->objects)
-	{
-		Oid extension = get_extension_oid(strVal(lfirst(cell)), true);
-
-		if (OidIsValid(extension) && owns_extension(extension) &&
-			(extension == ours ||
-			 (statement->behavior == DROP_CASCADE && requires(ours, extension))))
+		if (statement->removeType == OBJECT_EXTENSION
+				? drops_with_extension(strVal(lfirst(cell)), ours, cascade)
+				: drops_with_schema(strVal(lfirst(cell)), ours, cascade))
 			return true;
-	}
 	return false;
 }
 

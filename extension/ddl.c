@@ -4,8 +4,8 @@
  *		after which the launcher has to look.
  *
  * DROP DATABASE, ALTER DATABASE (RENAME, SET TABLESPACE) and CREATE DATABASE ... TEMPLATE fail
- * while a worker is connected to the database, and DROP EXTENSION waits for running jobs. So
- * before any of them, from whichever database, the workers there are asked to stop: they end
+ * while a worker is connected to the database, and DROP EXTENSION waits for running jobs: at the
+ * gate (owner.h). So before any of them, from whichever database, the workers there are asked to stop: they end
  * their present job and give the rest back. One that takes too long is terminated, at no
  * charge to its job. Which commands, and that they are not refused anyhow, says command.c.
  *
@@ -37,6 +37,7 @@
 #include "command.h"
 #include "ddl.h"
 #include "intake.h"
+#include "owner.h"
 #include "shmem.h"
 
 #define GRACE 3000    /* milliseconds until the workers are terminated */
@@ -113,6 +114,9 @@ leave(Oid database)
 	(void) LockAcquire(&tag, ShareLock, false, false);
 	intake_shmem_stop(database);
 	wait_for_end(database);
+	/* The extension is not dropped under who could not be ended. */
+	if (database == MyDatabaseId)
+		(void) intake_owner_extension(INTAKE_GATE_DROP);
 }
 
 /* Wakes the launcher when a lock is gone, whatever has ended. */

@@ -18,27 +18,35 @@
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/rel.h"
 
 #include "intake.h"
 #include "owner.h"
 
+/* The lock that is the gate of EXTENSION. No command of the server's takes one of this kind. */
+void
+intake_owner_gate(LOCKTAG *tag, Oid extension)
+{
+	SET_LOCKTAG_OBJECT(*tag, MyDatabaseId, ExtensionRelationId, extension, 1);
+}
+
 /*
- * The OID of the extension in this database, or InvalidOid where it is not installed. With a
- * LOCK, that lock on the extension is held until the transaction ends: DROP EXTENSION waits
- * for it, and the answer stays true.
+ * The OID of the extension in this database, or InvalidOid where it is not installed. Unless GATE
+ * is NoLock, the gate is passed, and held until the transaction ends: DROP EXTENSION waits for
+ * that, and the answer stays true.
  *
  * Looking into pg_extension takes a scan. The schema of the extension, which comes and goes
  * with it, is in a cache: while that is the same, the extension is.
  */
 Oid
-intake_owner_extension(LOCKMODE lock)
+intake_owner_extension(LOCKMODE gate)
 {
 	static Oid known = InvalidOid;
 	static Oid known_schema = InvalidOid;
+	LOCKTAG tag;
 	Oid schema = get_namespace_oid(INTAKE_SCHEMA, true);
 
 	if (!OidIsValid(schema) || schema != known_schema)
@@ -46,10 +54,12 @@ intake_owner_extension(LOCKMODE lock)
 		known = get_extension_oid(INTAKE_EXTENSION, true);
 		known_schema = schema;
 	}
-	if (!OidIsValid(known) || lock == NoLock)
+	if (!OidIsValid(known) || gate == NoLock)
 		return known;
-	/* This also reads what others have announced, so that the caches are true afterwards. */
-	LockDatabaseObject(ExtensionRelationId, known, 0, lock);
+	intake_owner_gate(&tag, known);
+	(void) LockAcquire(&tag, gate, false, false);
+	/* What others have announced meanwhile: the caches are true afterwards. */
+	AcceptInvalidationMessages();
 	if (get_namespace_oid(INTAKE_SCHEMA, true) == schema)
 		return known;
 	known_schema = InvalidOid;
