@@ -26,7 +26,8 @@ CREATE TRIGGER keep_scheme BEFORE UPDATE OR DELETE ON intake.scheme
     FOR EACH ROW EXECUTE FUNCTION intake.keep_scheme();
 COMMENT ON TRIGGER keep_scheme ON intake.scheme IS 'Keeps a scheme that a source uses';
 
--- Roles and handlers.
+-- Roles and handlers. A name is quoted where it has to be, whatever the session asks for, so that it
+-- is the same name for all of them.
 
 CREATE FUNCTION intake.role_oid(name name) RETURNS oid
     LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
@@ -34,7 +35,7 @@ CREATE FUNCTION intake.role_oid(name name) RETURNS oid
 COMMENT ON FUNCTION intake.role_oid(name) IS 'Internal: the role of a name; NULL: there is none';
 
 CREATE FUNCTION intake.handler_name(handler oid) RETURNS text
-    LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$
     SELECT format('%I.%I(intake.job)', n.nspname, p.proname)
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -45,7 +46,7 @@ COMMENT ON FUNCTION intake.handler_name(oid) IS
     'Internal: the signature of a function that can be a handler, as workflows keep it; NULL: it is none';
 
 CREATE FUNCTION intake.find_handler(signature text) RETURNS oid
-    LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$
     SELECT p.oid FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
     WHERE format('%I.%I(intake.job)', n.nspname, p.proname) = signature AND p.prokind = 'f'

@@ -73,6 +73,8 @@ AS $$
 DECLARE
     statement text;
 BEGIN
+    -- Two at once would change the same rows of the catalogues, and the server refuses the second.
+    LOCK TABLE intake.workflow IN SHARE UPDATE EXCLUSIVE MODE;
     FOREACH statement IN ARRAY intake.access_statements(access) LOOP
         EXECUTE format(statement, role);
     END LOOP;
@@ -102,6 +104,7 @@ DECLARE
     statement text;
     keeps text;
 BEGIN
+    LOCK TABLE intake.workflow IN SHARE UPDATE EXCLUSIVE MODE;
     IF access IS NULL THEN
         statements := statements || intake.access_statements('gateway');
     ELSIF access = 'gateway' THEN
