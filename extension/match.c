@@ -2,19 +2,21 @@
  * match.c
  *		Which workflows an event is for: globs on source and type, and a filter in the payload.
  *
- * A filter is written by one role and sees everybody's events. So one that raises an error finds
- * nothing, and is nobody else's trouble: where one might, all filters of an event are tried in one
- * subtransaction, and where that fails, each in its own. What failed is recorded as a rejection, at most once a
- * minute for each workflow and process.
+ * A filter is written by one role and sees everybody's events. So one that raises an error, or
+ * takes too long, finds nothing, and is nobody else's trouble: where one might, all filters of an
+ * event are tried in one subtransaction, and where that fails, each in its own. What failed is
+ * recorded as a rejection, at most once a minute for each workflow and process.
  */
 #include "postgres.h"
 
 #include <ctype.h>
 
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 #include "utils/jsonpath.h"
+#include "utils/timeout.h"
 
 #include "clock.h"
 #include "glob.h"
@@ -26,6 +28,10 @@
 
 #define LONGEST_SAFE 1000     /* characters of a filter */
 #define BETWEEN_RECORDS 60000 /* milliseconds */
+#define LONGEST_TRY 500       /* milliseconds for the filters of an event */
+
+static TimeoutId try_timeout = MAX_TIMEOUTS;
+static volatile sig_atomic_t late = false;
 
 static bool
 glob_matches(const char *pattern, IntakeSlice text)
@@ -36,15 +42,17 @@ glob_matches(const char *pattern, IntakeSlice text)
 }
 
 /*
- * Whether a filter may raise an error: it has a variable, a method, a regular expression or .**
- * in it, or is long, and so perhaps deep. For all else, what does not fit counts as no by the
- * rules of JSON paths. As text, names and strings of a path are quoted.
+ * Whether a filter may raise an error or take long: it has a variable, a method, a regular
+ * expression or .** in it, looks at the payload anew for what it has found there, or is long, and
+ * so perhaps deep. For all else, what does not fit counts as no by the rules of JSON paths, and
+ * nothing is looked at twice. As text, names and strings of a path are quoted.
  */
 static bool
 may_fail(JsonPath *filter)
 {
 	char *text = DatumGetCString(DirectFunctionCall1(jsonpath_out, PointerGetDatum(filter)));
 	bool quoted = false;
+	int roots = 0;
 
 	for (char *c = text; *c != '\0'; c++)
 	{
@@ -55,7 +63,8 @@ may_fail(JsonPath *filter)
 		else if (!quoted && ((c[0] == '$' && c[1] == '"') || (c[0] == '.' && isalpha(c[1])) ||
 							 strncmp(c, "**", 2) == 0 || strncmp(c, "like_regex", 10) == 0))
 			return true;
-		if (c - text > LONGEST_SAFE)
+		roots += !quoted && c[0] == '$';
+		if (roots > 1 || c - text > LONGEST_SAFE)
 			return true;
 	}
 	return false;
@@ -112,6 +121,43 @@ apply_filters(void *argument)
 }
 
 static void
+end_of_try(void)
+{
+	late = true;
+	InterruptPending = true;
+	QueryCancelPending = true;
+}
+
+/*
+ * Tries the filters of MATCHING for as long as filters may take. Returns false where that failed,
+ * with the message; raises what is not the filters' trouble. When time is up the query is
+ * cancelled, and that is caught here: only a cancel by somebody else that comes in the same
+ * moment is lost.
+ */
+static bool
+try_filters(Matching *matching, const char **message)
+{
+	ErrorData *error;
+
+	if (try_timeout == MAX_TIMEOUTS)
+		try_timeout = RegisterTimeout(USER_TIMEOUT, end_of_try);
+	late = false;
+	enable_timeout_after(try_timeout, LONGEST_TRY);
+	(void) intake_txn_try(apply_filters, matching, &error);
+	disable_timeout(try_timeout, false);
+	if (late)
+		QueryCancelPending = false;
+	if (error == NULL)
+		return true;
+	*message = error->message;
+	if (late && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		*message = psprintf("it takes longer than %d ms", LONGEST_TRY);
+	else if (intake_txn_error_is_general(error))
+		ReThrowError(error);
+	return false;
+}
+
+static void
 note_failure(IntakeWorkflow *workflow, const char *source, const char *message)
 {
 	size_t length = pg_mbcliplen(message, strlen(message), sizeof(workflow->filter_error) - 1);
@@ -131,14 +177,11 @@ apply_filters_apart(const Matching *all, const char *source)
 
 	foreach (cell, all->candidates)
 	{
-		ErrorData *error;
+		const char *message;
 
 		one.candidates = list_make1(lfirst(cell));
-		if (intake_txn_try(apply_filters, &one, &error))
-			continue;
-		if (intake_txn_error_is_general(error))
-			ReThrowError(error);
-		note_failure(lfirst(cell), source, error->message);
+		if (!try_filters(&one, &message))
+			note_failure(lfirst(cell), source, message);
 	}
 	return one.matching;
 }
@@ -150,7 +193,7 @@ intake_match_workflows(const IntakeEvent *event)
 	Matching all = {NIL, NULL, NIL};
 	bool filtered = false;
 	bool risky = false;
-	ErrorData *error;
+	const char *message;
 	ListCell *cell;
 
 	foreach (cell, intake_registry_workflows())
@@ -169,12 +212,8 @@ intake_match_workflows(const IntakeEvent *event)
 	all.payload = intake_payload_parse(intake_payload_bytes(event->body));
 	if (all.payload == NULL || !risky)
 		(void) apply_filters(&all);
-	else if (!intake_txn_try(apply_filters, &all, &error))
-	{
-		if (intake_txn_error_is_general(error))
-			ReThrowError(error);
+	else if (!try_filters(&all, &message))
 		return apply_filters_apart(&all, event->source_name);
-	}
 	return all.matching;
 }
 

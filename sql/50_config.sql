@@ -50,6 +50,10 @@ AS $$
 DECLARE
     new_id int;
 BEGIN
+    -- No constraint: the server would show the row.
+    IF octet_length(secret) > 100000 THEN
+        RAISE EXCEPTION 'the secret is longer than 100000 bytes' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     -- No request is tried with more of them.
     IF purpose = 'signature' AND (SELECT count(*) FROM intake.source_secret x
                                   WHERE x.source_id = store_secret.source_id AND x.purpose = 'signature'

@@ -73,6 +73,21 @@ SELECT intake.emit('filter.slow', jsonb_build_object('a', array_agg(n))) FROM ge
 RESET statement_timeout;
 SELECT count(*) FROM intake.rejections WHERE detail ~ 'slow';
 
+-- One that takes too long is: the event is stored, and who else wants it gets it.
+SELECT intake.create_workflow('filter quick', 'filter_handler(intake.job)', type => 'filter.slow', filter => '$.a[*] ? (@ == 7)') > 0;
+SELECT count(intake.emit('filter.slow', payload)) FROM (SELECT jsonb_build_object('a', array_agg(n)) FROM generate_series(1, 20000) n) p(payload);
+SELECT workflow, count(*) FROM intake.jobs WHERE workflow IN ('filter slow', 'filter quick') GROUP BY workflow;
+SELECT source, reason, detail FROM intake.rejections WHERE detail ~ 'slow';
+
+-- What every process keeps in its memory is bounded.
+SELECT intake.create_workflow('filter long', 'filter_handler(intake.job)', type => repeat('*', 1001));
+SELECT intake.create_workflow('filter long', 'filter_handler(intake.job)', source => repeat('*', 1001));
+SELECT intake.create_workflow('filter long', 'filter_handler(intake.job)', filter => ('$.a ? (@ == "' || repeat('a', 10000) || '")')::jsonpath);
+SELECT intake.create_source('filter_long', 'hmac', secret => repeat('x', 100001));
+SELECT intake.alter_source('filter', key_from => 'header:' || repeat('x', 1000));
+SELECT intake.alter_source('filter', public_url => 'https://' || repeat('x', 8000));
+SELECT intake.alter_source('filter', allowed_peers => array_fill('10.0.0.1'::cidr, ARRAY[1001]));
+
 SELECT intake.drop_workflow(name, force => true) FROM intake.workflows WHERE name ~ '^filter ';
 SELECT intake.drop_source('filter');
 DROP FUNCTION filter_handler, filter_fails, filter_wait, filter_send;
