@@ -6,6 +6,7 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "nodes/params.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
@@ -137,6 +138,21 @@ intake_secret_learn(IntakeDelivery *delivery)
 							   "the source has its secret; learn_secret lets it learn another");
 }
 
+/* Parameters that a client has sent, which the server may add to errors, are not to be added. */
+static void
+hide_parameters(void)
+{
+	ErrorContextCallback *callback;
+
+	for (callback = error_context_stack; callback != NULL; callback = callback->previous)
+	{
+		ParamsErrorCbData *data = callback->arg;
+
+		if (callback->callback == ParamsErrorCallback && data != NULL && data->params != NULL)
+			data->params->paramValuesStr = NULL;
+	}
+}
+
 /*
  * SQL: until the calling function ends, the server does not log a statement that fails. A SET
  * clause of that function would do, but the setting is for superusers, and the owner of the
@@ -148,5 +164,6 @@ intake_sql_hide_statement(PG_FUNCTION_ARGS)
 {
 	(void) set_config_option("log_min_error_statement", "panic", PGC_SUSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
+	hide_parameters();
 	PG_RETURN_VOID();
 }

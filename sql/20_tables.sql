@@ -179,7 +179,7 @@ CREATE TABLE intake.workflow (
     name text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
     owner name NOT NULL DEFAULT current_user,
     owner_oid oid,
-    handler text NOT NULL,
+    handler text NOT NULL CHECK (length(handler) <= 1000),
     handler_oid oid,
     source text NOT NULL DEFAULT '*' CHECK (length(source) <= 1000),
     type text NOT NULL DEFAULT '*' CHECK (length(type) <= 1000),
@@ -194,7 +194,7 @@ CREATE TABLE intake.workflow (
     jobs_per_transaction int NOT NULL DEFAULT 1 CHECK (jobs_per_transaction BETWEEN 1 AND 64),
     replay_safe boolean NOT NULL DEFAULT true,
     paused boolean NOT NULL DEFAULT false,
-    database_identity text DEFAULT intake.database_identity(),
+    database_identity text DEFAULT intake.database_identity() CHECK (length(database_identity) <= 100),
     created_at timestamptz NOT NULL DEFAULT now(),
     dropped_at timestamptz
 );

@@ -26,6 +26,23 @@ CREATE TRIGGER keep_scheme BEFORE UPDATE OR DELETE ON intake.scheme
     FOR EACH ROW EXECUTE FUNCTION intake.keep_scheme();
 COMMENT ON TRIGGER keep_scheme ON intake.scheme IS 'Keeps a scheme that a source uses';
 
+-- A row of somebody's own, which a dump brings, may have the name that a later version gave a preset.
+CREATE FUNCTION intake.give_way() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM intake.scheme c WHERE c.name = NEW.name AND c.preset;
+    IF FOUND THEN
+        RAISE NOTICE 'scheme "%" takes the place of a preset', NEW.name;
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION intake.give_way() IS 'Trigger: a preset gives way to a scheme of its name, unless a source uses it';
+CREATE TRIGGER give_way BEFORE INSERT ON intake.scheme
+    FOR EACH ROW WHEN (NOT NEW.preset) EXECUTE FUNCTION intake.give_way();
+COMMENT ON TRIGGER give_way ON intake.scheme IS 'A preset gives way to a scheme of its name';
+
 -- Roles and handlers. A name is quoted where it has to be, whatever the session asks for, so that it
 -- is the same name for all of them.
 

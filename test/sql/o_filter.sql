@@ -83,6 +83,8 @@ SELECT source, reason, detail FROM intake.rejections WHERE detail ~ 'slow';
 SELECT intake.create_workflow('filter long', 'filter_handler(intake.job)', type => repeat('*', 1001));
 SELECT intake.create_workflow('filter long', 'filter_handler(intake.job)', source => repeat('*', 1001));
 SELECT intake.create_workflow('filter long', 'filter_handler(intake.job)', filter => ('$.a ? (@ == "' || repeat('a', 10000) || '")')::jsonpath);
+UPDATE intake.workflow SET handler = repeat('x', 1001) WHERE name = 'filter quick';
+UPDATE intake.workflow SET database_identity = repeat('x', 101) WHERE name = 'filter quick';
 SELECT intake.create_source('filter_long', 'hmac', secret => repeat('x', 100001));
 SELECT intake.alter_source('filter', key_from => 'header:' || repeat('x', 1000));
 SELECT intake.alter_source('filter', public_url => 'https://' || repeat('x', 8000));

@@ -17,3 +17,18 @@ RESET quote_all_identifiers;
 SELECT handler, state FROM intake.workflows WHERE name = 'q';
 SELECT intake.drop_workflow('q');
 DROP SCHEMA "q Odd" CASCADE;
+
+-- A scheme of one's own takes the place of a preset of its name, as a dump brings it, unless that is used.
+BEGIN;
+SET LOCAL client_min_messages = notice;
+COPY intake.scheme (name, kind, signature_from) FROM stdin;
+github	token	{header:x}
+q_own	token	{header:x}
+\.
+SELECT name, kind, preset FROM intake.scheme WHERE name IN ('github', 'q_own') ORDER BY name;
+ROLLBACK;
+SELECT name, kind, preset FROM intake.scheme WHERE name IN ('github', 'q_own') ORDER BY name;
+BEGIN;
+SELECT count(intake.create_source('q', 'github', secret => 'x'));
+INSERT INTO intake.scheme (name, kind, signature_from) VALUES ('github', 'token', '{header:x}');
+ROLLBACK;

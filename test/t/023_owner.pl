@@ -44,6 +44,17 @@ like(as('admin', 'SELECT intake.hide_statement()'), qr/permission denied/, 'nobo
 like(slurp_file($node->logfile), qr/STATEMENT:.* AS logged/, 'other statements are logged');
 unlike(slurp_file($node->logfile), qr/never log it/, 'no secret is');
 
+# Nor where it comes as a parameter, and the server adds those to errors.
+{
+	local $ENV{PGOPTIONS} = '-c log_parameter_max_length_on_error=-1';
+	my $script = $node->basedir . '/rotate.sql';
+	append_to_file($script, "SELECT intake.rotate_secret('nobody', :secret);\n");
+	my @pgbench = ('pgbench', '-n', '-t', '1', '-M', 'extended', '-D', 'secret=never_log_it', '-U', 'admin', '-f', $script);
+	my ($out, $err) = run_command([ @pgbench, $node->connstr('owned') ]);
+	like($err, qr/source "nobody" does not exist/, 'a statement with parameters fails');
+	unlike($err . slurp_file($node->logfile), qr/never_log_it/, 'and its parameters are not logged');
+}
+
 # Events, jobs, partitions, workers.
 as('admin', 'CREATE TABLE seen (event_id bigint)');
 as('admin', q{CREATE FUNCTION see(job intake.job) RETURNS void LANGUAGE sql AS 'INSERT INTO public.seen VALUES (job.event_id)'});
