@@ -39,7 +39,8 @@ $node->safe_psql('postgres', 'DROP DATABASE fresh');
 $node->safe_psql('postgres', q{SET allow_in_place_tablespaces = on; CREATE TABLESPACE elsewhere LOCATION ''});
 $node->safe_psql('postgres', $_) for 'CREATE ACCESS METHOD mine TYPE TABLE HANDLER heap_tableam_handler',
   'ALTER DATABASE postgres SET default_tablespace = elsewhere', 'ALTER DATABASE postgres SET default_table_access_method = mine';
-$node->safe_psql('postgres', 'SELECT pg_terminate_backend(pid) FROM intake.workers');
+my $killed = $node->safe_psql('postgres', 'SELECT max(clock_timestamp()) FROM intake.workers WHERE pg_terminate_backend(pid)');
+wait_for_sql($node, "SELECT count(*) = 1 FROM intake.workers WHERE kind = 'supervisor' AND started_at > '$killed'");
 $jump->('event_id_seq', 5_000_000);
 is(($emit->())[1], 't', 'emit with settings of that kind');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_class c LEFT JOIN pg_am a ON a.oid = c.relam
