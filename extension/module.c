@@ -17,6 +17,7 @@
 #include "ddl.h"
 #include "dependency.h"
 #include "lane.h"
+#include "secret.h"
 #include "shmem.h"
 #include "work.h"
 #include "worker.h"
@@ -69,5 +70,6 @@ _PG_init(void)
 	shmem_startup_hook = startup_shmem;
 	intake_ddl_install_hook();
 	intake_dependency_install_hook();
+	intake_secret_install_hook();
 	intake_worker_register_launcher();
 }

@@ -19,6 +19,8 @@
 
 PG_FUNCTION_INFO_V1(intake_sql_hide_statement);
 
+static emit_log_hook_type previous_log_hook = NULL;
+
 /* Where another transaction is at it and not over, there is nothing to add, nor to wait for. */
 static const char use_query[] =
 	"INSERT INTO intake.secret_use AS u (secret_id, last_used_at) SELECT $1, now()"
@@ -151,6 +153,27 @@ hide_parameters(void)
 		if (callback->callback == ParamsErrorCallback && data != NULL && data->params != NULL)
 			data->params->paramValuesStr = NULL;
 	}
+}
+
+/*
+ * While a statement is hidden, the log does not get the context of what is said either: a call
+ * from PL/pgSQL stands there with its arguments.
+ */
+static void
+hide_context(ErrorData *error)
+{
+	if (log_min_error_statement >= PANIC && error->context != NULL &&
+		strstr(error->context, " intake.") != NULL)
+		error->hide_ctx = true;
+	if (previous_log_hook)
+		previous_log_hook(error);
+}
+
+void
+intake_secret_install_hook(void)
+{
+	previous_log_hook = emit_log_hook;
+	emit_log_hook = hide_context;
 }
 
 /*

@@ -9,5 +9,6 @@
 
 extern void intake_secret_note_uses(IntakeDelivery *deliveries, int count);
 extern void intake_secret_learn(IntakeDelivery *delivery);
+extern void intake_secret_install_hook(void);
 
 #endif

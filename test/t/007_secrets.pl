@@ -65,6 +65,10 @@ like($err, qr/less than 16/, 'nor under a short one');
 write_keys($second);
 wait_for(sub { post($hook, body_of('d'))->{status} == 200 }, 'the key is there again');
 pass('with its key everything works again, without a restart');
+# Of a call from PL/pgSQL, the log's context would have the arguments.
+($code, $out, $err) = $node->psql('postgres', q{DO $$ BEGIN PERFORM intake.create_source('other', 'nothing', secret => 'never to be seen'); END $$});
+like($err, qr/scheme "nothing" does not exist.*PL\/pgSQL function/s, 'the caller learns what failed where');
+like(slurp_file($node->logfile), qr/scheme "nothing" does not exist/, 'the log has the error');
 unlike(slurp_file($node->logfile), qr/never to be seen|first key of|second key of|\Q@{[SECRET]}\E/, 'neither keys nor secrets are in the log');
 
 # From the clear to a key.
