@@ -103,6 +103,7 @@ main(int argc, char **argv)
 {
 	pthread_t threads[SHIM_MAX_THREADS];
 	sigset_t signals;
+	int max_clients;
 
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&signals);
@@ -116,10 +117,9 @@ main(int argc, char **argv)
 	shim_framing_init();
 	shim_batch_init(options.max_batch);
 	shim_database_init(options.dsn, options.connections, options.request_timeout);
-	shim_server_init(&options);
+	max_clients = shim_server_init(&options);
 	stop_fd = eventfd(0, EFD_CLOEXEC);
-	if (stop_fd < 0 ||
-		!shim_listener_open(options.listen, options.threads, options.max_connections))
+	if (stop_fd < 0 || !shim_listener_open(options.listen, options.threads, max_clients))
 		_exit(1);
 	for (int i = 0; i < options.threads; i++)
 		if (pthread_create(&threads[i], NULL, serve, (void *) (intptr_t) i) != 0)

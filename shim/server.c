@@ -190,17 +190,18 @@ handle_headers(Exchange *exchange, const char *method)
 	return status == 0 ? MHD_YES : shim_exchange_refuse(exchange, status);
 }
 
-/* The room that a body gets for more of it: it grows, but not beyond what was announced. */
+/* The room that a body gets for more of it: it grows, but not beyond what it may come to. */
 static size_t
 next_room(const Exchange *exchange, size_t more)
 {
 	const ShimBuffer *body = &exchange->request.body;
 	size_t needed = body->length + more;
 	size_t room = shim_buffer_room(body, more);
+	size_t most = exchange->length < max_body ? exchange->length : max_body;
 
 	if (room < FIRST_ROOM)
 		room = FIRST_ROOM;
-	return room > exchange->length && needed <= exchange->length ? exchange->length : room;
+	return room > most && needed <= most ? most : room;
 }
 
 static enum MHD_Result
@@ -383,14 +384,30 @@ largest_body(const ShimOptions *options)
 	return most;
 }
 
-/* For all threads: what requests may be like. */
-void
+/* The clients that --max-connections allows and --max-queue has room for beside their requests. */
+static int
+most_clients(const ShimOptions *options)
+{
+	size_t most = options->max_queue / 4 * 3 / CONNECTION_BYTES;
+
+	if (most >= (size_t) options->max_connections)
+		return options->max_connections;
+	shim_log(SHIM_WARNING,
+			 "--max-queue has room for %zu clients at once: more of them wait, whatever "
+			 "--max-connections says",
+			 most);
+	return (int) most;
+}
+
+/* For all threads: what requests may be like. Returns how many clients may be let in at once. */
+int
 shim_server_init(const ShimOptions *options)
 {
 	max_body = largest_body(options);
-	max_clients = options->max_connections;
+	max_clients = most_clients(options);
 	shim_exchange_init(&options->trusted_proxies);
 	shim_connection_init(options->request_timeout);
+	return max_clients;
 }
 
 /* Makes a thread's server. Returns false when it cannot, having said why. */

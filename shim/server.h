@@ -9,7 +9,7 @@
 
 #include "options.h"
 
-extern void shim_server_init(const ShimOptions *options);
+extern int shim_server_init(const ShimOptions *options);
 extern bool shim_server_start(void);
 extern void shim_server_accept(void);
 extern int shim_server_fd(void);

@@ -132,6 +132,7 @@ my %count = pour(large($narrow, 1, target => '/webhooks/any'));
 is($count{413}, 1, 'a body that never fits gets 413');
 %count = pour(large($narrow, 1, target => '/webhooks/any', length => 3 * MIB));
 is($count{200}, 1, 'one that fits is served');
+%count = pour(large($narrow, 1, target => '/webhooks/any', length => $_ * MIB, chunked => 1)), is($count{200}, 1, "so is one of $_ MB in chunks, whose length nobody knows") for 1.2, 2.2, 3.5;
 # Many clients: what each costs is counted as well.
 my @many = map { connect_to($narrow) } 1 .. 500;
 my $answered = 0;
@@ -146,6 +147,11 @@ cmp_ok($answered, '>', 250, 'many are answered');
 cmp_ok(peak($narrow), '<', 8 * MIB + SLACK, 'and what they cost is bounded');
 @many = ();
 stop_shim($narrow);
+# What connections take leaves room for what is sent by them: not everybody is refused.
+my $narrowest = start_shim($node, '--max-queue', '256k');
+%count = pour(large($narrowest, 100, target => '/webhooks/any', length => 50_000));
+cmp_ok($count{200} // 0, '>', 20, 'with the smallest --max-queue many of a hundred at once are served');
+stop_shim($narrowest);
 command_checks_all([ $ENV{INTAKE_SHIM}, '--max-queue', '1k' ], 2, [qr/^$/], [qr/--max-queue: "1k" is not valid/], 'next to nothing is refused');
 
 # ---- before the body ----
