@@ -8,7 +8,8 @@ cd "$(dirname "$0")/../.."
 
 # shellcheck source=test/bin/cluster.sh
 . test/bin/cluster.sh
-export LC_ALL=C.UTF-8
+# The TAP library takes LC_ALL away, and makes its clusters by LANG.
+export LC_ALL=C.UTF-8 LANG=C.UTF-8
 
 # --- what runs the suites: as the caller, but never as root ---
 
