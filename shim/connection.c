@@ -18,8 +18,8 @@
  *		LEAVING		as above
  *
  * Where others were refused because too many bytes are held, or wait because there are as many
- * clients as may be, a request that comes in slowly is refused as well, and who is idle is sent
- * away: who does nothing must not keep the others out.
+ * clients as may be, a request that comes in slowly is refused as well, and who is idle or
+ * does not take an answer is sent away: who does nothing must not keep the others out.
  *
  * The library tells of a connection's end before it closes the socket, so that a socket in
  * the list is open. Each thread has a list.
@@ -41,7 +41,7 @@
 
 #define IDLE_TIMEOUT 75.0      /* seconds without a request */
 #define SHORT_IDLE_TIMEOUT 1.0 /* where there is no room */
-#define SILENCE_TIMEOUT 5.0    /* the same, for who has not sent any request yet */
+#define SILENCE_TIMEOUT 5.0    /* the same, for who has not sent any request, or takes no answer */
 #define LEAVING_TIME 2.0
 #define INTERVAL 0.2          /* between looks, where something goes on */
 #define SLOW_RATE (16 * 1024) /* bytes that must come in a second when there is no room */
@@ -267,13 +267,18 @@ find_phase(const ShimConnection *connection)
 	return shim_framing_begun(&connection->framing) ? RECEIVING : IDLE;
 }
 
+/* How long a connection may stay in a phase. */
 static double
-longest(Phase phase)
+longest(const ShimConnection *connection, Phase phase, bool full)
 {
 	switch (phase)
 	{
 		case IDLE:
-			return IDLE_TIMEOUT;
+			if (!full)
+				return IDLE_TIMEOUT;
+			return connection->finished > 0 ? SHORT_IDLE_TIMEOUT : SILENCE_TIMEOUT;
+		case SENDING:
+			return full && timeout > SILENCE_TIMEOUT ? SILENCE_TIMEOUT : timeout;
 		case LEAVING:
 			return LEAVING_TIME;
 		case WAITING:
@@ -340,7 +345,7 @@ look(ShimConnection *connection, double now, bool full)
 		enter(connection, phase, now);
 	if (phase == RECEIVING)
 		measure(connection, now);
-	if (now - connection->since > longest(phase))
+	if (now - connection->since > longest(connection, phase, full))
 	{
 		if (phase == RECEIVING)
 			shim_connection_refuse(connection, 408);
@@ -351,10 +356,6 @@ look(ShimConnection *connection, double now, bool full)
 		shim_connection_refuse(connection, 503);
 		cut_off(connection);
 	}
-	else if (full && phase == IDLE &&
-			 now - connection->since >
-				 (connection->finished > 0 ? SHORT_IDLE_TIMEOUT : SILENCE_TIMEOUT))
-		cut_off(connection);
 }
 
 /* Seconds until a connection is to be looked at again, if nothing comes from it. */

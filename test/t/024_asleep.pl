@@ -66,12 +66,18 @@ goes_to_sleep($url, 'it sleeps again');
 is(stop_shim($url), 0, 'it stops in an orderly way');
 
 # So do those that have all the places.
-for my $kind ('served', 'silent')
+for my $kind ('served', 'silent', 'deaf')
 {
 	my $narrow = start_shim($node, '--max-connections', '20');
 	my @all = map { connect_to($narrow) } 1 .. 20;
 	if ($kind eq 'served') { is(ask($_, $page), '200', 'a client has its place') for @all }
-	goes_to_sleep($narrow, "$kind: while nobody waits for a place it sleeps");
+	# These ask as long as somebody listens, and read nothing.
+	if ($kind eq 'deaf')
+	{
+		$_->blocking(0) for @all;
+		wait_for(sub { my $taken = 0; $taken += syswrite($_, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" x 500) // 0 for @all; $taken == 0 }, 'they are full');
+	}
+	else { goes_to_sleep($narrow, "$kind: while nobody waits for a place it sleeps") }
 	my $begun = time;
 	is(post("$narrow/webhooks/src", body_of($kind))->{status}, 200, "$kind: who does nothing makes room for who waits");
 	cmp_ok(time - $begun, '<', 10, "$kind: and soon");
