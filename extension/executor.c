@@ -361,14 +361,17 @@ apply_settings(void)
 	SetConfigOption("synchronous_commit", intake_config_job_synchronous_commit ? "on" : "off",
 					PGC_USERSET, PGC_S_OVERRIDE);
 	intake_worker_apply_settings();
+	intake_session_keep_lock_timeout();
 }
 
 /* Between jobs: reads the configuration file again if that was asked for. */
 static void
 reload(void)
 {
+	intake_session_enter_handler();
 	if (intake_worker_reload())
 		apply_settings();
+	intake_session_leave_handler();
 }
 
 /* Runs the claimed batch. What is left when the process is asked to stop is given back. */

@@ -183,12 +183,14 @@ call_handler(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
 	int nest = NewGUCNestLevel();
 
 	SPI_connect();
+	intake_session_enter_handler();
 	start_timeouts(workflow->timeout);
 	intake_handler_call(workflow, type, argument);
 	SPI_finish();
 	intake_session_settle();
 	stop_timeouts();
 	AtEOXact_GUC(false, nest);
+	intake_session_leave_handler();
 }
 
 /* Begins a transaction for jobs. */
@@ -265,6 +267,7 @@ run_or_record(const IntakeJob *job, int64 lease)
 		IntakeFailure failure = describe(error, started_at);
 
 		stop_timeouts();
+		intake_session_leave_handler();
 		record(job, &failure);
 	}
 	intake_session_forget();
@@ -277,11 +280,13 @@ settle(int64 timeout)
 	int nest = NewGUCNestLevel();
 
 	PushActiveSnapshot(GetTransactionSnapshot());
+	intake_session_enter_handler();
 	start_timeouts(timeout);
 	intake_session_settle();
 	stop_timeouts();
 	PopActiveSnapshot();
 	AtEOXact_GUC(false, nest);
+	intake_session_leave_handler();
 }
 
 /* Aborts the transaction of a failed job, and records the failure in another one. */
@@ -295,6 +300,7 @@ fail(const IntakeJob *job, TimestampTz started_at, MemoryContext context)
 	failure = describe(CopyErrorData(), started_at);
 	FlushErrorState();
 	AbortOutOfAnyTransaction();
+	intake_session_leave_handler();
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
@@ -391,6 +397,7 @@ intake_job_run_together(const IntakeJob *(*next)(void), const IntakeWorkflow *wo
 		stop_timeouts();
 		FlushErrorState();
 		AbortOutOfAnyTransaction();
+		intake_session_leave_handler();
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);

@@ -23,13 +23,42 @@
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "storage/lock.h"
+#include "storage/proc.h"
 #include "utils/fmgroids.h"
 #include "utils/portal.h"
 
 #include "session.h"
 
+static int lock_timeout = 0; /* of the role, the database or the server */
 static ExecutorFinish_hook_type next_finish = NULL;
 static bool deferring = false; /* a relation was written whose triggers may wait for the commit */
+
+/* ---- lock_timeout ---- */
+
+/*
+ * How long a handler waits for a lock is for its role to say. What we do around it waits as long
+ * as it takes: otherwise a lock that somebody holds for a moment would be charged to the job, or
+ * end the process. To be called when the settings were read, and again when they were read anew.
+ */
+void
+intake_session_keep_lock_timeout(void)
+{
+	lock_timeout = LockTimeout;
+	LockTimeout = 0;
+}
+
+/* What comes next is a handler's, and waits for locks as its role says; or it is ours. */
+void
+intake_session_enter_handler(void)
+{
+	LockTimeout = lock_timeout;
+}
+
+void
+intake_session_leave_handler(void)
+{
+	LockTimeout = 0;
+}
 
 /* ---- what waits for the commit ---- */
 

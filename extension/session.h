@@ -7,6 +7,9 @@
 
 #include "postgres.h"
 
+extern void intake_session_keep_lock_timeout(void);
+extern void intake_session_enter_handler(void);
+extern void intake_session_leave_handler(void);
 extern void intake_session_watch(void);
 extern void intake_session_settle(void);
 extern bool intake_session_must_end(void);

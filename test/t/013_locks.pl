@@ -92,6 +92,46 @@ pass('a started suspect without a holder is found');
 query("SELECT intake.resume_workflow('waits')");
 wait_for_sql($node, "SELECT state = 'done' FROM intake.jobs j JOIN intake.events e ON e.id = j.event_id WHERE e.key = 'alone'");
 
+# A role's lock_timeout is for its handlers. What is ours waits, whoever holds the lock, at no charge.
+query(q{UPDATE gate SET is_open = false; TRUNCATE effect;
+	CREATE TABLE busy (setting text);
+	CREATE ROLE hasty LOGIN;
+	SELECT intake.grant_access('hasty', 'admin');
+	GRANT ALL ON effect, gate, busy TO hasty;
+	ALTER ROLE hasty SET lock_timeout = '1ms';
+	CREATE FUNCTION hurries(job intake.job) RETURNS void LANGUAGE plpgsql AS $$
+	BEGIN
+		INSERT INTO public.busy VALUES (current_setting('lock_timeout'));
+		PERFORM public.waits(job);
+	END $$});
+$node->safe_psql('postgres', "SELECT intake.create_workflow('hasty', 'hurries(intake.job)', type => 'h', backoff => '10 ms', timeout => '10 minutes')", extra_params => [ '-U', 'hasty' ]);
+my $hasty = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_intake executor' AND usename = 'hasty'";
+wait_for_sql($node, "SELECT count(*) = 2 FROM ($hasty) h");
+my $before = query("SELECT string_agg(pid::text, ' ' ORDER BY pid) FROM ($hasty) h");
+query('TRUNCATE intake.attempt');
+query("SELECT intake.emit('h', '{}')");
+wait_for_sql($node, "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND granted");
+$locker->query_safe('BEGIN; LOCK TABLE intake.running, intake.queue, intake.done, intake.attempt IN ACCESS EXCLUSIVE MODE');
+open_gate();
+wait_for_sql($node, "SELECT count(*) = 2 FROM ($hasty AND wait_event_type = 'Lock') w");
+$locker->query_safe('ROLLBACK');
+wait_for_sql($node, 'SELECT count(*) = 1 FROM effect');
+$locker->query_safe('BEGIN; LOCK TABLE busy IN ACCESS EXCLUSIVE MODE');
+query("SELECT intake.emit('h', '{}')");
+wait_for_sql($node, "SELECT count(*) > 0 FROM intake.attempts WHERE sqlstate = '55P03'");
+pass('a handler waits as long as its role says');
+$locker->query_safe('ROLLBACK');
+wait_for_sql($node, 'SELECT count(*) = 2 FROM effect');
+is(query("SELECT count(*) FROM intake.attempts WHERE sqlstate <> '55P03' OR error !~ 'hurries'"), '0', 'what is ours waits, and charges nobody');
+is(query("SELECT string_agg(pid::text, ' ' ORDER BY pid) FROM ($hasty) h"), $before, 'and ends no executor');
+query("ALTER SYSTEM SET lock_timeout = '7s'; ALTER ROLE hasty RESET lock_timeout; SELECT pg_reload_conf()");
+query("SELECT pg_terminate_backend(pid) FROM ($hasty) h");
+query("TRUNCATE busy; SELECT intake.emit('h', '{}')");
+wait_for_sql($node, "SELECT count(*) = 1 FROM busy WHERE setting = '7s'");
+query("ALTER SYSTEM SET lock_timeout = '8s'; SELECT pg_reload_conf()");
+wait_for_sql($node, "SELECT intake.emit('h', '{}') > 0 AND EXISTS (SELECT FROM busy WHERE setting = '8s')");
+pass('also when the setting changes');
+
 $locker->quit;
 unlike(slurp_file($node->logfile), qr/PANIC|you don't own a lock/, 'the log has no surprise');
 $node->stop;
