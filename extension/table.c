@@ -15,6 +15,8 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -25,6 +27,7 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/reltrigger.h"
 #include "utils/snapmgr.h"
 
 #include "intake.h"
@@ -95,6 +98,49 @@ intake_table_check(Oid relation, bool writes)
 	table_close(opened, NoLock);
 }
 
+/*
+ * Whether somebody follows what is written: by triggers AFTER ... FOR EACH ROW that are ENABLE
+ * ALWAYS. Those of tools that copy a table under load are (pg_repack), and such a copy would lose
+ * what they are not told. All other triggers are out of force for us, as they are where a replica
+ * applies rows.
+ */
+static bool
+is_followed(TriggerDesc *triggers)
+{
+	bool followed = false;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		Trigger *trigger = &triggers->triggers[i];
+
+		if (trigger->tgenabled == TRIGGER_FIRES_ALWAYS && TRIGGER_FOR_ROW(trigger->tgtype) &&
+			TRIGGER_FOR_AFTER(trigger->tgtype))
+			followed = true;
+		else
+			trigger->tgenabled = TRIGGER_DISABLED;
+	}
+	return followed;
+}
+
+/*
+ * Tells those who follow a table of a row that was INSERTED, or else of the one at the place
+ * DELETED. Their functions run as the extension's owner, as the defaults of columns do.
+ */
+static void
+tell_followers(IntakeTable *table, TupleTableSlot *inserted, ItemPointer deleted)
+{
+	IntakeOwner saved;
+
+	intake_owner_begin(&saved);
+	AfterTriggerBeginQuery();
+	if (inserted != NULL)
+		ExecARInsertTriggers(table->estate, table->info, inserted, NIL, NULL);
+	else
+		ExecARDeleteTriggers(table->estate, table->info, deleted, NULL, NULL, false);
+	AfterTriggerEndQuery(table->estate);
+	intake_owner_end(&saved);
+}
+
 /* Opens RELATION for writing. Its memory is the current context's until intake_table_close. */
 void
 intake_table_open(IntakeTable *table, Oid relation)
@@ -105,6 +151,10 @@ intake_table_open(IntakeTable *table, Oid relation)
 	table->info = makeNode(ResultRelInfo);
 	InitResultRelInfo(table->info, table->relation, 0, NULL, 0);
 	ExecOpenIndices(table->info, true);
+	/* The copy of the table's triggers that is ours, where the server looks for it. */
+	table->followed = is_followed(table->info->ri_TrigDesc);
+	if (table->followed)
+		table->estate->es_opened_result_relations = list_make1(table->info);
 	table->slot = table_slot_create(table->relation, NULL);
 	table->n_rows = table->n_slots = 0;
 	table->taken = false;
@@ -167,6 +217,8 @@ intake_table_insert(IntakeTable *table, const Datum *values, const bool *nulls)
 	store_values(table, table->slot, values, nulls);
 	table_tuple_insert(table->relation, table->slot, GetCurrentCommandId(true), 0, NULL);
 	ExecInsertIndexTuples(table->info, table->slot, table->estate, false, false, NULL, NIL);
+	if (table->followed)
+		tell_followers(table, table->slot, NULL);
 	ResetPerTupleExprContext(table->estate);
 }
 
@@ -198,6 +250,8 @@ insert_rows(IntakeTable *table)
 			*table->places[i] = table->rows[i]->tts_tid;
 		ExecInsertIndexTuples(table->info, table->rows[i], table->estate, false, true,
 							  &table->taken, NIL);
+		if (table->followed && !table->taken)
+			tell_followers(table, table->rows[i], NULL);
 		ResetPerTupleExprContext(table->estate);
 	}
 }
@@ -268,6 +322,8 @@ intake_table_insert_unique(IntakeTable *table, const Datum *values, const bool *
 	ExecInsertIndexTuples(table->info, table->slot, table->estate, false, true, &lost, NIL);
 	table_tuple_complete_speculative(table->relation, table->slot, token, !lost);
 	SpeculativeInsertionLockRelease(xid);
+	if (table->followed && !lost)
+		tell_followers(table, table->slot, NULL);
 	ResetPerTupleExprContext(table->estate);
 	return !lost;
 }
@@ -370,8 +426,12 @@ intake_table_remove(IntakeTable *table, bool wait)
 {
 	TM_FailureData failure;
 
-	return table_tuple_delete(table->relation, &table->slot->tts_tid, GetCurrentCommandId(true),
-							  InvalidSnapshot, InvalidSnapshot, wait, &failure, false) == TM_Ok;
+	if (table_tuple_delete(table->relation, &table->slot->tts_tid, GetCurrentCommandId(true),
+						   InvalidSnapshot, InvalidSnapshot, wait, &failure, false) != TM_Ok)
+		return false;
+	if (table->followed)
+		tell_followers(table, NULL, &table->slot->tts_tid);
+	return true;
 }
 
 /*
@@ -407,6 +467,7 @@ intake_table_close(IntakeTable *table)
 		ExecDropSingleTupleTableSlot(table->rows[i]);
 	ExecDropSingleTupleTableSlot(table->slot);
 	ExecCloseIndices(table->info);
+	ExecResetTupleTable(table->estate->es_tupleTable, false);
 	FreeExecutorState(table->estate);
 	table_close(table->relation, NoLock);
 }

@@ -34,8 +34,9 @@ typedef struct IntakeTable
 	TupleTableSlot *rows[INTAKE_TABLE_ROWS]; /* added and not inserted yet */
 	ItemPointer places[INTAKE_TABLE_ROWS];   /* what receives their places */
 	int n_rows;
-	int n_slots; /* that rows has */
-	bool taken;  /* a key of those inserted since the last flush was there already */
+	int n_slots;   /* that rows has */
+	bool followed; /* triggers want to know what is written */
+	bool taken;    /* a key of those inserted since the last flush was there already */
 } IntakeTable;
 
 typedef struct IntakeScan

@@ -249,7 +249,7 @@ CREATE TABLE intake.event (
     body bytea NOT NULL
 ) PARTITION BY RANGE (id);
 COMMENT ON TABLE intake.event IS
-    'Verified deliveries, immutable. Partitions event_<n> hold ids from n to n+1 million and are made when they are needed. Written without SQL, as the tables of jobs are: triggers, rules and row security have no say; CHECK, NOT NULL, defaults and indexes have';
+    'Verified deliveries, immutable. Partitions event_<n> hold ids from n to n+1 million and are made when they are needed. Written without SQL, as the tables of jobs are: rules, row security and triggers (but those AFTER each row that are ENABLE ALWAYS) have no say; CHECK, NOT NULL, defaults and indexes have';
 COMMENT ON COLUMN intake.event.id IS 'From event_id_seq';
 COMMENT ON COLUMN intake.event.received_at IS 'Start of the transaction that stored it';
 COMMENT ON COLUMN intake.event.source_id IS 'The source';
