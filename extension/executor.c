@@ -96,7 +96,7 @@ requeue(const IntakeJob *job)
 }
 
 /*
- * Locks the tables that giving back writes to. Returns false where somebody else has locked one:
+ * Locks the tables that giving back writes to, or reads. Returns false where somebody else has locked one:
  * a process that ends cannot be cancelled, and so must not wait.
  */
 static bool
@@ -108,7 +108,8 @@ lock_rooms(void)
 	for (int i = 0; i < lengthof(rooms); i++)
 		if (!ConditionalLockRelationOid(intake_table_oid(rooms[i]), RowExclusiveLock))
 			return false;
-	return true;
+	/* Read, for what becomes of a job that is charged. */
+	return ConditionalLockRelationOid(intake_table_oid("workflow"), AccessShareLock);
 }
 
 /*

@@ -140,16 +140,18 @@ intake_partition_find(IntakePartitioned table, int64 id, LOCKMODE lock, IntakePa
 		*found = known[table].partition;
 		if (known[table].parent != parent || id < found->low || id >= found->end)
 		{
-			Relation relation = table_open(parent, AccessShareLock);
+			Relation relation;
 			bool there;
 
+			intake_table_lock(parent, AccessShareLock);
+			relation = table_open(parent, NoLock);
 			before = changes;
 			there = look_up(relation, id, found);
 			table_close(relation, AccessShareLock);
 			if (!there)
 				return false;
 		}
-		LockRelationOid(found->oid, lock);
+		intake_table_lock(found->oid, lock);
 		if (changes != before)
 			UnlockRelationOid(found->oid, lock);
 	} while (changes != before);

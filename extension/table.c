@@ -22,6 +22,7 @@
 #include "nodes/makefuncs.h"
 #include "parser/parse_coerce.h"
 #include "rewrite/rewriteHandler.h"
+#include "storage/ipc.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -48,6 +49,20 @@ intake_table_oid(const char *name)
 						errmsg("table \"%s.%s\" does not exist", INTAKE_SCHEMA, name),
 						errhint("Drop and create the extension pg_intake again.")));
 	return oid;
+}
+
+/*
+ * Locks RELATION, as what opens it next would. A process that ends cannot be cancelled, and so
+ * does not wait for somebody's lock: that is an error then.
+ */
+void
+intake_table_lock(Oid relation, LOCKMODE lock)
+{
+	if (!proc_exit_inprogress)
+		LockRelationOid(relation, lock);
+	else if (!ConditionalLockRelationOid(relation, lock))
+		ereport(ERROR, (errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+						errmsg("table \"%s\" is locked", get_rel_name(relation))));
 }
 
 /* The default of a column that somebody has added; NULL where it has none. */
@@ -145,7 +160,8 @@ tell_followers(IntakeTable *table, TupleTableSlot *inserted, ItemPointer deleted
 void
 intake_table_open(IntakeTable *table, Oid relation)
 {
-	table->relation = table_open(relation, RowExclusiveLock);
+	intake_table_lock(relation, RowExclusiveLock);
+	table->relation = table_open(relation, NoLock);
 	table->shape = intake_shape_check(table->relation, true);
 	table->estate = CreateExecutorState();
 	table->info = makeNode(ResultRelInfo);
@@ -337,7 +353,8 @@ intake_table_scan_begin(IntakeScan *scan, Oid relation, const char *index, ScanK
 {
 	Oid index_oid;
 
-	scan->relation = table_open(relation, AccessShareLock);
+	intake_table_lock(relation, AccessShareLock);
+	scan->relation = table_open(relation, NoLock);
 	(void) intake_shape_check(scan->relation, false);
 	index_oid = index ? get_relname_relid(index, RelationGetNamespace(scan->relation))
 					  : RelationGetPrimaryKeyIndex(scan->relation);

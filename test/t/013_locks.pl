@@ -92,6 +92,18 @@ pass('a started suspect without a holder is found');
 query("SELECT intake.resume_workflow('waits')");
 wait_for_sql($node, "SELECT state = 'done' FROM intake.jobs j JOIN intake.events e ON e.id = j.event_id WHERE e.key = 'alone'");
 
+# Nor does a process that ends wait for what it reads.
+claim(1);
+query("SELECT intake.alter_workflow('waits', max_attempts => 1)");
+($busy) = query('SELECT pid FROM intake.workers WHERE job_id IS NOT NULL');
+$locker->query_safe('BEGIN; LOCK TABLE intake.workflow IN ACCESS EXCLUSIVE MODE');
+query("SELECT pg_terminate_backend($busy)");
+wait_for_sql($node, "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $busy");
+pass('an executor ends at once, though the workflows are locked');
+$locker->query_safe('ROLLBACK');
+open_gate();
+wait_for_sql($node, "SELECT count(*) = 0 FROM intake.jobs WHERE workflow = 'waits' AND state NOT IN ('done', 'dead')");
+
 # A role's lock_timeout is for its handlers. What is ours waits, whoever holds the lock, at no charge.
 query(q{UPDATE gate SET is_open = false; TRUNCATE effect;
 	CREATE TABLE busy (setting text);
