@@ -123,6 +123,9 @@ apply_filters(void *argument)
 static void
 end_of_try(void)
 {
+	/* Who is cancelled already, by a timeout of the statement maybe, is to know by whom. */
+	if (QueryCancelPending)
+		return;
 	late = true;
 	InterruptPending = true;
 	QueryCancelPending = true;
