@@ -12,7 +12,6 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
@@ -20,14 +19,10 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "storage/ipc.h"
-#include "storage/lmgr.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/regproc.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/timeout.h"
@@ -39,7 +34,6 @@
 #include "handler.h"
 #include "intake.h"
 #include "job.h"
-#include "owner.h"
 #include "payload.h"
 #include "rowtype.h"
 #include "session.h"
@@ -117,10 +111,7 @@ make_argument(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease,
 	Jsonb *payload;
 
 	if (!intake_job_type_fits())
-	{
-		intake_shmem_self->stop = true;
-		proc_exit(0);
-	}
+		intake_shmem_leave();
 	if (!intake_event_read(job->event_id, &event))
 		ereport(ERROR, (errcode(ERRCODE_INTAKE_PERMANENT),
 						errmsg("event " INT64_FORMAT " of the job is not stored any more",
@@ -369,7 +360,6 @@ intake_job_run_together(const IntakeJob *(*next)(void), const IntakeWorkflow *wo
 {
 	MemoryContext context = CurrentMemoryContext;
 	volatile bool committed = false;
-
 	int64 timeout = workflow->timeout;
 
 	pgstat_report_activity(STATE_RUNNING, workflow->name);
