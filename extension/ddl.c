@@ -37,6 +37,7 @@
 #include "command.h"
 #include "ddl.h"
 #include "intake.h"
+#include "lane.h"
 #include "owner.h"
 #include "shmem.h"
 
@@ -176,13 +177,20 @@ end_transaction(XactEvent event, void *arg)
 	extension_created = database_changed = false;
 }
 
-/* A prepared transaction has ended, which may have created the extension, or not dropped it. */
+/*
+ * A prepared transaction has ended: it may have created the extension, or not dropped it, or have
+ * stored events and changed workflows.
+ */
 static void
 end_prepared(void)
 {
 	AcceptInvalidationMessages();
-	if (OidIsValid(get_namespace_oid(INTAKE_SCHEMA, true)) && count_workers(MyDatabaseId) == 0)
+	if (intake_shmem == NULL || !OidIsValid(get_namespace_oid(INTAKE_SCHEMA, true)))
+		return;
+	if (count_workers(MyDatabaseId) == 0)
 		call_launcher();
+	else
+		intake_lane_announce_prepared();
 }
 
 /* ---- the commands ---- */

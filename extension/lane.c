@@ -269,6 +269,15 @@ publish(void)
 	}
 }
 
+/* A prepared transaction has ended, and nobody remembers what it has filled: all may have news. */
+void
+intake_lane_announce_prepared(void)
+{
+	intake_lane_rewind_all(true);
+	pg_atomic_fetch_add_u64(&intake_shmem->news, 1);
+	intake_shmem_wake(INTAKE_SUPERVISOR, MyDatabaseId, InvalidOid);
+}
+
 static void
 end_transaction(XactEvent event, void *arg)
 {

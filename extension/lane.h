@@ -45,5 +45,6 @@ extern void intake_lane_poll(void);
 extern void intake_lane_announce(int32 workflow_id, int64 position);
 extern void intake_lane_announce_supervisor(void);
 extern void intake_lane_announce_config(void);
+extern void intake_lane_announce_prepared(void);
 
 #endif

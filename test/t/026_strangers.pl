@@ -1,4 +1,5 @@
-# Locks that anybody can take, and what fails while it is due: neither holds up what does not need it.
+# Locks that anybody can take, and what fails while it is due: neither holds up what does not need
+# it. And what nobody announces when it commits, which no poll is to find here.
 use strict;
 use warnings;
 use Intake;
@@ -7,7 +8,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-my $node = new_server('strangers', 'pg_intake.executors' => 2, autovacuum => 'off', fsync => 'off');
+my $node = new_server('strangers', 'pg_intake.executors' => 2, 'pg_intake.poll_interval' => '1h', max_prepared_transactions => 2,
+	autovacuum => 'off', fsync => 'off');
 my $sql = sub { return $node->safe_psql('postgres', $_[0]) };
 $sql->(q{
 	CREATE ROLE stranger LOGIN;
@@ -58,6 +60,24 @@ for my $round (1 .. 20)
 	wait_for_sql($node, "SELECT count(*) = 0 FROM intake.jobs WHERE workflow = 'note' AND state IN ('ready', 'running')");
 }
 is($sql->("SELECT count(*) FROM effect WHERE key LIKE 'made-%'"), '20', 'events are found in partitions that their transactions made');
+
+# Prepared transactions.
+$sql->(q{BEGIN; SELECT intake.emit('n', '{}', key => 'p'), intake.emit('n', '{}', key => 'q', delay => '100 ms'); PREPARE TRANSACTION 'emit'});
+$sql->(q{COMMIT PREPARED 'emit'});
+wait_for_sql($node, "SELECT count(*) = 2 FROM effect WHERE key IN ('p', 'q')");
+pass('jobs of a prepared transaction begin when it commits');
+$sql->(q{BEGIN; SELECT intake.create_workflow('late', 'note(intake.job)', type => 'late'); PREPARE TRANSACTION 'workflow'});
+$sql->(q{COMMIT PREPARED 'workflow'});
+$sql->("SELECT intake.emit('late', '{}', key => 'late')");
+wait_for_sql($node, "SELECT count(*) = 1 FROM effect WHERE key = 'late'");
+pass('and a workflow of one works');
+
+# What a crash would empty holds no jobs.
+$sql->('ALTER TABLE intake.queue SET UNLOGGED');
+my (undef, undef, $error) = $node->psql('postgres', "SELECT intake.emit('n', '{}')");
+like($error, qr/"intake.queue" cannot be used: it is unlogged/, 'an unlogged table is refused');
+$sql->('ALTER TABLE intake.queue SET LOGGED');
+$runs->('e', 'and taken when it is logged');
 
 # What is dropped with the schema of an extension that ours requires.
 $sql->('CREATE DATABASE other TEMPLATE template0 STRATEGY file_copy');
