@@ -249,6 +249,8 @@ writing_problem(const Table *table, Relation relation)
 	TupleDesc descriptor = RelationGetDescr(relation);
 	const char *constraint = constraint_by_trigger(relation->trigdesc);
 
+	if (relation->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
+		return "it is unlogged, and a crash would empty it";
 	for (int i = 0; i < descriptor->natts; i++)
 	{
 		Form_pg_attribute column = TupleDescAttr(descriptor, i);
