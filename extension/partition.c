@@ -74,16 +74,6 @@ forget(Datum arg, Oid oid)
 		}
 }
 
-static void
-watch(void)
-{
-	static bool watching = false;
-
-	if (!watching)
-		CacheRegisterRelcacheCallback(forget, (Datum) 0);
-	watching = true;
-}
-
 /* The bound at INDEX, or OTHERWISE where there is none, or none that is a value. */
 static int64
 bound_value(const PartitionBoundInfoData *bounds, int index, int64 otherwise)
@@ -130,10 +120,13 @@ look_up(Relation parent, int64 id, IntakePartition *found)
 bool
 intake_partition_find(IntakePartitioned table, int64 id, LOCKMODE lock, IntakePartition *found)
 {
+	static bool watching = false;
 	Oid parent = intake_table_oid(partitioned[table].name);
 	uint64 before;
 
-	watch();
+	if (!watching)
+		CacheRegisterRelcacheCallback(forget, (Datum) 0);
+	watching = true;
 	do
 	{
 		before = changes;
