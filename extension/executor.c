@@ -75,6 +75,7 @@ static struct
 
 static Served *served = NULL;
 static int n_served = 0;
+static uint64 listed = 0;   /* the version of the workflows that they were listed from */
 static bool halted = false; /* jobs cannot run now; they wait */
 static MemoryContext round_context;
 
@@ -188,14 +189,13 @@ serve(const IntakeWorkflow *workflow)
 static void
 refresh_lanes(void)
 {
-	static uint64 known = 0;
 	List *workflows;
 	ListCell *cell;
 
 	intake_registry_refresh_workflows();
-	if (known == intake_registry_version())
+	if (listed == intake_registry_version())
 		return;
-	known = intake_registry_version();
+	listed = intake_registry_version();
 	workflows = intake_registry_workflows();
 	intake_handler_forget();
 	if (served != NULL)
@@ -236,6 +236,14 @@ clear_batch(void)
 	batch.next = batch.uncommitted = batch.count = 0;
 }
 
+/* Whether the workflows have changed since the lanes were listed: a round may take long. */
+static bool
+is_list_old(void)
+{
+	intake_registry_refresh_workflows();
+	return listed != intake_registry_version();
+}
+
 /* Claims a batch from a lane, durably. Returns whether there is one. */
 static bool
 claim(const Served *entry)
@@ -243,9 +251,14 @@ claim(const Served *entry)
 	int count;
 
 	clear_batch();
-	batch.claiming = entry->lane;
 	if (!intake_txn_begin(INTAKE_GATE_JOB))
 		proc_exit(0);
+	if (is_list_old())
+	{
+		CommitTransactionCommand();
+		return false;
+	}
+	batch.claiming = entry->lane;
 	count = intake_room_claim(entry->lane, entry->workflow_id, intake_shmem_self->lease,
 							  batch_size(entry), batch.jobs);
 	if (count > 0)

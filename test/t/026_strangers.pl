@@ -72,6 +72,26 @@ $sql->("SELECT intake.emit('late', '{}', key => 'late')");
 wait_for_sql($node, "SELECT count(*) = 1 FROM effect WHERE key = 'late'");
 pass('and a workflow of one works');
 
+# A pause holds for what an executor comes to later in the round that it is in. One executor stays.
+$node->append_conf('postgresql.conf', 'pg_intake.executors = 1');
+$node->reload;
+$sql->("SELECT intake.pause_workflow('waits')");
+$sql->("SELECT pg_terminate_backend(pid) FROM intake.workers WHERE kind = 'executor'");
+$sql->(q{
+	CREATE FUNCTION holds(job intake.job) RETURNS void LANGUAGE sql AS 'SELECT pg_advisory_xact_lock(1)';
+	SELECT intake.create_workflow('holds', 'holds(intake.job)', type => 'h'), intake.create_workflow('after', 'note(intake.job)', type => 'after')});
+$sql->("SELECT intake.emit('h', '{}', key => 'warm'), intake.emit('after', '{}', key => 'warm too')");
+wait_for_sql($node, "SELECT count(*) = 2 FROM intake.jobs WHERE workflow IN ('holds', 'after') AND state = 'done'");
+my $holder = $node->background_psql('postgres', on_error_die => 1);
+$holder->query_safe('SELECT pg_advisory_lock(1)');
+$sql->("SELECT intake.emit('h', '{}'), intake.emit('after', '{}', key => 'after')");
+wait_for_sql($node, "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'pg_intake executor' AND wait_event = 'advisory'");
+$sql->("SELECT intake.pause_workflow('after')");
+$holder->query_safe('SELECT pg_advisory_unlock(1)');
+$holder->quit;
+$runs->('round', 'the executor is in another round');
+is($sql->("SELECT count(*) FROM effect WHERE key = 'after'"), '0', 'what was paused before it was claimed does not begin');
+
 # What a crash would empty holds no jobs.
 $sql->('ALTER TABLE intake.queue SET UNLOGGED');
 my (undef, undef, $error) = $node->psql('postgres', "SELECT intake.emit('n', '{}')");
