@@ -91,8 +91,9 @@ $node->safe_psql('postgres', q{
 	CREATE FUNCTION works(job intake.job) RETURNS void LANGUAGE sql AS '';
 	SELECT intake.create_workflow('works', 'works(intake.job)', type => 'w');
 	ALTER TABLE intake.done DETACH PARTITION intake.done_0});
+my $before = -s $node->logfile;
 my $id = $node->safe_psql('postgres', "SELECT intake.emit('w', '{}')");
-wait_for_sql($node, "SELECT bool_or(w.started_at > e.received_at) FROM intake.workers w, intake.event e WHERE w.kind = 'executor' AND e.id = $id");
+wait_for(sub { slurp_file($node->logfile, $before) =~ /executor.* exited with exit code 1/ }, 'an executor has met it');
 is($node->safe_psql('postgres', "SELECT state || attempts FROM intake.jobs WHERE event_id = $id"), 'ready0', 'it waits');
 $node->safe_psql('postgres', 'ALTER TABLE intake.done ATTACH PARTITION intake.done_0 FOR VALUES FROM (0) TO (1000000)');
 wait_for_sql($node, "SELECT state = 'done' FROM intake.jobs WHERE event_id = $id");

@@ -19,6 +19,10 @@ our @EXPORT = qw(new_server start_shim stop_shim shim_pid post get raw_http conn
 
 use constant SECRET => 'a secret for tests';
 
+# Whoever runs the tests, the superuser of their servers is called so.
+use constant SUPERUSER => 'postgres';
+$ENV{PGUSER} = SUPERUSER;
+
 my %shims; # lists of process ids
 my $started = 0;
 
@@ -28,7 +32,7 @@ sub new_server
 {
 	my ($name, %settings) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
-	$node->init(allows_streaming => 1);
+	$node->init(allows_streaming => 1, extra => [ '-U', SUPERUSER ]);
 	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_intake'\n"
 		  . "max_worker_processes = 16\nlog_min_messages = warning\nrestart_after_crash = on\nlog_statement = none\n");
 	$node->append_conf('postgresql.conf', "$_ = $settings{$_}\n") for sort keys %settings;
