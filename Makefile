@@ -9,11 +9,12 @@
 INTAKE_VERSION = 0.1.0
 
 MODULE_big = pg_intake
-OBJS = $(patsubst %.c,%.o,$(sort $(wildcard extension/*.c)))
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard common/*.c extension/*.c extension/*/*.c)))
 EXTENSION = extension/pg_intake
 DATA_built = sql/pg_intake--$(INTAKE_VERSION).sql
 SQL_PARTS = $(sort $(wildcard sql/[0-9]*.sql))
 
+PG_CPPFLAGS = -I. -Iextension
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-declaration-after-statement
 SHLIB_LINK = -lcrypto
@@ -87,5 +88,5 @@ isolation:
 .PHONY: regress isolation
 
 # Every object of the extension is compiled again when any header changed: there are few.
-$(OBJS): $(wildcard extension/*.h)
+$(OBJS): $(wildcard common/*.h extension/*/*.h)
 endif

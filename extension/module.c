@@ -13,14 +13,14 @@
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 
-#include "config.h"
-#include "ddl.h"
-#include "dependency.h"
-#include "lane.h"
-#include "secret.h"
-#include "shmem.h"
-#include "work.h"
-#include "worker.h"
+#include "config/dependency.h"
+#include "ground/bgworker.h"
+#include "ground/settings.h"
+#include "ground/shmem.h"
+#include "queue/lane.h"
+#include "read/work.h"
+#include "receive/secret_use.h"
+#include "workers/make_way.h"
 
 PG_MODULE_MAGIC;
 
@@ -63,13 +63,13 @@ _PG_init(void)
 		return;
 	if (!process_shared_preload_libraries_in_progress)
 		return;
-	intake_config_define();
+	intake_settings_define();
 	previous_request_hook = shmem_request_hook;
 	shmem_request_hook = request_shmem;
 	previous_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = startup_shmem;
-	intake_ddl_install_hook();
+	intake_make_way_install_hook();
 	intake_dependency_install_hook();
-	intake_secret_install_hook();
-	intake_worker_register_launcher();
+	intake_secret_use_install_hook();
+	intake_bgworker_register_launcher();
 }

@@ -7,7 +7,7 @@
 
 #include <sys/socket.h>
 
-#include "../extension/address.h"
+#include "common/address.h"
 
 /* The proxies that are believed. Starts as zeros; lives as long as the program. */
 typedef struct ShimTrust

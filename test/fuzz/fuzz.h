@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "memory.h"
+#include "common/memory.h"
 
-#include "slice.h"
+#include "common/slice.h"
 
 #define PROMISE(condition)                                                                         \
 	((condition)                                                                                   \

@@ -1,5 +1,5 @@
 /* Addresses and ranges: what is printed reads the same. */
-#include "address.h"
+#include "common/address.h"
 #include "fuzz.h"
 
 void

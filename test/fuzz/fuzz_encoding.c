@@ -1,5 +1,5 @@
 /* Hexadecimal and base64: what is decoded encodes to the same, and the other way round. */
-#include "encoding.h"
+#include "read/encoding.h"
 #include "fuzz.h"
 
 static IntakeSlice

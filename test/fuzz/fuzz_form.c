@@ -1,5 +1,5 @@
 /* Forms and queries. Input: the name of a field, then a form. */
-#include "form.h"
+#include "read/form.h"
 #include "fuzz.h"
 
 void

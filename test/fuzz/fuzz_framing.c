@@ -1,5 +1,5 @@
 /* Requests on a connection: read in one piece or in many, they end at the same places. */
-#include "../../shim/framing.h"
+#include "shim/framing.h"
 #include "fuzz.h"
 
 void

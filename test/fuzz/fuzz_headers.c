@@ -1,7 +1,7 @@
 /* Header blocks, and places in them. Input: a location, then a block. */
+#include "read/headers.h"
+#include "read/location.h"
 #include "fuzz.h"
-#include "headers.h"
-#include "location.h"
 
 void
 fuzz(IntakeSlice input)

@@ -1,6 +1,6 @@
 /* JSON. Input: a pointer or a path, then a text. */
+#include "read/json.h"
 #include "fuzz.h"
-#include "json.h"
 
 static void
 look(IntakeSlice text, const IntakePath *path)

@@ -1,6 +1,6 @@
 /* JSON Web Tokens. */
+#include "verify/jwt.h"
 #include "fuzz.h"
-#include "jwt.h"
 
 void
 fuzz(IntakeSlice input)

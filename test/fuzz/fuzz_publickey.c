@@ -1,6 +1,6 @@
 /* Public keys: PEM, JSON Web Keys and sets of them, bytes; and signatures for them. */
+#include "verify/publickey.h"
 #include "fuzz.h"
-#include "publickey.h"
 
 void
 fuzz(IntakeSlice input)
@@ -16,7 +16,8 @@ fuzz(IntakeSlice input)
 		PROMISE(count >= -1 && count <= INTAKE_KEYS_MAX);
 		for (int i = 0; i < count; i++)
 		{
-			PROMISE(!intake_publickey_prepare((IntakeKeyType) type, INTAKE_SHA256, &input, 1, &content) ||
+			PROMISE(!intake_publickey_prepare((IntakeKeyType) type, INTAKE_SHA256, &input, 1,
+											  &content) ||
 					!intake_publickey_verify(&keys[i], INTAKE_SHA256, &content, input));
 			intake_publickey_free(&keys[i]);
 		}

@@ -4,13 +4,13 @@
  * sign verifies; another body does not, where the scheme says that it binds the body; and nothing
  * costs more work or memory than it may.
  */
-#include "form.h"
+#include "read/form.h"
+#include "read/work.h"
+#include "verify/sign.h"
+#include "verify/signature.h"
 #include "fuzz.h"
 #include "measure.h"
 #include "presets.h"
-#include "sign.h"
-#include "signature.h"
-#include "work.h"
 
 static IntakeReason
 verify(IntakeScheme *scheme, const IntakeRequest *request, IntakeKey *key, IntakeVerdict *verdict)
@@ -72,7 +72,7 @@ sign_and_verify(const FuzzPreset *preset, IntakeScheme *scheme, IntakeRequest re
 	request.body.data = body;
 	/* Forms that differ may be the same form. */
 	if (intake_scheme_for(scheme, &request) == variant &&
-		!(variant->message != NULL && intake_message_uses(variant->message, "form_sorted")))
+		!(variant->message != NULL && intake_template_uses(variant->message, "form_sorted")))
 		PROMISE(verify(scheme, &request, key, &verdict) != INTAKE_OK);
 }
 
@@ -117,12 +117,12 @@ fuzz(IntakeSlice input)
 	request.body = intake_slice_after(input, length);
 
 	scheme = fuzz_scheme(preset);
-	if (intake_key_prepare(scheme, secret, &key, &why))
+	if (intake_signing_key_prepare(scheme, secret, &key, &why))
 	{
 		(void) verify(scheme, &request, &key, &verdict);
 		if (request.now > 0)
 			sign_and_verify(preset, scheme, request, &key);
 	}
-	intake_key_release(&key);
+	intake_signing_key_release(&key);
 	fuzz_scheme_release(scheme);
 }

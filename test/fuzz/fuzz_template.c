@@ -1,13 +1,13 @@
 /* Templates and requirements. Input: a template, a location, a test, a URL, headers, a body. */
+#include "verify/requirement.h"
+#include "verify/template.h"
 #include "fuzz.h"
-#include "message.h"
-#include "requirement.h"
 
 void
 fuzz(IntakeSlice input)
 {
 	char *error = NULL;
-	IntakeMessage *message = intake_message_compile(fuzz_text(&input), &error);
+	IntakeTemplate *message = intake_template_compile(fuzz_text(&input), &error);
 	IntakePair pair = {fuzz_text(&input), fuzz_text(&input)};
 	IntakeRequirement requirement;
 	IntakeRequest request = {0};
@@ -24,7 +24,7 @@ fuzz(IntakeSlice input)
 	values.timestamp = values.secret = values.token = values.url;
 	if (message != NULL)
 	{
-		IntakeSlice text = intake_message_text(message, &values);
+		IntakeSlice text = intake_template_text(message, &values);
 
 		PROMISE(text.data == NULL || text.data[text.len] == '\0');
 	}

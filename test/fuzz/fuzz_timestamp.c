@@ -1,6 +1,6 @@
 /* Times in every unit: none is outside of what a calendar has. */
+#include "read/timestamp.h"
 #include "fuzz.h"
-#include "timestamp.h"
 
 void
 fuzz(IntakeSlice input)

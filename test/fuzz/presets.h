@@ -5,8 +5,8 @@
 #ifndef FUZZ_PRESETS_H
 #define FUZZ_PRESETS_H
 
-#include "handshake.h"
-#include "scheme.h"
+#include "verify/handshake.h"
+#include "verify/scheme.h"
 
 typedef struct FuzzPreset
 {

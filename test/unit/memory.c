@@ -4,10 +4,10 @@
  *		that a sanitizer sees its bounds. All are freed together, or those of a scratch; how much
  *		is held at once is counted.
  */
-#include "memory.h"
+#include "common/memory.h"
 
+#include "common/scratch.h"
 #include "measure.h"
-#include "scratch.h"
 
 #define MOST_LEVELS 5
 

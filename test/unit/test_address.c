@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "address.h"
+#include "common/address.h"
 #include "check.h"
 
 /* Whether TEXT is read, and then printed as EXPECTED; NULL: not read. */

@@ -6,15 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "memory.h"
+#include "common/memory.h"
 
+#include "read/form.h"
+#include "read/work.h"
+#include "verify/sign.h"
+#include "verify/signature.h"
 #include "check.h"
-#include "form.h"
 #include "measure.h"
 #include "presets.h"
-#include "sign.h"
-#include "signature.h"
-#include "work.h"
 
 #define SIZE 65536 /* bytes of a body, at least */
 #define SECRETS 10
@@ -104,7 +104,7 @@ make_keys(const IntakeScheme *scheme, IntakeKey *keys, IntakeKey **list)
 	{
 		IntakeSlice secret = intake_slice_cstr(pstrdup(secret_for(scheme, i)));
 
-		CHECK(intake_key_prepare(scheme, secret, &keys[i], &why));
+		CHECK(intake_signing_key_prepare(scheme, secret, &keys[i], &why));
 		list[i] = &keys[i];
 	}
 }
@@ -227,9 +227,9 @@ put_json(Text *text, const IntakeScheme *scheme)
 			put(text, "\":\"AAAAAAAA\"");
 			first = false;
 		}
-	for (int i = 0; scheme->message != NULL && i < intake_message_parts(scheme->message); i++)
+	for (int i = 0; scheme->message != NULL && i < intake_template_parts(scheme->message); i++)
 	{
-		const IntakePlace *place = intake_message_place(scheme->message, i);
+		const IntakePlace *place = intake_template_place(scheme->message, i);
 
 		if (place == NULL || place->kind != INTAKE_JSON)
 			continue;
@@ -408,7 +408,7 @@ test_cost(void)
 		work_honestly(scheme, list);
 		attack(&fuzz_presets[i], scheme, list);
 		for (int k = 0; k < SECRETS; k++)
-			intake_key_release(&keys[k]);
+			intake_signing_key_release(&keys[k]);
 		fuzz_scheme_release(scheme);
 		intake_memory_reset();
 	}

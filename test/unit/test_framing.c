@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../shim/framing.h"
+#include "shim/framing.h"
 #include "check.h"
 
 #define HEAD "POST /webhooks/a HTTP/1.1\r\nHost: x\r\n"

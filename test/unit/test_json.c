@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "read/json.h"
+#include "read/location.h"
 #include "check.h"
-#include "json.h"
-#include "location.h"
 
 static bool
 valid(const char *text)

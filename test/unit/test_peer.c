@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../shim/peer.h"
+#include "shim/peer.h"
 #include "check.h"
 
 #define XFF "X-Forwarded-For: "

@@ -4,13 +4,13 @@
  */
 #include <string.h>
 
+#include "jobs/retry.h"
+#include "read/encoding.h"
+#include "read/form.h"
+#include "read/glob.h"
+#include "read/headers.h"
+#include "read/timestamp.h"
 #include "check.h"
-#include "encoding.h"
-#include "form.h"
-#include "glob.h"
-#include "headers.h"
-#include "retry.h"
-#include "timestamp.h"
 
 static bool
 decodes(IntakeEncoding encoding, const char *text, const char *expected)

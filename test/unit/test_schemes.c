@@ -4,9 +4,9 @@
  */
 #include <string.h>
 
+#include "verify/handshake.h"
+#include "verify/signature.h"
 #include "check.h"
-#include "handshake.h"
-#include "signature.h"
 
 #define BODY "{\"id\":1}"
 
@@ -90,11 +90,11 @@ verdict_of(IntakeSchemeRow row, const char *headers, const char *secret)
 	request.headers = intake_slice_cstr(headers);
 	request.body = intake_slice_cstr(BODY);
 	request.now = INT64_C(1700000000) * 1000000;
-	(void) intake_key_prepare(scheme, intake_slice_cstr("another:one"), &keys[0], &why);
-	(void) intake_key_prepare(scheme, intake_slice_cstr(secret), &keys[1], &why);
+	(void) intake_signing_key_prepare(scheme, intake_slice_cstr("another:one"), &keys[0], &why);
+	(void) intake_signing_key_prepare(scheme, intake_slice_cstr(secret), &keys[1], &why);
 	intake_signature_verify(scheme, &request, INTAKE_ABSENT, pointers, secret ? 2 : 0, &verdict);
-	intake_key_release(&keys[0]);
-	intake_key_release(&keys[1]);
+	intake_signing_key_release(&keys[0]);
+	intake_signing_key_release(&keys[1]);
 	CHECK(secret == NULL || strstr(verdict.detail, secret) == NULL);
 	return verdict.reason;
 }
@@ -167,8 +167,8 @@ key_valid(const char *key_form, const char *secret)
 	IntakeKey key;
 
 	row.key = key_form;
-	return intake_key_prepare(intake_scheme_compile(&row, &error), intake_slice_cstr(secret), &key,
-							  &why);
+	return intake_signing_key_prepare(intake_scheme_compile(&row, &error),
+									  intake_slice_cstr(secret), &key, &why);
 }
 
 static void
@@ -203,11 +203,11 @@ test_wiping(void)
 	IntakeSlice bytes;
 
 	row.key = "hex";
-	CHECK(intake_key_prepare(intake_scheme_compile(&row, &error), intake_slice_cstr("616263"), &key,
-							 &why));
+	CHECK(intake_signing_key_prepare(intake_scheme_compile(&row, &error),
+									 intake_slice_cstr("616263"), &key, &why));
 	bytes = key.bytes;
 	CHECK(bytes.len == 3 && memcmp(bytes.data, "abc", 3) == 0);
-	intake_key_release(&key);
+	intake_signing_key_release(&key);
 	CHECK(memcmp(bytes.data, "\0\0\0", 3) == 0);
 }
 

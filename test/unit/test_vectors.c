@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "memory.h"
+#include "common/memory.h"
 
+#include "verify/signature.h"
 #include "check.h"
-#include "signature.h"
 
 #define MOST 8
 #define MOST_ROWS 4
@@ -209,7 +209,8 @@ judge(Vector *vector)
 		return;
 	vector->request.headers = intake_slice_cstr(vector->headers);
 	intake_signature_verify(scheme, &vector->request, INTAKE_ABSENT, keys,
-							intake_key_prepare(scheme, vector->secret, &key, &why), &verdict);
+							intake_signing_key_prepare(scheme, vector->secret, &key, &why),
+							&verdict);
 	valid = verdict.reason == INTAKE_OK;
 	if (strcmp(vector->expected, "any") != 0)
 	{
@@ -221,7 +222,7 @@ judge(Vector *vector)
 		CHECK(right);
 		count_preset(vector, right);
 	}
-	intake_key_release(&key);
+	intake_signing_key_release(&key);
 	release(scheme);
 }
 

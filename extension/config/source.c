@@ -1,0 +1,481 @@
+/*
+ * source.c
+ *		Reading the sources: each with its scheme compiled, its secrets prepared.
+ */
+#include "postgres.h"
+
+#include "common/unicode_norm.h"
+#include "executor/spi.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "config/rows.h"
+#include "config/source.h"
+#include "config/vault.h"
+#include "ground/duration.h"
+#include "ground/txn.h"
+
+/* A scheme, or one of its variants, as a row of columns that read_scheme knows. */
+#define SCHEME_COLUMNS                                                                                                \
+	"r.kind, r.algorithm, r.key,"                                                                                     \
+	" CASE WHEN s.signature_from IS NULL THEN r.signature_from ELSE ARRAY[s.signature_from] END, r.prefix, r.format," \
+	" r.item_sep, r.kv_sep, r.tag, r.group_sep, r.encoding, r.message, r.timestamp_from,"                             \
+	" r.timestamp_unit, coalesce(s.tolerance, r.tolerance),"                                                          \
+	" r.require, r.each, r.url_variants, r.verified"
+
+/* The pairs of a JSON array of arrays, flat. */
+#define PAIRS(json)                                                                                \
+	"ARRAY(SELECT t.v FROM jsonb_array_elements(" json ") WITH ORDINALITY p(pair, n),"             \
+	"  jsonb_array_elements_text(p.pair) WITH ORDINALITY t(v, m) ORDER BY p.n, t.m)"
+
+static const char source_query[] =
+	"SELECT s.id, s.name, " SCHEME_COLUMNS ", coalesce(s.key_from, r.key_from),"
+	"  coalesce(s.type_from, r.type_from), s.public_url, s.on_dead_duplicate = 'replay',"
+	"  r.reject_status, r.success_body, coalesce(s.missing_key, r.missing_key) = 'digest',"
+	"  s.replay_guard, s.allowed_peers::text[], s.scheme"
+	" FROM intake.source s LEFT JOIN intake.scheme r ON r.name = s.scheme"
+	" WHERE s.dropped_at IS NULL AND r.kind IS DISTINCT FROM 'internal'"
+	" AND $1 IN (0, s.id)";
+
+static const char variant_query[] = "SELECT s.id, " PAIRS(
+	"v.variant -> 'when'") ", " SCHEME_COLUMNS
+						   " FROM intake.source s JOIN intake.scheme c ON c.name = s.scheme,"
+						   "  jsonb_array_elements(c.variants) WITH ORDINALITY v(variant, n),"
+						   "  jsonb_populate_record(c, v.variant - 'when') r"
+						   " WHERE s.dropped_at IS NULL AND $1 IN (0, s.id) ORDER BY s.id, v.n DESC";
+
+static const char secret_query[] =
+	"SELECT source_id, purpose = 'handshake', secret, id, valid_from, expires_at"
+	" FROM intake.source_secret WHERE $1 IN (0, source_id) ORDER BY id DESC";
+
+static const char handshake_query[] = "SELECT s.id, h.method, " PAIRS(
+	"h.require") ","
+				 "  coalesce(h.signed, false), coalesce(h.status, 200), h.content_type, h.headers, h.body,"
+				 "  " PAIRS(
+					 "h.json") ", h.learn"
+							   " FROM intake.source s JOIN intake.scheme c ON c.name = s.scheme,"
+							   "  ROWS FROM (jsonb_to_recordset(c.handshake) AS (method text, require jsonb,"
+							   "   signed boolean, status int, content_type text, headers text, body text, json jsonb,"
+							   "   learn text)) WITH ORDINALITY"
+							   "   h(method, require, signed, status, content_type, headers, body, json, learn, n)"
+							   " WHERE s.dropped_at IS NULL AND $1 IN (0, s.id) ORDER BY s.id, h.n";
+
+static IntakeVault vault; /* while sources are read */
+
+static void
+note_problem(IntakeSource *source, const char *problem)
+{
+	if (source->problem == NULL)
+		source->problem = problem ? problem : "unusable";
+}
+
+/* The same, and the source accepts nothing: it might verify less than it should. */
+static void
+close_source(IntakeSource *source, const char *problem)
+{
+	note_problem(source, problem);
+	source->closed = true;
+}
+
+static IntakeLocation *
+read_location(IntakeSource *source, int row, int column)
+{
+	const char *text = intake_rows_text(row, column);
+	const char *error = NULL;
+	IntakeLocation *location;
+
+	if (text == NULL)
+		return NULL;
+	location = palloc0(sizeof(IntakeLocation));
+	if (!intake_location_parse(text, location, &error))
+		note_problem(source, psprintf("location \"%s\": %s", text, error));
+	return location;
+}
+
+/* Reads SCHEME_COLUMNS, from a column on. */
+static IntakeScheme *
+read_scheme(IntakeSource *source, int row, int first, const IntakePair *when, int n_when)
+{
+	IntakeSchemeRow scheme = {0};
+	IntakeScheme *compiled;
+	char *error = NULL;
+
+	scheme.kind = intake_rows_text(row, first);
+	scheme.algorithm = intake_rows_text(row, first + 1);
+	scheme.key = intake_rows_text(row, first + 2);
+	scheme.signature_from = intake_rows_texts(row, first + 3, &scheme.n_signature_from);
+	scheme.prefix = intake_rows_text(row, first + 4);
+	scheme.format = intake_rows_text(row, first + 5);
+	scheme.item_sep = intake_rows_text(row, first + 6);
+	scheme.kv_sep = intake_rows_text(row, first + 7);
+	scheme.tag = intake_rows_text(row, first + 8);
+	scheme.group_sep = intake_rows_text(row, first + 9);
+	scheme.encoding = intake_rows_text(row, first + 10);
+	scheme.message = intake_rows_text(row, first + 11);
+	scheme.timestamp_from = intake_rows_text(row, first + 12);
+	scheme.timestamp_unit = intake_rows_text(row, first + 13);
+	scheme.tolerance = intake_rows_duration(row, first + 14, -1);
+	scheme.require = intake_rows_pairs(row, first + 15, &scheme.n_require);
+	scheme.each = intake_rows_text(row, first + 16);
+	scheme.url_variants = intake_rows_texts(row, first + 17, &scheme.n_url_variants);
+	scheme.verified = intake_rows_text(row, first + 18);
+	scheme.when = when;
+	scheme.n_when = n_when;
+	if (!intake_rows_null(row, first + 14) &&
+		(scheme.tolerance < 0 || scheme.tolerance > INTAKE_DURATION_LONGEST))
+	{
+		note_problem(source, "tolerance is out of range");
+		return NULL;
+	}
+	compiled = intake_scheme_compile(&scheme, &error);
+	if (compiled == NULL)
+		note_problem(source, error);
+	return compiled;
+}
+
+#define N_SCHEME_COLUMNS 19
+
+static void
+read_allowed(IntakeSource *source, int row, int column)
+{
+	const char **texts = intake_rows_texts(row, column, &source->n_allowed);
+
+	source->allowed = palloc0((source->n_allowed + 1) * sizeof(IntakeRange));
+	for (int i = 0; i < source->n_allowed; i++)
+		if (!intake_range_parse(intake_slice_cstr(texts[i]), &source->allowed[i]))
+			note_problem(source, "allowed_peers has something that is no range of addresses");
+}
+
+static IntakeSource *
+read_source(int row)
+{
+	IntakeSource *source = palloc0(sizeof(IntakeSource));
+	const int rest = 3 + N_SCHEME_COLUMNS;
+	char *url;
+
+	source->id = intake_rows_number(row, 1, 0);
+	source->name = intake_rows_text(row, 2);
+	if (intake_rows_text(row, 3) != NULL)
+		source->scheme = read_scheme(source, row, 3, NULL, 0);
+	else
+	{
+		/* It came with a dump, from where there was such a preset. */
+		note_problem(source,
+					 psprintf("scheme \"%s\" does not exist", intake_rows_text(row, rest + 9)));
+		source->our_fault = "no_scheme";
+	}
+	source->key = read_location(source, row, rest);
+	source->type = read_location(source, row, rest + 1);
+	url = intake_rows_text(row, rest + 2);
+	if (url != NULL)
+		source->public_url = intake_slice_cstr(url);
+	source->replay_dead = intake_rows_bool(row, rest + 3);
+	source->reject_status = intake_rows_number(row, rest + 4, 403);
+	source->success_body = intake_rows_text(row, rest + 5);
+	source->digest_key = intake_rows_bool(row, rest + 6);
+	source->guarded = intake_rows_bool(row, rest + 7);
+	read_allowed(source, row, rest + 8);
+	return source;
+}
+
+/* Puts a variant before what there is of its source's scheme. */
+static void
+read_variant(IntakeSource *source, int row)
+{
+	int count;
+	IntakePair *when = intake_rows_pairs(row, 2, &count);
+	IntakeScheme *variant = read_scheme(source, row, 3, when, count);
+
+	if (variant == NULL)
+	{
+		close_source(source, NULL);
+		return;
+	}
+	variant->next = source->scheme;
+	source->scheme = variant;
+}
+
+static IntakeSource *
+source_by_id(List *sources, int32 id)
+{
+	ListCell *cell;
+
+	foreach (cell, sources)
+		if (((IntakeSource *) lfirst(cell))->id == id)
+			return lfirst(cell);
+	return NULL;
+}
+
+/* Room for one more entry of SIZE bytes at the end of an array of COUNT. */
+static void *
+grow(void *array, int count, size_t size)
+{
+	return array == NULL ? palloc0(size) : repalloc(array, (count + 1) * size);
+}
+
+/*
+ * A secret as EasyPost takes it: Unicode's compatibility decomposition (NFKD) of it, in UTF-8.
+ * What is ASCII is that already.
+ */
+static IntakeSlice
+normalise(IntakeSlice secret)
+{
+	char *utf8 = pg_server_to_any((char *) secret.data, secret.len, PG_UTF8);
+	int length = strlen(utf8);
+	pg_wchar *characters = palloc0((length + 1) * sizeof(pg_wchar));
+	pg_wchar *normal;
+	unsigned char *out;
+	size_t n = 0;
+
+	(void) pg_encoding_mb2wchar_with_len(PG_UTF8, utf8, characters, length);
+	normal = unicode_normalize(UNICODE_NFKD, characters);
+	out = palloc(MAX_MULTIBYTE_CHAR_LEN * pg_wchar_strlen(normal) + 1);
+	for (pg_wchar *c = normal; *c != 0; c++)
+	{
+		unicode_to_utf8(*c, out + n);
+		n += pg_utf_mblen(out + n);
+	}
+	intake_vault_wipe(normal, pg_wchar_strlen(normal) * sizeof(pg_wchar));
+	intake_vault_wipe(characters, length * sizeof(pg_wchar));
+	intake_vault_wipe(utf8, length);
+	return (IntakeSlice){(char *) out, n};
+}
+
+/* Whether a secret verifies nothing any more, and says at most why a request does not. */
+static bool
+is_over(int row)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	return intake_rows_time(row, 6, DT_NOEND) <= now;
+}
+
+static void
+add_secret(IntakeSource *source, int row, IntakeSlice text)
+{
+	IntakeSecret secret = {0};
+	const char *why = NULL;
+
+	if (!intake_signing_key_prepare(source->scheme, text, &secret.key, &why))
+	{
+		note_problem(source, psprintf("a secret is unusable: %s", why));
+		intake_vault_wipe((char *) text.data, text.len);
+		return;
+	}
+	secret.id = intake_rows_number(row, 4, 0);
+	secret.from = intake_rows_time(row, 5, DT_NOBEGIN);
+	secret.until = intake_rows_time(row, 6, DT_NOEND);
+	source->secrets = grow(source->secrets, source->n_secrets, sizeof(IntakeSecret));
+	source->secrets[source->n_secrets++] = secret;
+}
+
+/* Reads a secret. One that cannot be had closes its source, and no other. */
+static void
+read_secret(IntakeSource *source, int row)
+{
+	bool null;
+	Datum sealed = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 3, &null);
+	const char *problem = NULL;
+	const char *why = NULL;
+	IntakeSlice text;
+	IntakeUnsealing unsealing =
+		intake_vault_unseal(&vault, DatumGetByteaPP(sealed), &text, &problem);
+
+	if (unsealing != INTAKE_UNSEALED)
+	{
+		if (unsealing == INTAKE_DAMAGED && is_over(row))
+			return;
+		note_problem(source, problem);
+		source->our_fault = unsealing == INTAKE_DAMAGED ? "damaged_secret" : INTAKE_FAULT_KEY_FILE;
+	}
+	else if (intake_rows_bool(row, 2))
+	{
+		source->token = text;
+		if (!intake_signing_key_is_neat(text, &why))
+			note_problem(source, psprintf("the verify_token is unusable: %s", why));
+	}
+	else if (source->scheme != NULL && source->scheme->key_form == INTAKE_KEY_NFKD)
+	{
+		add_secret(source, row, normalise(text));
+		intake_vault_wipe((char *) text.data, text.len);
+	}
+	else if (source->scheme != NULL)
+		add_secret(source, row, text);
+}
+
+static void
+read_handshake(IntakeSource *source, int row)
+{
+	IntakeHandshakeRow rule = {0};
+	IntakeHandshake *compiled;
+	char *error = NULL;
+
+	rule.method = intake_rows_text(row, 2);
+	rule.require = intake_rows_pairs(row, 3, &rule.n_require);
+	rule.after_verification = intake_rows_bool(row, 4);
+	rule.status = intake_rows_number(row, 5, 200);
+	rule.content_type = intake_rows_text(row, 6);
+	rule.headers = intake_rows_text(row, 7);
+	rule.body = intake_rows_text(row, 8);
+	rule.json = intake_rows_pairs(row, 9, &rule.n_json);
+	rule.learn = intake_rows_text(row, 10);
+	compiled = intake_handshake_compile(&rule, &error);
+	if (compiled == NULL)
+	{
+		note_problem(source, error);
+		return;
+	}
+	source->handshakes = grow(source->handshakes, source->n_handshakes, sizeof(IntakeHandshake));
+	source->handshakes[source->n_handshakes++] = *compiled;
+}
+
+/* Whether content must be remembered because nothing else stops who sends it again. */
+static bool
+needs_guard(const IntakeSource *source)
+{
+	for (const IntakeScheme *scheme = source->scheme; scheme != NULL; scheme = scheme->next)
+		if (scheme->message != NULL && !intake_scheme_has_window(scheme) && source->key != NULL &&
+			!intake_scheme_covers(scheme, source->key))
+			return true;
+	return false;
+}
+
+/* A query for the rows of one source, or of all of them. */
+typedef struct Asking
+{
+	const char *what; /* the rows are, for people */
+	const char *text;
+	int32 source_id; /* 0: all */
+	uint64 rows;
+} Asking;
+
+static bool
+run(void *argument)
+{
+	Asking *query = argument;
+
+	query->rows = intake_rows_query_of(query->text, query->source_id);
+	return true;
+}
+
+/* Whether an error comes from what stands in a row, and not from what happens to the server. */
+static bool
+is_of_the_row(const ErrorData *error)
+{
+	int category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
+
+	return category == ERRCODE_DATA_EXCEPTION || category == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||
+		   category == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION;
+}
+
+/* Runs a query. Returns NULL, or why the rows of its sources cannot be read. */
+static const char *
+try(Asking *query)
+{
+	ErrorData *error;
+
+	if (intake_txn_try(run, query, &error))
+		return NULL;
+	if (!is_of_the_row(error))
+		ReThrowError(error);
+	return error->message;
+}
+
+static void
+read_result(List *sources, const Asking *query, void (*reader)(IntakeSource *, int))
+{
+	IntakeSource *source;
+
+	for (uint64 row = 0; row < query->rows; row++)
+		if ((source = source_by_id(sources, intake_rows_number(row, 1, 0))) != NULL)
+			reader(source, row);
+}
+
+/*
+ * Has READER read all rows of a query. Where one of them cannot be made, what is JSON being no
+ * JSON of that kind, the sources are asked for one by one, and the one whose row it is is closed.
+ */
+static void
+read_rows(List *sources, const char *what, const char *text, void (*reader)(IntakeSource *, int))
+{
+	Asking query = {what, text};
+	ListCell *cell;
+
+	if (try(&query) == NULL)
+	{
+		read_result(sources, &query, reader);
+		return;
+	}
+	foreach (cell, sources)
+	{
+		IntakeSource *source = lfirst(cell);
+		const char *problem;
+
+		query.source_id = source->id;
+		problem = try(&query);
+		if (problem == NULL)
+			read_result(sources, &query, reader);
+		else
+			close_source(source, psprintf("%s: %s", what, problem));
+	}
+}
+
+/* Gives back what a list of sources holds outside of its memory context, and wipes its secrets. */
+static void
+release_sources(void *list)
+{
+	ListCell *cell;
+
+	foreach (cell, *(List **) list)
+	{
+		IntakeSource *source = lfirst(cell);
+
+		for (IntakeScheme *scheme = source->scheme; scheme != NULL; scheme = scheme->next)
+			intake_scheme_release(scheme);
+		for (int i = 0; i < source->n_secrets; i++)
+		{
+			IntakeSlice secret = source->secrets[i].key.secret;
+
+			intake_signing_key_release(&source->secrets[i].key);
+			intake_vault_wipe((char *) secret.data, secret.len);
+		}
+		intake_vault_wipe((char *) source->token.data, source->token.len);
+		for (int i = 0; i < source->n_handshakes; i++)
+			intake_handshake_release(&source->handshakes[i]);
+	}
+	*(List **) list = NIL;
+	intake_vault_close(&vault);
+}
+
+/*
+ * Reads all sources into CONTEXT. The list must stay where it is until the context is reset,
+ * which releases what the sources hold. The caller is connected to SPI.
+ */
+void
+intake_source_read_all(List **list, MemoryContext context)
+{
+	MemoryContextCallback *callback = MemoryContextAllocZero(context, sizeof(*callback));
+	Asking query = {"sources", source_query};
+	ListCell *cell;
+
+	callback->func = release_sources;
+	callback->arg = list;
+	MemoryContextRegisterResetCallback(context, callback);
+	(void) run(&query);
+	MemoryContextSwitchTo(context);
+	for (uint64 row = 0; row < query.rows; row++)
+		*list = lappend(*list, read_source(row));
+	read_rows(*list, "variants of the scheme", variant_query, read_variant);
+	intake_vault_open(&vault);
+	read_rows(*list, "secrets", secret_query, read_secret);
+	intake_vault_close(&vault);
+	read_rows(*list, "handshake of the scheme", handshake_query, read_handshake);
+	foreach (cell, *list)
+	{
+		IntakeSource *source = lfirst(cell);
+
+		source->guarded = source->guarded && needs_guard(source);
+	}
+}

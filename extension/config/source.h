@@ -1,0 +1,59 @@
+/*
+ * source.h
+ *		Sources: each with its scheme compiled, its secrets prepared.
+ */
+#ifndef INTAKE_SOURCE_H
+#define INTAKE_SOURCE_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+
+#include "common/address.h"
+#include "common/slice.h"
+#include "read/location.h"
+#include "verify/handshake.h"
+#include "verify/scheme.h"
+#include "verify/signing_key.h"
+
+/* The fault that may be gone a moment later. */
+#define INTAKE_FAULT_KEY_FILE "no_key_file"
+
+typedef struct IntakeSecret
+{
+	int32 id;
+	IntakeKey key;
+	TimestampTz from;
+	TimestampTz until;    /* DT_NOEND: for ever */
+	TimestampTz recorded; /* when this process recorded a use of it; 0: never */
+} IntakeSecret;
+
+typedef struct IntakeSource
+{
+	int32 id;
+	const char *name;
+	const char *problem;   /* why it verifies nothing, or NULL */
+	const char *our_fault; /* the problem is of this server: the word for it; or NULL */
+	bool closed;           /* for the problem, it accepts nothing */
+	IntakeScheme *scheme;  /* the first variant; NULL when there is a problem */
+	IntakeLocation *key;   /* NULL: no place is known */
+	IntakeLocation *type;
+	bool digest_key;       /* without a key, the digest of the content is it */
+	bool guarded;          /* content is accepted once, whatever the key */
+	IntakeSecret *secrets; /* for signatures, the newest first */
+	int n_secrets;
+	IntakeSlice token; /* for handshakes, or absent */
+	IntakeHandshake *handshakes;
+	int n_handshakes;
+	IntakeSlice public_url; /* or absent */
+	IntakeRange *allowed;   /* addresses that may send */
+	int n_allowed;          /* 0: all may */
+	bool replay_dead;       /* a duplicate re-arms dead jobs */
+	int reject_status;
+	const char *success_body; /* or NULL */
+} IntakeSource;
+
+extern void intake_source_read_all(List **list, MemoryContext context);
+
+#endif

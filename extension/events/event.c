@@ -1,0 +1,318 @@
+/*
+ * event.c
+ *		Storing events, each once, with one job for each matching workflow.
+ */
+#include "postgres.h"
+
+#include "access/stratnum.h"
+#include "access/xact.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/fmgroids.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "config/registry.h"
+#include "events/event.h"
+#include "events/event_key.h"
+#include "events/match.h"
+#include "events/payload.h"
+#include "ground/duration.h"
+#include "ground/intake.h"
+#include "ground/partition.h"
+#include "ground/table.h"
+#include "queue/room.h"
+#include "verify/scheme.h"
+
+PG_FUNCTION_INFO_V1(intake_sql_emit);
+PG_FUNCTION_INFO_V1(intake_sql_announce);
+
+static Datum
+text_datum(IntakeSlice text)
+{
+	return PointerGetDatum(cstring_to_text_with_len(text.data, text.len));
+}
+
+static void
+add_event(IntakeTable *table, const IntakeEvent *event)
+{
+	Datum values[Natts_event];
+	bool nulls[Natts_event] = {0};
+
+	INTAKE_COLUMN(values, event_id) = Int64GetDatum(event->id);
+	INTAKE_COLUMN(values, event_received_at) =
+		TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	INTAKE_COLUMN(values, event_source_id) = Int32GetDatum(event->source_id);
+	INTAKE_COLUMN(values, event_secret_id) = Int32GetDatum(event->secret_id);
+	INTAKE_COLUMN(nulls, event_secret_id) = event->secret_id == 0;
+	INTAKE_COLUMN(values, event_verified) = CharGetDatum(event->verified);
+	INTAKE_COLUMN(values, event_key) = text_datum(event->key);
+	INTAKE_COLUMN(nulls, event_type) = event->type.data == NULL;
+	INTAKE_COLUMN(values, event_type) = event->type.data ? text_datum(event->type) : (Datum) 0;
+	INTAKE_COLUMN(values, event_headers) = JsonbPGetDatum(event->headers);
+	INTAKE_COLUMN(values, event_body) = event->body;
+	intake_table_add(table, values, nulls, NULL);
+}
+
+static void
+insert_events(IntakeEvent **events, int count)
+{
+	IntakeTable table;
+	IntakePartition open = {InvalidOid};
+
+	for (int i = 0; i < count; i++)
+	{
+		int64 id = events[i]->id;
+
+		if (!events[i]->fresh)
+			continue;
+		if (!OidIsValid(open.oid) || id < open.low || id >= open.end)
+		{
+			if (OidIsValid(open.oid))
+				intake_table_close(&table);
+			intake_partition_need(INTAKE_PARTITIONED_EVENT, id, &open);
+			intake_table_open(&table, open.oid);
+			table.grows = table.streams = true;
+		}
+		add_event(&table, events[i]);
+	}
+	if (OidIsValid(open.oid))
+		intake_table_close(&table);
+}
+
+/* Makes one job for each workflow that the event matches. */
+static void
+dispatch(IntakeTable *queue, const IntakeEvent *event)
+{
+	ListCell *cell;
+
+	foreach (cell, intake_match_workflows(event))
+	{
+		IntakeWorkflow *workflow = lfirst(cell);
+
+		if (event->run_at != 0)
+			intake_room_delay(workflow->id, intake_room_next("job_id_seq"), event->id, 0,
+							  event->run_at);
+		else
+			intake_room_enqueue(queue, workflow->id, 0, event->id, 0);
+	}
+}
+
+/*
+ * Puts the dead jobs of an event back into their lanes, with their attempts before them again:
+ * whoever sends an event once more wants it done. Jobs that are not safe to repeat stay.
+ */
+static void
+rearm(IntakeTable *queue, int64 event_id)
+{
+	IntakeTable dead;
+	IntakeScan scan;
+	ScanKeyData key;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(event_id));
+	intake_table_open(&dead, intake_table_oid("dead_letter"));
+	intake_table_scan_begin(&scan, intake_table_oid("dead_letter"), "dead_letter_event", &key, 1);
+	while (intake_table_scan_next(&scan))
+	{
+		Datum *row = scan.slot->tts_values;
+		int32 workflow_id = DatumGetInt32(INTAKE_COLUMN(row, dead_letter_workflow_id));
+		IntakeWorkflow *workflow = intake_registry_workflow(workflow_id);
+
+		if (workflow == NULL || !workflow->replay_safe)
+			continue;
+		if (intake_table_delete(&dead, &scan.slot->tts_tid))
+			intake_room_enqueue(queue, workflow_id,
+								DatumGetInt64(INTAKE_COLUMN(row, dead_letter_job_id)), event_id, 0);
+	}
+	intake_table_scan_end(&scan);
+	intake_table_close(&dead);
+}
+
+/*
+ * Stores COUNT events in the current transaction, and sorts EVENTS. Sets id, fresh and replayed
+ * of each. The registry of workflows is fresh, and a snapshot is active.
+ *
+ * HASTY stores faster, and may return false: then one of the keys is taken, and the caller undoes
+ * everything and calls again, not hasty. An event without a key comes alone.
+ */
+bool
+intake_event_store(IntakeEvent **events, int count, bool hasty)
+{
+	IntakeTable queue;
+
+	if (count == 0)
+		return true;
+	if (!intake_event_key_take(events, count, hasty))
+		return false;
+	insert_events(events, count);
+
+	intake_table_open(&queue, intake_table_oid("queue"));
+	queue.grows = true;
+	for (int i = 0; i < count; i++)
+	{
+		if (events[i]->fresh)
+			dispatch(&queue, events[i]);
+		else if (events[i]->replay_dead && !events[i]->replayed)
+			rearm(&queue, events[i]->id);
+	}
+	intake_table_close(&queue);
+	CommandCounterIncrement();
+	return true;
+}
+
+/*
+ * Stores an internal event in the current transaction, and returns its id; that of the event
+ * that has the KEY already, if there is one. KEY may be absent. RUN_AT 0 is now.
+ */
+int64
+intake_event_emit(const char *type, Jsonb *payload, IntakeSlice key, TimestampTz run_at)
+{
+	IntakeEvent event = {0};
+	IntakeEvent *events = &event;
+	StringInfoData body;
+	JsonbParseState *state = NULL;
+
+	initStringInfo(&body);
+	(void) JsonbToCString(&body, &payload->root, VARSIZE(payload));
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	event.source_id = INTAKE_SOURCE_INTERNAL;
+	event.source_name = INTAKE_SCHEMA;
+	event.verified = INTAKE_VERIFIED_SIGNATURE;
+	event.type = intake_slice_cstr(type);
+	event.key = key;
+	event.headers = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	event.body = text_datum((IntakeSlice){body.data, body.len});
+	event.run_at = run_at;
+	intake_registry_refresh_workflows();
+	(void) intake_event_store(&events, 1, false);
+	intake_match_record_failures();
+	return event.id;
+}
+
+/*
+ * The name of a source, dropped ones too. It never changes while the source is there, and the
+ * last one asked for is kept; a number is not given twice.
+ */
+static const char *
+source_name(int32 id)
+{
+	static int32 last = -1;
+	static char name[NAMEDATALEN * 2];
+	IntakeScan scan;
+	ScanKeyData key;
+
+	if (id == last)
+		return name;
+	last = -1;
+	name[0] = '\0';
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(id));
+	intake_table_scan_begin(&scan, intake_table_oid("source"), NULL, &key, 1);
+	if (intake_table_scan_next(&scan))
+	{
+		strlcpy(name, TextDatumGetCString(INTAKE_COLUMN(scan.slot->tts_values, source_name)),
+				sizeof(name));
+		last = id;
+	}
+	intake_table_scan_end(&scan);
+	return name;
+}
+
+/*
+ * Reads a stored event, copied into the current context. Returns false, with everything
+ * empty, where it is not there.
+ */
+bool
+intake_event_read(int64 id, IntakeStoredEvent *event)
+{
+	IntakePartition partition;
+	IntakeScan scan;
+	ScanKeyData key;
+	bool found;
+
+	memset(event, 0, sizeof(*event));
+	if (!intake_partition_find_surely(INTAKE_PARTITIONED_EVENT, id, AccessShareLock, &partition))
+		return false;
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(id));
+	intake_table_scan_begin(&scan, partition.oid, NULL, &key, 1);
+	found = intake_table_scan_next(&scan);
+	if (found)
+	{
+		Datum *row = scan.slot->tts_values;
+		bool *nulls = scan.slot->tts_isnull;
+
+		event->id = id;
+		event->source_id = DatumGetInt32(INTAKE_COLUMN(row, event_source_id));
+		event->received_at = DatumGetTimestampTz(INTAKE_COLUMN(row, event_received_at));
+		event->key = TextDatumGetCString(INTAKE_COLUMN(row, event_key));
+		if (!INTAKE_COLUMN(nulls, event_type))
+			event->type = TextDatumGetCString(INTAKE_COLUMN(row, event_type));
+		event->headers = DatumGetJsonbPCopy(INTAKE_COLUMN(row, event_headers));
+		event->body = DatumGetByteaPCopy(INTAKE_COLUMN(row, event_body));
+		event->source = source_name(event->source_id);
+	}
+	intake_table_scan_end(&scan);
+	return found;
+}
+
+/* An event of somebody else must not pass for one of ours, or take its key. */
+static void
+check_emitted(IntakeSlice type, IntakeSlice key)
+{
+	static const char *const ours[] = {INTAKE_TYPE_JOB_DEAD, "source.secret_learned",
+									   "calls.suspended", "calls.resumed"};
+
+	for (int i = 0; i < lengthof(ours); i++)
+		if (intake_slice_equal(type, intake_slice_cstr(ours[i])))
+			ereport(ERROR, (errcode(ERRCODE_RESERVED_NAME),
+							errmsg("events of type \"%s\" come from pg_intake alone", ours[i]),
+							errhint("Choose another type.")));
+	if (type.len > INTAKE_MAX_TYPE)
+		ereport(ERROR,
+				(errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
+				 errmsg("the type of an event is too long"),
+				 errdetail("It has %zu bytes; %d are the most.", type.len, INTAKE_MAX_TYPE)));
+	if (key.len > INTAKE_MAX_KEY)
+		ereport(ERROR, (errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
+						errmsg("the key of an event is too long"),
+						errdetail("It has %zu bytes; %d are the most.", key.len, INTAKE_MAX_KEY),
+						errhint("Use a digest of it.")));
+	if (key.data != NULL && strncmp(key.data, INTAKE_MADE_KEY, strlen(INTAKE_MADE_KEY)) == 0)
+		ereport(ERROR, (errcode(ERRCODE_RESERVED_NAME),
+						errmsg("a key must not begin with \"%s\"", INTAKE_MADE_KEY),
+						errhint("Such keys are those of events that were emitted without one.")));
+}
+
+/* SQL: intake.emit(type, payload, key, delay). */
+Datum
+intake_sql_emit(PG_FUNCTION_ARGS)
+{
+	IntakeSlice key = {NULL, 0};
+	TimestampTz run_at = 0;
+	char *type;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("type and payload of an event must not be null")));
+	if (!PG_ARGISNULL(2))
+		key = intake_slice_cstr(text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	type = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	check_emitted(intake_slice_cstr(type), key);
+	if (!PG_ARGISNULL(3))
+	{
+		intake_duration_check("delay", PG_GETARG_INTERVAL_P(3));
+		run_at = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+														 TimestampTzGetDatum(GetCurrentTimestamp()),
+														 PG_GETARG_DATUM(3)));
+	}
+	PG_RETURN_INT64(intake_event_emit(type, PG_GETARG_JSONB_P(1), key, run_at));
+}
+
+/* SQL: intake.announce(type, payload). */
+Datum
+intake_sql_announce(PG_FUNCTION_ARGS)
+{
+	IntakeSlice no_key = {NULL, 0};
+
+	PG_RETURN_INT64(
+		intake_event_emit(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_JSONB_P(1), no_key, 0));
+}

@@ -1,0 +1,62 @@
+/*
+ * event.h
+ *		Storing events, each once, with one job for each matching workflow.
+ */
+#ifndef INTAKE_EVENT_H
+#define INTAKE_EVENT_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "utils/jsonb.h"
+#include "utils/uuid.h"
+
+#include "common/slice.h"
+
+/* What stands for a source and a key in the table event_key. */
+typedef struct IntakeEventKey
+{
+	int64 head;
+	pg_uuid_t digest;
+} IntakeEventKey;
+
+typedef struct IntakeEvent
+{
+	int32 source_id;
+	const char *source_name;
+	IntakeSlice key; /* valid text; absent: one is made of the event's id, which comes alone then */
+	IntakeSlice guard; /* text that no other event of the source has had, or absent */
+	IntakeSlice type;  /* valid text, or absent */
+	int32 secret_id;   /* 0: none */
+	char verified;     /* IntakeVerified */
+	Jsonb *headers;
+	Datum body;         /* a bytea */
+	TimestampTz run_at; /* of its jobs; 0: now */
+	bool replay_dead;   /* a duplicate re-arms dead jobs */
+	/* Set by intake_event_store: */
+	IntakeEventKey stored_key;
+	IntakeEventKey stored_guard;
+	int64 id;
+	bool fresh;    /* stored now, not before */
+	bool replayed; /* not stored: its guard is that of another event */
+} IntakeEvent;
+
+/* An event as it is stored. */
+typedef struct IntakeStoredEvent
+{
+	int64 id;
+	int32 source_id;
+	TimestampTz received_at;
+	const char *source;
+	const char *key;
+	const char *type; /* or NULL */
+	Jsonb *headers;
+	bytea *body;
+} IntakeStoredEvent;
+
+extern bool intake_event_read(int64 id, IntakeStoredEvent *event);
+extern bool intake_event_store(IntakeEvent **events, int count, bool hasty);
+extern int64 intake_event_emit(const char *type, Jsonb *payload, IntakeSlice key,
+							   TimestampTz run_at);
+
+#endif

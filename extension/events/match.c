@@ -1,0 +1,269 @@
+/*
+ * match.c
+ *		Which workflows an event is for: globs on source and type, and a filter in the payload.
+ *
+ * A filter is written by one role and sees everybody's events. So one that raises an error, or
+ * takes too long, finds nothing, and is nobody else's trouble: where one might, all filters of an
+ * event are tried in one subtransaction, and where that fails, each in its own. What failed is
+ * recorded as a rejection, at most once a minute for each workflow and process.
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/fmgrprotos.h"
+#include "utils/jsonb.h"
+#include "utils/jsonpath.h"
+#include "utils/timeout.h"
+
+#include "config/registry.h"
+#include "events/match.h"
+#include "events/payload.h"
+#include "ground/clock.h"
+#include "ground/txn.h"
+#include "read/glob.h"
+#include "receive/rejection.h"
+
+#define LONGEST_SAFE 1000     /* characters of a filter */
+#define BETWEEN_RECORDS 60000 /* milliseconds */
+#define LONGEST_TRY 500       /* milliseconds for the filters of an event */
+
+static TimeoutId try_timeout = MAX_TIMEOUTS;
+static volatile sig_atomic_t late = false;
+
+static bool
+glob_matches(const char *pattern, IntakeSlice text)
+{
+	if (strcmp(pattern, "*") == 0)
+		return true;
+	return text.data != NULL && intake_glob_match(pattern, strlen(pattern), text.data, text.len);
+}
+
+/*
+ * Whether a filter may raise an error or take long: it has a variable, a method, a regular
+ * expression or .** in it, looks at the payload anew for what it has found there, or is long, and
+ * so perhaps deep. For all else, what does not fit counts as no by the rules of JSON paths, and
+ * nothing is looked at twice. As text, names and strings of a path are quoted.
+ */
+static bool
+may_fail(JsonPath *filter)
+{
+	char *text = DatumGetCString(DirectFunctionCall1(jsonpath_out, PointerGetDatum(filter)));
+	bool quoted = false;
+	int roots = 0;
+
+	for (char *c = text; *c != '\0'; c++)
+	{
+		if (c[0] == '"')
+			quoted = !quoted;
+		else if (quoted && c[0] == '\\')
+			c++;
+		else if (!quoted && ((c[0] == '$' && c[1] == '"') || (c[0] == '.' && isalpha(c[1])) ||
+							 strncmp(c, "**", 2) == 0 || strncmp(c, "like_regex", 10) == 0))
+			return true;
+		roots += !quoted && c[0] == '$';
+		if (roots > 1 || c - text > LONGEST_SAFE)
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_risky(IntakeWorkflow *workflow)
+{
+	if (workflow->filter_risk == INTAKE_RISK_UNKNOWN)
+		workflow->filter_risk = may_fail(workflow->filter) ? INTAKE_RISK_SOME : INTAKE_RISK_NONE;
+	return workflow->filter_risk == INTAKE_RISK_SOME;
+}
+
+/* Whether FILTER finds something in the payload. Many errors inside the path count as no. */
+static bool
+filter_matches(JsonPath *filter, Jsonb *payload)
+{
+	LOCAL_FCINFO(fcinfo, 2);
+	Datum found;
+
+	InitFunctionCallInfoData(*fcinfo, NULL, 2, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = JsonbPGetDatum(payload);
+	fcinfo->args[0].isnull = false;
+	fcinfo->args[1].value = PointerGetDatum(filter);
+	fcinfo->args[1].isnull = false;
+	found = jsonb_path_exists_opr(fcinfo);
+	return !fcinfo->isnull && DatumGetBool(found);
+}
+
+/* Workflows whose globs match an event, and those of them that are for it. */
+typedef struct Matching
+{
+	List *candidates;
+	Jsonb *payload; /* NULL: it is no JSON, and no filter finds anything */
+	List *matching;
+} Matching;
+
+/* Appends to MATCHING those of the candidates whose filter finds something. */
+static bool
+apply_filters(void *argument)
+{
+	Matching *matching = argument;
+	ListCell *cell;
+
+	foreach (cell, matching->candidates)
+	{
+		IntakeWorkflow *workflow = lfirst(cell);
+
+		if (workflow->filter == NULL ||
+			(matching->payload != NULL && filter_matches(workflow->filter, matching->payload)))
+			matching->matching = lappend(matching->matching, workflow);
+	}
+	return true;
+}
+
+static void
+end_of_try(void)
+{
+	/* Who is cancelled already, by a timeout of the statement maybe, is to know by whom. */
+	if (QueryCancelPending)
+		return;
+	late = true;
+	InterruptPending = true;
+	QueryCancelPending = true;
+}
+
+/*
+ * Tries the filters of MATCHING for as long as filters may take. Returns false where that failed,
+ * with the message; raises what is not the filters' trouble. When time is up the query is
+ * cancelled, and that is caught here: only a cancel by somebody else that comes in the same
+ * moment is lost.
+ */
+static bool
+try_filters(Matching *matching, const char **message)
+{
+	ErrorData *error;
+
+	if (try_timeout == MAX_TIMEOUTS)
+		try_timeout = RegisterTimeout(USER_TIMEOUT, end_of_try);
+	late = false;
+	enable_timeout_after(try_timeout, LONGEST_TRY);
+	(void) intake_txn_try(apply_filters, matching, &error);
+	disable_timeout(try_timeout, false);
+	if (late)
+		QueryCancelPending = false;
+	if (error == NULL)
+		return true;
+	*message = error->message;
+	if (late && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		*message = psprintf("it takes longer than %d ms", LONGEST_TRY);
+	else if (intake_txn_error_is_general(error))
+		ReThrowError(error);
+	return false;
+}
+
+static void
+note_failure(IntakeWorkflow *workflow, const char *source, const char *message)
+{
+	size_t length = pg_mbcliplen(message, strlen(message), sizeof(workflow->filter_error) - 1);
+
+	memcpy(workflow->filter_error, message, length);
+	workflow->filter_error[length] = '\0';
+	strlcpy(workflow->filter_source, source, sizeof(workflow->filter_source));
+	workflow->filter_failures++;
+}
+
+/* The workflows that an event is for, in order. Those whose filter fails are noted. */
+static List *
+apply_filters_apart(const Matching *all, const char *source)
+{
+	Matching one = {NIL, all->payload, NIL};
+	ListCell *cell;
+
+	foreach (cell, all->candidates)
+	{
+		const char *message;
+
+		one.candidates = list_make1(lfirst(cell));
+		if (!try_filters(&one, &message))
+			note_failure(lfirst(cell), source, message);
+	}
+	return one.matching;
+}
+
+/* The workflows that an event is for. The registry of workflows is fresh. */
+List *
+intake_match_workflows(const IntakeEvent *event)
+{
+	Matching all = {NIL, NULL, NIL};
+	bool filtered = false;
+	bool risky = false;
+	const char *message;
+	ListCell *cell;
+
+	foreach (cell, intake_registry_workflows())
+	{
+		IntakeWorkflow *workflow = lfirst(cell);
+
+		if (!glob_matches(workflow->source, intake_slice_cstr(event->source_name)) ||
+			!glob_matches(workflow->type, event->type))
+			continue;
+		all.candidates = lappend(all.candidates, workflow);
+		filtered |= workflow->filter != NULL;
+		risky |= workflow->filter != NULL && is_risky(workflow);
+	}
+	if (!filtered)
+		return all.candidates;
+	all.payload = intake_payload_parse(intake_payload_bytes(event->body));
+	if (all.payload == NULL || !risky)
+		(void) apply_filters(&all);
+	else if (!try_filters(&all, &message))
+		return apply_filters_apart(&all, event->source_name);
+	return all.matching;
+}
+
+static bool
+record(void *argument)
+{
+	intake_rejection_record(argument, 1);
+	return true;
+}
+
+static void
+record_failures(IntakeWorkflow *workflow)
+{
+	IntakeRejection rejection = {0};
+	ErrorData *error;
+
+	rejection.source = workflow->filter_source;
+	rejection.reason = "filter_failed";
+	rejection.detail = psprintf("workflow \"%s\": %s", workflow->name, workflow->filter_error);
+	rejection.status = 200;
+	rejection.requests = workflow->filter_failures;
+	if (!intake_txn_try(record, &rejection, &error) && intake_txn_error_is_general(error))
+		ReThrowError(error);
+	workflow->filter_failures = 0;
+}
+
+/*
+ * Records in the current transaction which filters have failed, where that is due. That it cannot
+ * be recorded is not the event's trouble either.
+ */
+void
+intake_match_record_failures(void)
+{
+	ListCell *cell;
+
+	foreach (cell, intake_registry_workflows())
+	{
+		IntakeWorkflow *workflow = lfirst(cell);
+		int64 now;
+
+		if (workflow->filter_failures == 0)
+			continue;
+		now = intake_clock_ms();
+		if (workflow->filter_recorded_at != 0 &&
+			now < workflow->filter_recorded_at + BETWEEN_RECORDS)
+			continue;
+		workflow->filter_recorded_at = now;
+		record_failures(workflow);
+	}
+}

@@ -1,0 +1,227 @@
+/*
+ * payload.c
+ *		JSON made from the bytes of a request, without ever raising an error for them.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "events/payload.h"
+#include "read/headers.h"
+#include "read/json.h"
+
+#define LARGE (256 * 1024) /* bytes of a body */
+
+PG_FUNCTION_INFO_V1(intake_sql_payload);
+
+/* What a text or a bytea holds. */
+IntakeSlice
+intake_payload_bytes(Datum datum)
+{
+	struct varlena *value = PG_DETOAST_DATUM_PACKED(datum);
+
+	return (IntakeSlice){VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
+}
+
+static Jsonb *
+make_jsonb(IntakeSlice body)
+{
+	return DatumGetJsonbP(
+		DirectFunctionCall1(jsonb_in, CStringGetDatum(pnstrdup(body.data, body.len))));
+}
+
+/*
+ * Makes jsonb of valid JSON, or NULL where that raises an error: it may be larger than a jsonb can
+ * be, or deeper than the stack. No subtransaction is needed to go on after that, for all that was
+ * done is to compute; nor may there be one, where the query runs in parallel.
+ */
+static Jsonb *
+try_jsonb(IntakeSlice body)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Jsonb *volatile made = NULL;
+
+	PG_TRY();
+	{
+		made = make_jsonb(body);
+	}
+	PG_CATCH();
+	{
+		int category = ERRCODE_TO_CATEGORY(geterrcode());
+
+		if (category == ERRCODE_INSUFFICIENT_RESOURCES || category == ERRCODE_OPERATOR_INTERVENTION)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return made;
+}
+
+/* The body as jsonb, or NULL where it is not JSON that jsonb can hold. */
+Jsonb *
+intake_payload_parse(IntakeSlice body)
+{
+	MemoryContext outer = CurrentMemoryContext;
+	MemoryContext context;
+	Jsonb *made;
+
+	if (!intake_json_valid(body))
+		return NULL;
+	if (body.len < LARGE)
+		return try_jsonb(body);
+	/* On the way to a large one there is a multiple of it. */
+	context = AllocSetContextCreate(outer, "pg_intake payload", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(context);
+	made = try_jsonb(body);
+	MemoryContextSwitchTo(outer);
+	if (made != NULL)
+		made = memcpy(palloc(VARSIZE(made)), made, VARSIZE(made));
+	MemoryContextDelete(context);
+	return made;
+}
+
+/* SQL: the same for a bytea. */
+Datum
+intake_sql_payload(PG_FUNCTION_ARGS)
+{
+	Jsonb *payload = intake_payload_parse(intake_payload_bytes(PG_GETARG_DATUM(0)));
+
+	if (payload == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_JSONB_P(payload);
+}
+
+/* Whether the bytes can be a text: valid UTF-8 without NUL. */
+bool
+intake_payload_text_valid(IntakeSlice text)
+{
+	return text.len == 0 || (memchr(text.data, 0, text.len) == NULL &&
+							 pg_verify_mbstr(PG_UTF8, text.data, text.len, true));
+}
+
+/*
+ * Bytes as UTF-8: as they are when they are that, and otherwise as ISO 8859-1, which is what HTTP
+ * once gave header values. NUL bytes are left out.
+ */
+static IntakeSlice
+as_text(IntakeSlice bytes)
+{
+	char *out;
+	size_t n = 0;
+
+	if (intake_payload_text_valid(bytes))
+		return bytes;
+	out = palloc(2 * bytes.len);
+	for (size_t i = 0; i < bytes.len; i++)
+	{
+		unsigned char byte = bytes.data[i];
+
+		if (byte >= 0x80)
+		{
+			out[n++] = 0xC0 | (byte >> 6);
+			out[n++] = 0x80 | (byte & 0x3F);
+		}
+		else if (byte != 0)
+			out[n++] = byte;
+	}
+	return (IntakeSlice){out, n};
+}
+
+static IntakeSlice
+lower_case(IntakeSlice text)
+{
+	char *out = palloc(text.len + 1);
+
+	for (size_t i = 0; i < text.len; i++)
+		out[i] = pg_ascii_tolower(text.data[i]);
+	return (IntakeSlice){out, text.len};
+}
+
+/* One header: its name in lower case, and its values so far. */
+typedef struct Header
+{
+	IntakeSlice name;
+	IntakeSlice value;
+	StringInfo joined; /* where the value is, if there were several */
+} Header;
+
+static void
+join(Header *header, IntakeSlice value)
+{
+	if (header->joined == NULL)
+	{
+		header->joined = makeStringInfo();
+		appendBinaryStringInfo(header->joined, header->value.data, header->value.len);
+	}
+	appendStringInfoString(header->joined, ", ");
+	appendBinaryStringInfo(header->joined, value.data, value.len);
+	header->value = (IntakeSlice){header->joined->data, header->joined->len};
+}
+
+static void
+collect_header(Header *headers, int *count, IntakeSlice name, IntakeSlice value)
+{
+	name = lower_case(as_text(name));
+	value = as_text(value);
+	for (int i = 0; i < *count; i++)
+		if (intake_slice_equal(headers[i].name, name))
+		{
+			join(&headers[i], value);
+			return;
+		}
+	headers[(*count)++] = (Header){name, value, NULL};
+}
+
+static void
+push_string(JsonbParseState **state, JsonbIteratorToken token, IntakeSlice text)
+{
+	JsonbValue value;
+
+	value.type = jbvString;
+	value.val.string.val = unconstify(char *, text.data);
+	value.val.string.len = text.len;
+	pushJsonbValue(state, token, &value);
+}
+
+#define MAX_HEADERS 256
+#define LEAST_SECRET 4 /* bytes that are not there by chance */
+
+/* Whether the value of a header has a secret in it. */
+static bool
+has_secret(IntakeSlice value, IntakeSlice secret)
+{
+	return secret.len >= LEAST_SECRET && value.len >= secret.len &&
+		   memmem(value.data, value.len, secret.data, secret.len) != NULL;
+}
+
+/*
+ * The headers of a request as an object, names in lower case, repeated ones joined with a
+ * comma. Credentials are left out, and so are headers where SCHEME finds signatures, those that
+ * have SECRET (or absent) in them, and what follows the 256th name.
+ */
+Jsonb *
+intake_payload_headers(IntakeSlice block, const IntakeScheme *scheme, IntakeSlice secret)
+{
+	Header headers[MAX_HEADERS];
+	int count = 0;
+	IntakeHeaderIterator iterator = intake_headers_begin(block);
+	IntakeSlice name;
+	IntakeSlice value;
+	JsonbParseState *state = NULL;
+
+	while (count < MAX_HEADERS && intake_headers_next(&iterator, &name, &value))
+		if (!intake_scheme_header_is_credential(scheme, name) && !has_secret(value, secret))
+			collect_header(headers, &count, name, value);
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < count; i++)
+	{
+		push_string(&state, WJB_KEY, headers[i].name);
+		push_string(&state, WJB_VALUE, headers[i].value);
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}

@@ -1,0 +1,41 @@
+/*
+ * bgworker.h
+ *		What launcher, supervisor and executor have in common as background workers.
+ */
+#ifndef INTAKE_BGWORKER_H
+#define INTAKE_BGWORKER_H
+
+#include "postgres.h"
+
+#include "postmaster/bgworker.h"
+
+#include "ground/shmem.h"
+
+/* A worker that this process keeps running: started again, later and later, when it ends. */
+typedef struct IntakeChild
+{
+	BackgroundWorkerHandle *handle; /* NULL: not running, as far as is known */
+	int64 started_at;               /* milliseconds, by intake_clock_ms */
+	int64 next_start;               /* not before; likewise */
+	int backoff;                    /* milliseconds */
+} IntakeChild;
+
+#define INTAKE_NO_WAIT (3600 * 1000L) /* milliseconds: nothing to wait for */
+
+extern void intake_bgworker_register_launcher(void);
+extern long intake_bgworker_keep(IntakeChild *child, IntakeWorkerKind kind, Oid database,
+								 Oid owner);
+extern void intake_bgworker_spare(IntakeChild *child);
+extern void intake_bgworker_forgive(IntakeChild *child);
+extern void intake_bgworker_forget(IntakeChild *child);
+extern void intake_bgworker_begin(void);
+extern void intake_bgworker_apply_settings(void);
+extern bool intake_bgworker_reload(void);
+extern bool intake_bgworker_wait(long milliseconds);
+extern bool intake_bgworker_server_stopping(void);
+
+extern PGDLLEXPORT void intake_launcher_main(Datum arg);
+extern PGDLLEXPORT void intake_supervisor_main(Datum arg);
+extern PGDLLEXPORT void intake_executor_main(Datum arg);
+
+#endif

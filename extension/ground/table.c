@@ -1,0 +1,490 @@
+/*
+ * table.c
+ *		Reading and writing the extension's own tables through the table access method.
+ *
+ * Every function is to be called inside a transaction with an active snapshot. Locks are
+ * RowExclusiveLock (writing) and AccessShareLock (reading) and are kept until the
+ * transaction ends.
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/hio.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_coerce.h"
+#include "rewrite/rewriteHandler.h"
+#include "storage/ipc.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/reltrigger.h"
+#include "utils/snapmgr.h"
+
+#include "ground/intake.h"
+#include "ground/owner.h"
+#include "ground/shape.h"
+#include "ground/space.h"
+#include "ground/table.h"
+
+/* The OID of table NAME of the extension. Raises an error when there is none. */
+Oid
+intake_table_oid(const char *name)
+{
+	Oid schema = get_namespace_oid(INTAKE_SCHEMA, false);
+	Oid oid = get_relname_relid(name, schema);
+
+	if (!OidIsValid(oid))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("table \"%s.%s\" does not exist", INTAKE_SCHEMA, name),
+						errhint("Drop and create the extension pg_intake again.")));
+	return oid;
+}
+
+/*
+ * Locks RELATION, as what opens it next would. A process that ends cannot be cancelled, and so
+ * does not wait for somebody's lock: that is an error then.
+ */
+void
+intake_table_lock(Oid relation, LOCKMODE lock)
+{
+	if (!proc_exit_inprogress)
+		LockRelationOid(relation, lock);
+	else if (!ConditionalLockRelationOid(relation, lock))
+		ereport(ERROR, (errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+						errmsg("table \"%s\" is locked", get_rel_name(relation))));
+}
+
+/* The default of a column that somebody has added; NULL where it has none. */
+static Expr *
+column_default(Relation relation, Form_pg_attribute column)
+{
+	Oid base = column->atttypid;
+	int32 typmod = column->atttypmod;
+	Node *expression;
+
+	if (column->attisdropped)
+		return NULL;
+	expression = build_column_default(relation, column->attnum);
+	base = getBaseTypeAndTypmod(base, &typmod);
+	/* A domain may refuse to be null. */
+	if (expression == NULL && base != column->atttypid)
+		expression = coerce_to_domain((Node *) makeNullConst(base, typmod, column->attcollation),
+									  base, typmod, column->atttypid, COERCION_IMPLICIT,
+									  COERCE_IMPLICIT_CAST, -1, false);
+	return (Expr *) expression;
+}
+
+static void
+prepare_defaults(IntakeTable *table)
+{
+	TupleDesc descriptor = RelationGetDescr(table->relation);
+	int ours = table->shape.columns;
+	MemoryContext old = MemoryContextSwitchTo(table->estate->es_query_cxt);
+
+	table->added = palloc0((descriptor->natts - ours + 1) * sizeof(ExprState *));
+	for (int i = ours; i < descriptor->natts; i++)
+	{
+		Expr *expression = column_default(table->relation, TupleDescAttr(descriptor, i));
+
+		if (expression != NULL)
+			table->added[i - ours] = ExecPrepareExpr(expression, table->estate);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* Raises an error where RELATION, which exists, cannot be used: see shape.h. */
+void
+intake_table_check(Oid relation, bool writes)
+{
+	Relation opened = table_open(relation, writes ? RowExclusiveLock : AccessShareLock);
+
+	(void) intake_shape_check(opened, writes);
+	table_close(opened, NoLock);
+}
+
+/*
+ * Whether somebody follows what is written: by triggers AFTER ... FOR EACH ROW that are ENABLE
+ * ALWAYS. Those of tools that copy a table under load are (pg_repack), and such a copy would lose
+ * what they are not told. All other triggers are out of force for us, as they are where a replica
+ * applies rows.
+ */
+static bool
+is_followed(TriggerDesc *triggers)
+{
+	bool followed = false;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		Trigger *trigger = &triggers->triggers[i];
+
+		if (trigger->tgenabled == TRIGGER_FIRES_ALWAYS && TRIGGER_FOR_ROW(trigger->tgtype) &&
+			TRIGGER_FOR_AFTER(trigger->tgtype))
+			followed = true;
+		else
+			trigger->tgenabled = TRIGGER_DISABLED;
+	}
+	return followed;
+}
+
+/*
+ * Tells those who follow a table of a row that was INSERTED, or else of the one at the place
+ * DELETED. Their functions run as the extension's owner, as the defaults of columns do.
+ */
+static void
+tell_followers(IntakeTable *table, TupleTableSlot *inserted, ItemPointer deleted)
+{
+	IntakeOwner saved;
+
+	intake_owner_begin(&saved);
+	AfterTriggerBeginQuery();
+	if (inserted != NULL)
+		ExecARInsertTriggers(table->estate, table->info, inserted, NIL, NULL);
+	else
+		ExecARDeleteTriggers(table->estate, table->info, deleted, NULL, NULL, false);
+	AfterTriggerEndQuery(table->estate);
+	intake_owner_end(&saved);
+}
+
+/* Opens RELATION for writing. Its memory is the current context's until intake_table_close. */
+void
+intake_table_open(IntakeTable *table, Oid relation)
+{
+	intake_table_lock(relation, RowExclusiveLock);
+	table->relation = table_open(relation, NoLock);
+	table->shape = intake_shape_check(table->relation, true);
+	table->estate = CreateExecutorState();
+	table->info = makeNode(ResultRelInfo);
+	InitResultRelInfo(table->info, table->relation, 0, NULL, 0);
+	ExecOpenIndices(table->info, true);
+	/* The copy of the table's triggers that is ours, where the server looks for it. */
+	table->followed = is_followed(table->info->ri_TrigDesc);
+	if (table->followed)
+		table->estate->es_opened_result_relations = list_make1(table->info);
+	table->slot = table_slot_create(table->relation, NULL);
+	table->n_rows = table->n_slots = 0;
+	table->taken = false;
+	table->grows = table->streams = false;
+	table->added = NULL;
+	if (table->shape.additions)
+		prepare_defaults(table);
+}
+
+/*
+ * Fills the columns that somebody has added, and checks the constraints. Both may call functions
+ * that the owner of the table has chosen, in whatever session: they run as the extension's owner.
+ */
+static void
+respect_additions(IntakeTable *table, TupleTableSlot *slot)
+{
+	ExprContext *context = GetPerTupleExprContext(table->estate);
+	MemoryContext old = MemoryContextSwitchTo(table->estate->es_query_cxt);
+	IntakeOwner saved;
+
+	intake_owner_begin(&saved);
+	for (int i = table->shape.columns; i < slot->tts_tupleDescriptor->natts; i++)
+	{
+		ExprState *expression = table->added[i - table->shape.columns];
+
+		if (expression != NULL)
+			slot->tts_values[i] = ExecEvalExpr(expression, context, &slot->tts_isnull[i]);
+	}
+	if (RelationGetDescr(table->relation)->constr != NULL)
+		ExecConstraints(table->info, slot, table->estate);
+	intake_owner_end(&saved);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+store_values(IntakeTable *table, TupleTableSlot *slot, const Datum *values, const bool *nulls)
+{
+	int ours = table->shape.columns;
+
+	ExecClearTuple(slot);
+	memcpy(slot->tts_values, values, ours * sizeof(Datum));
+	memcpy(slot->tts_isnull, nulls, ours * sizeof(bool));
+	for (int i = ours; i < slot->tts_tupleDescriptor->natts; i++)
+	{
+		slot->tts_values[i] = (Datum) 0;
+		slot->tts_isnull[i] = true;
+	}
+	ExecStoreVirtualTuple(slot);
+	if (table->shape.additions)
+		respect_additions(table, slot);
+}
+
+/*
+ * Inserts a row, and leaves its place in table->slot->tts_tid. A unique violation is an
+ * error.
+ */
+void
+intake_table_insert(IntakeTable *table, const Datum *values, const bool *nulls)
+{
+	store_values(table, table->slot, values, nulls);
+	table_tuple_insert(table->relation, table->slot, GetCurrentCommandId(true), 0, NULL);
+	ExecInsertIndexTuples(table->info, table->slot, table->estate, false, false, NULL, NIL);
+	if (table->followed)
+		tell_followers(table, table->slot, NULL);
+	ResetPerTupleExprContext(table->estate);
+}
+
+/* Inserts the rows that wait, unless all is to be undone. */
+static void
+insert_rows(IntakeTable *table)
+{
+	int count = table->taken ? 0 : table->n_rows;
+	BulkInsertStateData bulk = {.current_buf = InvalidBuffer};
+
+	table->n_rows = 0;
+	if (count == 0)
+		return;
+#if PG_VERSION_NUM >= 160000
+	bulk.next_free = bulk.last_free = InvalidBlockNumber;
+#endif
+	bulk.strategy = table->streams ? intake_space_ring() : NULL;
+	if (table->grows)
+		intake_space_reserve(table->relation, bulk.strategy);
+	table_multi_insert(table->relation, table->rows, count, GetCurrentCommandId(true), 0,
+					   bulk.strategy ? &bulk : NULL);
+	ReleaseBulkInsertStatePin(&bulk);
+	if (table->streams)
+		intake_space_forget(table->relation,
+							ItemPointerGetBlockNumber(&table->rows[count - 1]->tts_tid));
+	for (int i = 0; i < count && !table->taken; i++)
+	{
+		if (table->places[i] != NULL)
+			*table->places[i] = table->rows[i]->tts_tid;
+		ExecInsertIndexTuples(table->info, table->rows[i], table->estate, false, true,
+							  &table->taken, NIL);
+		if (table->followed && !table->taken)
+			tell_followers(table, table->rows[i], NULL);
+		ResetPerTupleExprContext(table->estate);
+	}
+}
+
+/*
+ * Adds a row to those that are inserted together, page by page instead of one by one, at
+ * intake_table_flush or before. What VALUES point to stays until then, and PLACE, unless it is
+ * NULL, receives the row's place.
+ */
+void
+intake_table_add(IntakeTable *table, const Datum *values, const bool *nulls, ItemPointer place)
+{
+	if (table->n_rows == INTAKE_TABLE_ROWS)
+		insert_rows(table);
+	if (table->n_rows == table->n_slots)
+	{
+		MemoryContext old = MemoryContextSwitchTo(table->estate->es_query_cxt);
+
+		table->rows[table->n_slots++] = table_slot_create(table->relation, NULL);
+		MemoryContextSwitchTo(old);
+	}
+	table->places[table->n_rows] = place;
+	store_values(table, table->rows[table->n_rows++], values, nulls);
+}
+
+/*
+ * Inserts the rows that were added and are not there yet. Waits for nobody. Returns false when
+ * the key of a row was taken, maybe by a transaction in progress: the caller has to undo this.
+ */
+bool
+intake_table_flush(IntakeTable *table)
+{
+	bool taken;
+
+	insert_rows(table);
+	taken = table->taken;
+	table->taken = false;
+	return !taken;
+}
+
+/*
+ * Whether a row with the key of VALUES is there, in a transaction that committed or in this
+ * one; its place is then in CONFLICT. Waits for a transaction in progress that has inserted
+ * the key.
+ */
+bool
+intake_table_conflicts(IntakeTable *table, const Datum *values, const bool *nulls,
+					   ItemPointer conflict)
+{
+	store_values(table, table->slot, values, nulls);
+	return !ExecCheckIndexConstraints(table->info, table->slot, table->estate, conflict, NIL);
+}
+
+/*
+ * Inserts a row whose key was found free. Returns false when another transaction was faster:
+ * then nothing was inserted, and the caller looks again.
+ */
+bool
+intake_table_insert_unique(IntakeTable *table, const Datum *values, const bool *nulls)
+{
+	TransactionId xid = GetCurrentTransactionId();
+	uint32 token = SpeculativeInsertionLockAcquire(xid);
+	bool lost = false;
+
+	store_values(table, table->slot, values, nulls);
+	table_tuple_insert_speculative(table->relation, table->slot, GetCurrentCommandId(true), 0, NULL,
+								   token);
+	ExecInsertIndexTuples(table->info, table->slot, table->estate, false, true, &lost, NIL);
+	table_tuple_complete_speculative(table->relation, table->slot, token, !lost);
+	SpeculativeInsertionLockRelease(xid);
+	if (table->followed && !lost)
+		tell_followers(table, table->slot, NULL);
+	ResetPerTupleExprContext(table->estate);
+	return !lost;
+}
+
+/*
+ * Begins a scan of RELATION, in the order of its index INDEX (NULL: its primary key), for the
+ * rows that the active snapshot sees. KEYS number the columns of the index.
+ */
+void
+intake_table_scan_begin(IntakeScan *scan, Oid relation, const char *index, ScanKey keys, int nkeys)
+{
+	Oid index_oid;
+
+	intake_table_lock(relation, AccessShareLock);
+	scan->relation = table_open(relation, NoLock);
+	(void) intake_shape_check(scan->relation, false);
+	index_oid = index ? get_relname_relid(index, RelationGetNamespace(scan->relation))
+					  : RelationGetPrimaryKeyIndex(scan->relation);
+	scan->index = index_open(index_oid, AccessShareLock);
+	scan->scan = index_beginscan(scan->relation, scan->index, GetActiveSnapshot(), nkeys, 0);
+	index_rescan(scan->scan, keys, nkeys, NULL, 0);
+	scan->slot = table_slot_create(scan->relation, NULL);
+}
+
+/* Moves to the next row: its columns are then in scan->slot. Returns false at the end. */
+bool
+intake_table_scan_next(IntakeScan *scan)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (!index_getnext_slot(scan->scan, ForwardScanDirection, scan->slot))
+		return false;
+	slot_getallattrs(scan->slot);
+	return true;
+}
+
+void
+intake_table_scan_end(IntakeScan *scan)
+{
+	ExecDropSingleTupleTableSlot(scan->slot);
+	index_endscan(scan->scan);
+	index_close(scan->index, NoLock);
+	table_close(scan->relation, NoLock);
+}
+
+/* Reads the row at TID as it is now, with all that this transaction has done, into table->slot. */
+static bool
+look(IntakeTable *table, ItemPointer tid)
+{
+	return table_tuple_fetch_row_version(table->relation, tid, SnapshotSelf, table->slot);
+}
+
+/* Whether a table has a block. It has those up to where this process has inserted lately. */
+static bool
+has_block(Relation relation, BlockNumber block)
+{
+	BlockNumber target = RelationGetTargetBlock(relation);
+
+	return (target != InvalidBlockNumber && block <= target) ||
+		   block < RelationGetNumberOfBlocks(relation);
+}
+
+/*
+ * Reads the row at TID, which another transaction may have read. Returns false where there is
+ * none. What there is may be another row by now: the table may have been rewritten.
+ */
+bool
+intake_table_look(IntakeTable *table, ItemPointer tid)
+{
+	if (!has_block(table->relation, ItemPointerGetBlockNumber(tid)) || !look(table, tid))
+		return false;
+	slot_getallattrs(table->slot);
+	return true;
+}
+
+/* The same for the row whose primary key, a bigint, is KEY, if it is there. */
+bool
+intake_table_look_up(IntakeTable *table, int64 key)
+{
+	IntakeScan scan;
+	ScanKeyData scan_key;
+	ItemPointerData tid;
+	bool found;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	ScanKeyInit(&scan_key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(key));
+	intake_table_scan_begin(&scan, RelationGetRelid(table->relation), NULL, &scan_key, 1);
+	found = intake_table_scan_next(&scan);
+	if (found)
+		tid = scan.slot->tts_tid;
+	intake_table_scan_end(&scan);
+	PopActiveSnapshot();
+	return found && intake_table_look(table, &tid);
+}
+
+/*
+ * Deletes the row that intake_table_look has found. Returns false when another transaction has
+ * changed it, or, unless WAIT says to wait for the end of that one, is about to.
+ */
+bool
+intake_table_remove(IntakeTable *table, bool wait)
+{
+	TM_FailureData failure;
+
+	if (table_tuple_delete(table->relation, &table->slot->tts_tid, GetCurrentCommandId(true),
+						   InvalidSnapshot, InvalidSnapshot, wait, &failure, false) != TM_Ok)
+		return false;
+	if (table->followed)
+		tell_followers(table, NULL, &table->slot->tts_tid);
+	return true;
+}
+
+/*
+ * Deletes the row at TID, which a scan of this transaction has found. Returns false, without
+ * waiting, when this transaction has deleted it since, or another one has changed it or is about
+ * to.
+ */
+bool
+intake_table_delete(IntakeTable *table, ItemPointer tid)
+{
+	return look(table, tid) && intake_table_remove(table, false);
+}
+
+/* Reads the row at TID, whoever may see it, into table->slot. */
+bool
+intake_table_fetch(IntakeTable *table, ItemPointer tid)
+{
+	if (!table_tuple_fetch_row_version(table->relation, tid, SnapshotAny, table->slot))
+		return false;
+	slot_getallattrs(table->slot);
+	return true;
+}
+
+/* Closes a table; rows that were added and not inserted yet are, and a taken key is an error. */
+void
+intake_table_close(IntakeTable *table)
+{
+	if (!intake_table_flush(table))
+		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
+						errmsg("a row with this key is in table \"%s\" already",
+							   RelationGetRelationName(table->relation))));
+	for (int i = 0; i < table->n_slots; i++)
+		ExecDropSingleTupleTableSlot(table->rows[i]);
+	ExecDropSingleTupleTableSlot(table->slot);
+	ExecCloseIndices(table->info);
+	ExecResetTupleTable(table->estate->es_tupleTable, false);
+	FreeExecutorState(table->estate);
+	table_close(table->relation, NoLock);
+}

@@ -1,0 +1,30 @@
+/*
+ * failure.h
+ *		What becomes of a job whose attempt failed.
+ */
+#ifndef INTAKE_FAILURE_H
+#define INTAKE_FAILURE_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+#include "queue/room.h"
+
+typedef struct IntakeFailure
+{
+	TimestampTz started_at; /* of the attempt; 0: not known */
+	int sqlerrcode;
+	const char *error;
+	const char *detail;  /* of the error, or NULL; WH002 has its delay there */
+	const char *context; /* where the error was raised, or NULL */
+	bool permanent;      /* no retry, whatever the code */
+	bool hurried;        /* nobody is waited for; the job then stays where it is */
+} IntakeFailure;
+
+extern void intake_failure_lost(const IntakeJob *job, IntakeLeave left,
+								const IntakeFailure *failure);
+extern void intake_failure_record(const IntakeJob *job, const IntakeFailure *failure);
+extern void intake_failure_notify(void);
+
+#endif

@@ -1,0 +1,236 @@
+/*
+ * handler.c
+ *		Calling the handler of a workflow.
+ *
+ * A handler is called by a prepared SELECT handler($1). The server plans the statements of
+ * a function in SQL anew in each transaction, which costs as much as a small job, so that
+ * the body of a plain function in SQL is prepared itself, and kept until the function
+ * changes. What it may do, and what it sees, is the same.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "executor/functions.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "nodes/params.h"
+#include "tcop/dest.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/plancache.h"
+#include "utils/syscache.h"
+
+#include "ground/shmem.h"
+#include "jobs/handler.h"
+
+/* The prepared call of a workflow's handler. */
+typedef struct Handler
+{
+	int32 workflow_id;
+	Oid function;
+	TransactionId xmin; /* of the function's row when it was prepared */
+	ItemPointerData tid;
+	bool body; /* the plan is that of its body, not a call */
+	bool read_only;
+	bool first_row;    /* the plan stops there */
+	SPIPlanPtr before; /* what runs before it, or NULL */
+	SPIPlanPtr plan;
+	MemoryContext context; /* of all this */
+} Handler;
+
+static List *handlers = NIL; /* in TopMemoryContext */
+
+/* Whether the body of a function can stand for a call of it. */
+static bool
+is_plain_sql(HeapTuple tuple)
+{
+	Form_pg_proc function = (Form_pg_proc) GETSTRUCT(tuple);
+
+	return function->prolang == SQLlanguageId && !function->prosecdef && !function->proisstrict &&
+		   function->pronargs == 1 && heap_attisnull(tuple, Anum_pg_proc_proconfig, NULL) &&
+		   heap_attisnull(tuple, Anum_pg_proc_prosqlbody, NULL) && !FmgrHookIsNeeded(function->oid);
+}
+
+/*
+ * Whether the last statement of a body is a SELECT of which a call reads the first row only: one
+ * that gives the result, and changes nothing by itself.
+ */
+static bool
+stops_at_first_row(Form_pg_proc function, const CachedPlanSource *last)
+{
+	Query *query = linitial(last->query_list);
+
+	return !function->proretset && function->prorettype != VOIDOID &&
+		   list_length(last->query_list) == 1 && query->commandType == CMD_SELECT &&
+		   !query->hasModifyingCTE;
+}
+
+/* Prepares the body, in two parts where the last statement runs otherwise than those before it. */
+static void
+prepare_body(HeapTuple tuple, Handler *handler)
+{
+	MemoryContext old = MemoryContextSwitchTo(handler->context);
+	Form_pg_proc function = (Form_pg_proc) GETSTRUCT(tuple);
+	SQLFunctionParseInfoPtr info = prepare_sql_fn_parse_info(tuple, NULL, InvalidOid);
+	Datum source = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &(bool){false});
+	char *statements = TextDatumGetCString(source);
+	ParserSetupHook setup = (ParserSetupHook) sql_fn_parser_setup;
+	List *parts;
+
+	MemoryContextSwitchTo(old);
+	handler->read_only = function->provolatile != PROVOLATILE_VOLATILE;
+	handler->plan = SPI_prepare_params(statements, setup, info, 0);
+	parts = handler->plan ? SPI_plan_get_plan_sources(handler->plan) : NIL;
+	handler->first_row = parts != NIL && stops_at_first_row(function, llast(parts));
+	if (handler->first_row && list_length(parts) > 1)
+	{
+		int last = ((CachedPlanSource *) llast(parts))->raw_parse_tree->stmt_location;
+
+		SPI_freeplan(handler->plan);
+		handler->before = SPI_prepare_params(pnstrdup(statements, last), setup, info, 0);
+		handler->plan = SPI_prepare_params(statements + last, setup, info, 0);
+	}
+}
+
+/* SELECT schema.handler($1), with names that no search_path changes. */
+static SPIPlanPtr
+prepare_call(Oid function, Oid type)
+{
+	char *query =
+		psprintf("SELECT %s($1)",
+				 quote_qualified_identifier(get_namespace_name(get_func_namespace(function)),
+											get_func_name(function)));
+
+	return SPI_prepare_cursor(query, 1, &type, CURSOR_OPT_GENERIC_PLAN);
+}
+
+/* Prepares the handler of a workflow. Where that was dropped, its jobs wait: see binding.c. */
+static Handler *
+prepare(const IntakeWorkflow *workflow, Oid type)
+{
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "pg_intake handler", ALLOCSET_SMALL_SIZES);
+	Handler *handler = MemoryContextAllocZero(context, sizeof(Handler));
+	MemoryContext old;
+	HeapTuple tuple;
+
+	handler->context = context;
+	handler->workflow_id = workflow->id;
+	handler->function = workflow->handler;
+	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(handler->function));
+	if (!HeapTupleIsValid(tuple))
+		intake_shmem_leave();
+	handler->xmin = HeapTupleHeaderGetRawXmin(tuple->t_data);
+	handler->tid = tuple->t_self;
+	handler->body = is_plain_sql(tuple);
+	if (handler->body)
+		prepare_body(tuple, handler);
+	else
+		handler->plan = prepare_call(handler->function, type);
+	ReleaseSysCache(tuple);
+	if (handler->plan == NULL || SPI_keepplan(handler->plan) != 0 ||
+		(handler->before != NULL && SPI_keepplan(handler->before) != 0))
+		elog(ERROR, "could not prepare the handler of workflow \"%s\"", workflow->name);
+	MemoryContextSetParent(context, TopMemoryContext);
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	handlers = lappend(handlers, handler);
+	MemoryContextSwitchTo(old);
+	return handler;
+}
+
+static void
+forget(Handler *handler)
+{
+	handlers = list_delete_ptr(handlers, handler);
+	SPI_freeplan(handler->plan);
+	if (handler->before != NULL)
+		SPI_freeplan(handler->before);
+	MemoryContextDelete(handler->context);
+}
+
+/* Whether a function is still what it was when its handler was prepared. */
+static bool
+is_current(const Handler *handler)
+{
+	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(handler->function));
+	bool same;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	same = handler->xmin == HeapTupleHeaderGetRawXmin(tuple->t_data) &&
+		   ItemPointerEquals((ItemPointer) &handler->tid, &tuple->t_self);
+	ReleaseSysCache(tuple);
+	return same;
+}
+
+/* The prepared handler of a workflow; prepared again where its function has changed. */
+static Handler *
+find(const IntakeWorkflow *workflow, Oid type)
+{
+	ListCell *cell;
+
+	foreach (cell, handlers)
+	{
+		Handler *handler = lfirst(cell);
+
+		if (handler->workflow_id != workflow->id)
+			continue;
+		if (is_current(handler))
+			return handler;
+		forget(handler);
+		break;
+	}
+	return prepare(workflow, type);
+}
+
+/* What a handler returns is not read, and so not kept either. */
+static int
+execute(const Handler *handler, Oid type, Datum job)
+{
+	ParamListInfo parameters = makeParamList(1);
+	SPIExecuteOptions options = {.params = parameters, .dest = None_Receiver};
+	int result = 0;
+
+	parameters->params[0].value = job;
+	parameters->params[0].isnull = false;
+	parameters->params[0].pflags = PARAM_FLAG_CONST;
+	parameters->params[0].ptype = type;
+	options.read_only = handler->read_only;
+	if (handler->before != NULL)
+		result = SPI_execute_plan_extended(handler->before, &options);
+	options.tcount = handler->first_row ? 1 : 0;
+	return result < 0 ? result : SPI_execute_plan_extended(handler->plan, &options);
+}
+
+/*
+ * Calls the handler of a workflow with a row of type intake.job, whose number is TYPE. The
+ * caller is connected to SPI.
+ */
+void
+intake_handler_call(const IntakeWorkflow *workflow, Oid type, Datum job)
+{
+	Handler *handler = find(workflow, type);
+	int result;
+
+	if (pg_proc_aclcheck(handler->function, GetUserId(), ACL_EXECUTE) != ACLCHECK_OK)
+		intake_shmem_leave();
+	result = execute(handler, type, job);
+	if (result < 0)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("the handler has a statement that a function cannot have: %s",
+							   SPI_result_code_string(result))));
+}
+
+/* Forgets every prepared handler: a workflow changed. Outside of transactions too. */
+void
+intake_handler_forget(void)
+{
+	while (handlers != NIL)
+		forget(linitial(handlers));
+}

@@ -1,0 +1,15 @@
+/*
+ * handler.h
+ *		Calling the handler of a workflow.
+ */
+#ifndef INTAKE_HANDLER_H
+#define INTAKE_HANDLER_H
+
+#include "postgres.h"
+
+#include "config/registry.h"
+
+extern void intake_handler_call(const IntakeWorkflow *workflow, Oid type, Datum job);
+extern void intake_handler_forget(void);
+
+#endif

@@ -1,0 +1,17 @@
+/*
+ * suspect.h
+ *		Jobs that may have crashed the server.
+ */
+#ifndef INTAKE_SUSPECT_H
+#define INTAKE_SUSPECT_H
+
+#include "postgres.h"
+
+#include "queue/room.h"
+
+extern bool intake_suspect_exists(int32 workflow_id);
+extern bool intake_suspect_take(int32 workflow_id, int64 lease, IntakeJob *job);
+extern IntakeLeave intake_suspect_unmark(const IntakeJob *job);
+extern void intake_suspect_recover(void);
+
+#endif

@@ -1,0 +1,330 @@
+/*
+ * room.c
+ *		The rooms of a job and the moves between them.
+ *
+ * A job is in exactly one table, and the table is its state. Each function here is to be
+ * called inside a transaction with an active snapshot; a move is a delete and an insert in
+ * that transaction, so a crash leaves the job in one room or in the other.
+ */
+#include "postgres.h"
+
+#include "access/stratnum.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "commands/sequence.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "ground/clock.h"
+#include "ground/intake.h"
+#include "ground/partition.h"
+#include "ground/shape.h"
+#include "ground/table.h"
+#include "queue/room.h"
+
+/* The next value of a sequence of the extension, whoever asks. */
+int64
+intake_room_next(const char *sequence)
+{
+	return nextval_internal(intake_table_oid(sequence), false);
+}
+
+static void
+insert_row(const char *table_name, const Datum *values, const bool *nulls)
+{
+	IntakeTable table;
+
+	intake_table_open(&table, intake_table_oid(table_name));
+	intake_table_insert(&table, values, nulls);
+	intake_table_close(&table);
+}
+
+/*
+ * Puts a job at the end of its lane in QUEUE, the open table (the row is inserted when that is
+ * closed), and tells the lane when the transaction commits. JOB_ID 0 makes a new job: its id is its position. Returns the id.
+ */
+int64
+intake_room_enqueue(IntakeTable *queue, int32 workflow_id, int64 job_id, int64 event_id,
+					int32 attempts)
+{
+	Datum values[Natts_queue];
+	bool nulls[Natts_queue] = {0};
+	int64 position = intake_room_next("job_id_seq");
+
+	if (job_id == 0)
+		job_id = position;
+	INTAKE_COLUMN(values, queue_position) = Int64GetDatum(position);
+	INTAKE_COLUMN(values, queue_job_id) = Int64GetDatum(job_id);
+	INTAKE_COLUMN(values, queue_event_id) = Int64GetDatum(event_id);
+	INTAKE_COLUMN(values, queue_workflow_id) = Int32GetDatum(workflow_id);
+	INTAKE_COLUMN(values, queue_attempts) = Int32GetDatum(attempts);
+	intake_table_add(queue, values, nulls, NULL);
+	intake_lane_announce(workflow_id, position);
+	return job_id;
+}
+
+/* Puts a job aside until RUN_AT. */
+void
+intake_room_delay(int32 workflow_id, int64 job_id, int64 event_id, int32 attempts,
+				  TimestampTz run_at)
+{
+	Datum values[Natts_delayed];
+	bool nulls[Natts_delayed] = {0};
+
+	INTAKE_COLUMN(values, delayed_run_at) = TimestampTzGetDatum(run_at);
+	INTAKE_COLUMN(values, delayed_job_id) = Int64GetDatum(job_id);
+	INTAKE_COLUMN(values, delayed_event_id) = Int64GetDatum(event_id);
+	INTAKE_COLUMN(values, delayed_workflow_id) = Int32GetDatum(workflow_id);
+	INTAKE_COLUMN(values, delayed_attempts) = Int32GetDatum(attempts);
+	insert_row("delayed", values, nulls);
+	intake_lane_announce_supervisor();
+}
+
+/*
+ * Reads up to MOST ready jobs from where the lane stands, their places in the queue in tid,
+ * and moves the lane's cursor behind them: no other executor meets them. Leaves the snapshot that
+ * found them active: until it goes, no other row can come to stand in their places.
+ */
+static int
+read_lane(IntakeLane *lane, int32 workflow_id, int64 lease, int most, IntakeJob *jobs)
+{
+	int64 cursor = intake_lane_claim_begin(lane);
+	int64 from_head = cursor == 0 ? intake_clock_now() : 0; /* when that began */
+	IntakeScan scan;
+	ScanKeyData keys[2];
+	int count = 0;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(workflow_id));
+	ScanKeyInit(&keys[1], 2, BTGreaterEqualStrategyNumber, F_INT8GE, Int64GetDatum(cursor));
+	intake_table_scan_begin(&scan, intake_table_oid("queue"), "queue_pkey", keys, 2);
+	while (count < most && intake_table_scan_next(&scan))
+	{
+		Datum *row = scan.slot->tts_values;
+		IntakeJob *job = &jobs[count++];
+
+		job->job_id = DatumGetInt64(INTAKE_COLUMN(row, queue_job_id));
+		job->event_id = DatumGetInt64(INTAKE_COLUMN(row, queue_event_id));
+		job->workflow_id = workflow_id;
+		job->attempts = DatumGetInt32(INTAKE_COLUMN(row, queue_attempts));
+		job->suspect = false;
+		job->lease = lease;
+		job->tid = scan.slot->tts_tid;
+		cursor = DatumGetInt64(INTAKE_COLUMN(row, queue_position)) + 1;
+	}
+	intake_table_scan_end(&scan);
+	if (from_head != 0)
+		intake_lane_claim_was_head(lane, intake_clock_now() - from_head);
+	intake_lane_claim_end(lane, cursor, count == most);
+	return count;
+}
+
+/* Whether PARTITION, which may be none yet, has row ID. */
+static bool
+has(const IntakePartition *partition, int64 id)
+{
+	return id >= partition->low && id < partition->end;
+}
+
+/*
+ * Raises an error where one of the tables that these jobs will need cannot be used, before any
+ * of them is charged with that. Costs nothing while tables and partitions are those of the last
+ * time.
+ */
+static void
+check_the_way(const IntakeJob *jobs, int count)
+{
+	static const char *const rooms[] = {"delayed", "dead_letter", "attempt"};
+	static uint64 known = 0;
+	static IntakePartition event;
+	static IntakePartition done;
+
+	if (known != intake_shape_changes())
+	{
+		event = done = (IntakePartition){InvalidOid};
+		for (int i = 0; i < lengthof(rooms); i++)
+			intake_table_check(intake_table_oid(rooms[i]), true);
+	}
+	for (int i = 0; i < count; i++)
+	{
+		if (!has(&done, jobs[i].job_id))
+		{
+			intake_partition_need(INTAKE_PARTITIONED_DONE, jobs[i].job_id, &done);
+			intake_table_check(done.oid, true);
+		}
+		if (!has(&event, jobs[i].event_id) &&
+			intake_partition_find(INTAKE_PARTITIONED_EVENT, jobs[i].event_id, AccessShareLock,
+								  &event))
+			intake_table_check(event.oid, false);
+	}
+	known = intake_shape_changes();
+}
+
+/*
+ * Moves up to MOST jobs of a lane from queue to running, under LEASE. JOBS receives them, in
+ * the order of the lane; returns how many. The caller starts none of them before the
+ * transaction has committed, and on an error rewinds the lane to its head. A job that
+ * somebody else is changing is left to the next look from the head.
+ */
+int
+intake_room_claim(IntakeLane *lane, int32 workflow_id, int64 lease, int most, IntakeJob *jobs)
+{
+	IntakeTable queue;
+	IntakeTable running;
+	Datum values[Natts_running];
+	bool nulls[Natts_running] = {0};
+	int found = read_lane(lane, workflow_id, lease, most, jobs);
+	int claimed = 0;
+
+	if (found == 0)
+	{
+		PopActiveSnapshot();
+		return 0;
+	}
+	check_the_way(jobs, found);
+	intake_table_open(&queue, intake_table_oid("queue"));
+	intake_table_open(&running, intake_table_oid("running"));
+	for (int i = 0; i < found; i++)
+	{
+		IntakeJob job = jobs[i];
+
+		if (!intake_table_delete(&queue, &job.tid))
+			continue;
+		INTAKE_COLUMN(values, running_job_id) = Int64GetDatum(job.job_id);
+		INTAKE_COLUMN(values, running_event_id) = Int64GetDatum(job.event_id);
+		INTAKE_COLUMN(values, running_lease) = Int64GetDatum(lease);
+		INTAKE_COLUMN(values, running_claimed_at) =
+			TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+		INTAKE_COLUMN(values, running_workflow_id) = Int32GetDatum(job.workflow_id);
+		INTAKE_COLUMN(values, running_attempts) = Int32GetDatum(job.attempts);
+		jobs[claimed] = job;
+		intake_table_add(&running, values, nulls, &jobs[claimed++].tid);
+	}
+	if (!intake_table_flush(&running))
+		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
+						errmsg("a job of the queue is in table \"running\" already")));
+	intake_table_close(&running);
+	intake_table_close(&queue);
+	PopActiveSnapshot();
+	return claimed;
+}
+
+/* Whether what was read from running or suspect is the row of JOB, under its lease. */
+static bool
+is_held(const IntakeTable *table, const IntakeJob *job)
+{
+	Datum *row = table->slot->tts_values;
+	bool *nulls = table->slot->tts_isnull;
+	int64 lease =
+		INTAKE_COLUMN(nulls, running_lease) ? 0 : DatumGetInt64(INTAKE_COLUMN(row, running_lease));
+
+	StaticAssertStmt((int) Anum_running_job_id == (int) Anum_suspect_job_id &&
+						 (int) Anum_running_lease == (int) Anum_suspect_lease,
+					 "running and suspect begin alike");
+	return DatumGetInt64(INTAKE_COLUMN(row, running_job_id)) == job->job_id && lease == job->lease;
+}
+
+/*
+ * Deletes the row of a job from the open TABLE, its room. WAIT: where another transaction has
+ * locked the row, its end is waited for.
+ *
+ * The place of the row was read by a transaction that has ended: it is a hint, which VACUUM FULL,
+ * CLUSTER and their like make worthless. So what stands there must be the job's and carry its
+ * lease; where it does not, the row is looked up by its key.
+ */
+IntakeLeave
+intake_room_take(IntakeTable *table, const IntakeJob *job, bool wait)
+{
+	ItemPointerData tid = job->tid;
+
+	if (intake_table_look(table, &tid) && is_held(table, job) && intake_table_remove(table, wait))
+		return INTAKE_LEFT;
+	while (intake_table_look_up(table, job->job_id) && is_held(table, job))
+	{
+		if (intake_table_remove(table, wait))
+			return INTAKE_LEFT;
+		if (!wait)
+			return INTAKE_BUSY;
+		CHECK_FOR_INTERRUPTS();
+	}
+	return INTAKE_LOST;
+}
+
+/* Takes a job out of the room where its holder has it. */
+IntakeLeave
+intake_room_leave(const IntakeJob *job, bool wait)
+{
+	IntakeTable table;
+	IntakeLeave left;
+
+	intake_table_open(&table, intake_table_oid(job->suspect ? "suspect" : "running"));
+	left = intake_room_take(&table, job, wait);
+	intake_table_close(&table);
+	return left;
+}
+
+/*
+ * Moves a job to done. Raises an error when its holder has lost it: what the handler did must
+ * not commit.
+ */
+void
+intake_room_complete(const IntakeJob *job)
+{
+	IntakePartition partition;
+	IntakeTable done;
+	Datum values[Natts_done];
+	bool nulls[Natts_done] = {0};
+
+	if (intake_room_leave(job, true) != INTAKE_LEFT)
+		ereport(ERROR, (errcode(ERRCODE_INTAKE_STALE_LEASE),
+						errmsg("the lease of job " INT64_FORMAT " is lost", job->job_id)));
+	INTAKE_COLUMN(values, done_job_id) = Int64GetDatum(job->job_id);
+	INTAKE_COLUMN(values, done_event_id) = Int64GetDatum(job->event_id);
+	INTAKE_COLUMN(values, done_finished_at) = TimestampTzGetDatum(GetCurrentTimestamp());
+	INTAKE_COLUMN(values, done_workflow_id) = Int32GetDatum(job->workflow_id);
+	INTAKE_COLUMN(values, done_attempts) = Int32GetDatum(job->attempts + 1);
+	INTAKE_COLUMN(nulls, done_discarded) = true;
+	intake_partition_need(INTAKE_PARTITIONED_DONE, job->job_id, &partition);
+	intake_table_open(&done, partition.oid);
+	intake_table_insert(&done, values, nulls);
+	intake_table_close(&done);
+}
+
+/* Keeps the record of a failed attempt. STARTED_AT is 0 where it is not known. */
+void
+intake_room_attempt(const IntakeJob *job, TimestampTz started_at, const char *sqlstate,
+					const char *error)
+{
+	Datum values[Natts_attempt];
+	bool nulls[Natts_attempt] = {0};
+
+	INTAKE_COLUMN(values, attempt_job_id) = Int64GetDatum(job->job_id);
+	INTAKE_COLUMN(values, attempt_started_at) = TimestampTzGetDatum(started_at);
+	INTAKE_COLUMN(nulls, attempt_started_at) = started_at == 0;
+	INTAKE_COLUMN(values, attempt_finished_at) = TimestampTzGetDatum(GetCurrentTimestamp());
+	INTAKE_COLUMN(values, attempt_workflow_id) = Int32GetDatum(job->workflow_id);
+	INTAKE_COLUMN(values, attempt_attempt) = Int32GetDatum(job->attempts + 1);
+	INTAKE_COLUMN(values, attempt_sqlstate) = CStringGetTextDatum(sqlstate);
+	INTAKE_COLUMN(values, attempt_error) = CStringGetTextDatum(error);
+	insert_row("attempt", values, nulls);
+}
+
+/* Inserts a job that has left its room into dead_letter; this attempt was its last. */
+void
+intake_room_bury(const IntakeJob *job, const char *sqlstate, const char *error)
+{
+	Datum values[Natts_dead_letter];
+	bool nulls[Natts_dead_letter] = {0};
+
+	INTAKE_COLUMN(values, dead_letter_job_id) = Int64GetDatum(job->job_id);
+	INTAKE_COLUMN(values, dead_letter_event_id) = Int64GetDatum(job->event_id);
+	INTAKE_COLUMN(values, dead_letter_died_at) = TimestampTzGetDatum(GetCurrentTimestamp());
+	INTAKE_COLUMN(values, dead_letter_workflow_id) = Int32GetDatum(job->workflow_id);
+	INTAKE_COLUMN(values, dead_letter_attempts) = Int32GetDatum(job->attempts + 1);
+	INTAKE_COLUMN(values, dead_letter_sqlstate) = CStringGetTextDatum(sqlstate);
+	INTAKE_COLUMN(values, dead_letter_error) = CStringGetTextDatum(error);
+	insert_row("dead_letter", values, nulls);
+}

@@ -1,0 +1,53 @@
+/*
+ * room.h
+ *		The rooms of a job and the moves between them.
+ */
+#ifndef INTAKE_ROOM_H
+#define INTAKE_ROOM_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "storage/itemptr.h"
+
+#include "ground/table.h"
+#include "queue/lane.h"
+
+/* A job in the hands of a holder: its row stands in running, or in suspect. */
+typedef struct IntakeJob
+{
+	int64 job_id;
+	int64 event_id;
+	int32 workflow_id;
+	int32 attempts; /* before the present one */
+	bool suspect;
+	int32 crashes;       /* of a suspect */
+	int64 lease;         /* that its row carries; 0: none, of a suspect that does not run */
+	ItemPointerData tid; /* where its row was last seen: a hint */
+} IntakeJob;
+
+/* What came of taking a job out of its room. */
+typedef enum IntakeLeave
+{
+	INTAKE_LEFT,
+	INTAKE_BUSY, /* another transaction has its row locked, and the job is where it was */
+	INTAKE_LOST  /* it is not there, or not under its lease: the holder has lost it */
+} IntakeLeave;
+
+extern int64 intake_room_next(const char *sequence);
+
+extern int64 intake_room_enqueue(IntakeTable *queue, int32 workflow_id, int64 job_id,
+								 int64 event_id, int32 attempts);
+extern void intake_room_delay(int32 workflow_id, int64 job_id, int64 event_id, int32 attempts,
+							  TimestampTz run_at);
+
+extern int intake_room_claim(IntakeLane *lane, int32 workflow_id, int64 lease, int most,
+							 IntakeJob *jobs);
+extern IntakeLeave intake_room_take(IntakeTable *table, const IntakeJob *job, bool wait);
+extern IntakeLeave intake_room_leave(const IntakeJob *job, bool wait);
+extern void intake_room_complete(const IntakeJob *job);
+extern void intake_room_attempt(const IntakeJob *job, TimestampTz started_at, const char *sqlstate,
+								const char *error);
+extern void intake_room_bury(const IntakeJob *job, const char *sqlstate, const char *error);
+
+#endif

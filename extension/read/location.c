@@ -1,0 +1,190 @@
+/*
+ * location.c
+ *		Where in a request a value stands. Pure; what is parsed is palloc'ed.
+ */
+#include "common/memory.h"
+
+#include "read/form.h"
+#include "read/headers.h"
+#include "read/location.h"
+#include "read/work.h"
+
+static char *
+copy(IntakeSlice text)
+{
+	char *out = palloc(text.len + 1);
+
+	memcpy(out, text.data, text.len);
+	out[text.len] = '\0';
+	return out;
+}
+
+static bool
+parse_place(IntakeSlice text, IntakePlace *place, const char **error)
+{
+	static const char *const kinds[] = {"header", "headers", "query", "form",
+										"json",   "jwt",     "sig",   "body"};
+	char *all = copy(text);
+	IntakeSlice rest;
+	IntakeSlice kind = intake_slice_cut(intake_slice_cstr(all), ":", &rest);
+
+	if (all[0] == '$')
+	{
+		place->kind = INTAKE_JSON;
+		*error = "it is not a JSON path of at most 16 steps";
+		return intake_json_path(all, &place->path);
+	}
+	*error = "it must begin with header:, headers:, query:, form:, json:, jwt: or $.";
+	for (int i = 0; i < 8; i++)
+	{
+		if (rest.data == NULL || (rest.len == 0) != (i == INTAKE_BODY) ||
+			!intake_slice_equal(kind, intake_slice_cstr(kinds[i])))
+			continue;
+		place->kind = (IntakePlaceKind) i;
+		place->name = rest;
+		if (place->kind == INTAKE_HEADERS)
+		{
+			*error = "headers: takes a prefix that ends in *";
+			place->name.len--;
+			return rest.data[rest.len - 1] == '*';
+		}
+		if (place->kind == INTAKE_JSON || place->kind == INTAKE_CLAIM)
+		{
+			*error = "it is not a JSON pointer of at most 16 steps";
+			place->relative = rest.data[0] != '/';
+			return intake_json_pointer(rest.data, &place->path);
+		}
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Reads a location. Returns false, with what is wrong in *ERROR, where it is not one.
+ */
+bool
+intake_location_parse(const char *text, IntakeLocation *location, const char **error)
+{
+	IntakeSlice rest = intake_slice_cstr(text);
+
+	memset(location, 0, sizeof(*location));
+	while (rest.data != NULL)
+	{
+		IntakeSlice part = intake_slice_trim(intake_slice_cut(rest, "|", &rest));
+
+		if (location->count == INTAKE_LOCATION_MAX)
+		{
+			*error = "it has more than 6 alternatives";
+			return false;
+		}
+		if (!parse_place(part, &location->places[location->count++], error))
+			return false;
+	}
+	return true;
+}
+
+static bool
+path_equal(const IntakePath *a, const IntakePath *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (int i = 0; i < a->count; i++)
+		if (!intake_slice_equal(a->steps[i].name, b->steps[i].name))
+			return false;
+	return true;
+}
+
+/* Whether two places are one, however they are written. */
+bool
+intake_place_equal(const IntakePlace *a, const IntakePlace *b)
+{
+	if (a->kind != b->kind || a->relative != b->relative)
+		return false;
+	if (a->kind == INTAKE_JSON || a->kind == INTAKE_CLAIM)
+		return path_equal(&a->path, &b->path);
+	if (a->kind == INTAKE_HEADER || a->kind == INTAKE_HEADERS)
+		return intake_slice_equal_nocase(a->name, b->name);
+	return intake_slice_equal(a->name, b->name);
+}
+
+static int
+find_headers(const IntakePlace *place, IntakeSlice block, IntakeSlice *values, int most)
+{
+	IntakeHeaderIterator iterator = intake_headers_begin(block);
+	IntakeSlice name;
+	IntakeSlice value;
+	int found = 0;
+
+	intake_work_charge(block.len);
+	while (found < most && intake_headers_next(&iterator, &name, &value))
+	{
+		if (place->kind == INTAKE_HEADERS && name.len > place->name.len)
+			name.len = place->name.len;
+		if (intake_slice_equal_nocase(name, place->name))
+			values[found++] = value;
+	}
+	return found;
+}
+
+static int
+find_json(const IntakePlace *place, IntakeSlice text, IntakeSlice *values, int most)
+{
+	int found = intake_json_find(text, &place->path, values, most);
+
+	for (int i = 0; i < found; i++)
+		values[i] = intake_json_scalar(values[i]);
+	return found;
+}
+
+/*
+ * Every value at a place, at most MOST, in order; returns how many. A JSON value that is no
+ * scalar counts, and is absent. ITEM is where relative pointers begin.
+ */
+int
+intake_location_all(const IntakePlace *place, const IntakeRequest *request, IntakeSlice item,
+					IntakeSlice *values, int most)
+{
+	switch (place->kind)
+	{
+		case INTAKE_HEADER:
+		case INTAKE_HEADERS:
+			return find_headers(place, request->headers, values, most);
+		case INTAKE_QUERY:
+		case INTAKE_FORM:
+			return intake_form_all(place->kind == INTAKE_QUERY ? request->query : request->body,
+								   place->name, values, most);
+		case INTAKE_JSON:
+			return find_json(place, place->relative && item.data ? item : request->body, values,
+							 most);
+		case INTAKE_CLAIM:
+			return find_json(place, request->claims, values, most);
+		case INTAKE_BODY:
+			values[0] = request->body;
+			return 1;
+		default:
+			return 0;
+	}
+}
+
+/*
+ * The first value that is there; absent if there is none. A header without a value is not
+ * there; an empty string in JSON or in a form is.
+ */
+IntakeSlice
+intake_location_read_item(const IntakeLocation *location, const IntakeRequest *request,
+						  IntakeSlice item)
+{
+	IntakeSlice value;
+
+	for (int i = 0; i < location->count; i++)
+		if (intake_location_all(&location->places[i], request, item, &value, 1) == 1 &&
+			value.data != NULL && (value.len > 0 || location->places[i].kind > INTAKE_HEADERS))
+			return value;
+	return INTAKE_ABSENT;
+}
+
+IntakeSlice
+intake_location_read(const IntakeLocation *location, const IntakeRequest *request)
+{
+	return intake_location_read_item(location, request, INTAKE_ABSENT);
+}

@@ -1,0 +1,61 @@
+/*
+ * location.h
+ *		Where in a request a value stands. Pure.
+ *
+ *		header:NAME				every header line of that name
+ *		headers:PREFIX- *		every header line whose name begins so
+ *		query:NAME, form:NAME	fields of the query and of the form in the body
+ *		json:/a/0/b, json:/a/ *	JSON pointer into the body; * is every element
+ *		json:a/b				the same, from an item where a scheme signs items
+ *		$.a[0]["b"]				JSON path into the body
+ *		jwt:/a/b				JSON pointer into the claims of a token that was verified
+ *		sig:NAME				an item of the signature itself (for timestamps)
+ *		body:					the whole body
+ *
+ * Several, with " | " between them: the first that is there.
+ */
+#ifndef INTAKE_LOCATION_H
+#define INTAKE_LOCATION_H
+
+#include "common/slice.h"
+#include "read/json.h"
+#include "read/request.h"
+
+typedef enum
+{
+	INTAKE_HEADER,
+	INTAKE_HEADERS,
+	INTAKE_QUERY,
+	INTAKE_FORM,
+	INTAKE_JSON,
+	INTAKE_CLAIM,
+	INTAKE_SIGNATURE_ITEM,
+	INTAKE_BODY
+} IntakePlaceKind;
+
+typedef struct IntakePlace
+{
+	IntakePlaceKind kind;
+	IntakeSlice name;
+	IntakePath path; /* of INTAKE_JSON and INTAKE_CLAIM */
+	bool relative;   /* to an item */
+} IntakePlace;
+
+#define INTAKE_LOCATION_MAX 6
+
+typedef struct IntakeLocation
+{
+	IntakePlace places[INTAKE_LOCATION_MAX];
+	int count;
+} IntakeLocation;
+
+extern bool intake_place_equal(const IntakePlace *a, const IntakePlace *b);
+extern bool intake_location_parse(const char *text, IntakeLocation *location, const char **error);
+extern int intake_location_all(const IntakePlace *place, const IntakeRequest *request,
+							   IntakeSlice item, IntakeSlice *values, int most);
+extern IntakeSlice intake_location_read_item(const IntakeLocation *location,
+											 const IntakeRequest *request, IntakeSlice item);
+extern IntakeSlice intake_location_read(const IntakeLocation *location,
+										const IntakeRequest *request);
+
+#endif

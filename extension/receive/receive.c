@@ -1,0 +1,312 @@
+/*
+ * receive.c
+ *		From a raw request to a stored event and an answer: the extension's side of the shim.
+ *
+ * A batch has two phases. Judging (judge.c) looks at the bytes of each request and writes
+ * nothing. Storing writes the accepted events, in a subtransaction; if that fails, each event
+ * is tried in a subtransaction of its own, so that one that cannot be stored harms only
+ * itself. Whatever is wrong on our side becomes 503.
+ */
+#include "postgres.h"
+
+#include <malloc.h>
+
+#include "access/xlog.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "config/registry.h"
+#include "events/event.h"
+#include "events/match.h"
+#include "events/payload.h"
+#include "ground/intake.h"
+#include "ground/rowtype.h"
+#include "ground/txn.h"
+#include "receive/judge.h"
+#include "receive/receive.h"
+#include "receive/rejection.h"
+#include "receive/secret_use.h"
+
+#define JSON_TYPE "application/json"
+#define MAX_REQUEST_ID 200             /* bytes */
+#define MAX_PEER 100                   /* bytes */
+#define KEPT_MEMORY (32 * 1024 * 1024) /* bytes */
+
+PG_FUNCTION_INFO_V1(intake_sql_receive);
+
+static void
+answer_event(IntakeDelivery *delivery)
+{
+	delivery->status = 200;
+	if (delivery->source->success_body != NULL)
+	{
+		delivery->content_type = "text/plain";
+		delivery->body = delivery->source->success_body;
+		return;
+	}
+	delivery->content_type = JSON_TYPE;
+	delivery->body =
+		psprintf("{\"status\":\"%s\",\"event_id\":\"" INT64_FORMAT "\"}",
+				 delivery->event.fresh ? "accepted" : "already_accepted", delivery->event.id);
+}
+
+/* Whether an error means that nothing can be stored now, whatever it is. */
+static bool
+concerns_all(const ErrorData *error)
+{
+	return intake_txn_error_is_general(error) ||
+		   error->sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION;
+}
+
+typedef struct Storing
+{
+	IntakeEvent **events;
+	int count;
+	bool hasty;
+} Storing;
+
+static bool
+store_events(void *argument)
+{
+	Storing *storing = argument;
+
+	return intake_event_store(storing->events, storing->count, storing->hasty);
+}
+
+/*
+ * Stores events, all or none. On an error that concerns one of them only, or when HASTY has
+ * failed, returns false; any other error is raised.
+ */
+static bool
+try_to_store(IntakeEvent **events, int count, bool hasty)
+{
+	Storing storing = {events, count, hasty};
+	ErrorData *error;
+	bool stored = intake_txn_try(store_events, &storing, &error);
+
+	if (error != NULL && concerns_all(error))
+		ReThrowError(error);
+	/* The detail of an error may hold what the sender sent; the message does not. */
+	if (error != NULL && count == 1)
+		ereport(LOG, (errmsg("an event could not be stored: %s", error->message)));
+	return stored;
+}
+
+static void
+store(IntakeDelivery *deliveries, int count)
+{
+	IntakeEvent **events = palloc((count + 1) * sizeof(IntakeEvent *));
+	int accepted = 0;
+	bool stored;
+
+	for (int i = 0; i < count; i++)
+		if (deliveries[i].accepted)
+			events[accepted++] = &deliveries[i].event;
+	if (accepted == 0)
+		return;
+
+	stored = try_to_store(events, accepted, true) || try_to_store(events, accepted, false);
+	for (int i = 0; i < count; i++)
+	{
+		IntakeEvent *event = &deliveries[i].event;
+
+		if (!deliveries[i].accepted)
+			continue;
+		if (stored || (accepted > 1 && try_to_store(&event, 1, false)))
+			answer_event(&deliveries[i]);
+		else
+		{
+			deliveries[i].status = 503;
+			deliveries[i].headers = "Retry-After: 5\r\n";
+		}
+	}
+}
+
+/* Says so where the content of an event came before under another key. */
+static void
+note_replay(IntakeDelivery *delivery)
+{
+	if (!delivery->event.replayed)
+		return;
+	delivery->reason = "replayed";
+	delivery->detail = psprintf("the signed content is that of event " INT64_FORMAT
+								", under another key; nothing was stored",
+								delivery->event.id);
+}
+
+/* What the proxies before us call the request. */
+static const char *
+request_id(const IntakeDelivery *delivery)
+{
+	static IntakeLocation *location = NULL;
+	IntakeSlice id;
+
+	if (location == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+		IntakeLocation *parsed = palloc(sizeof(IntakeLocation));
+		const char *why;
+
+		if (!intake_location_parse("header:x-request-id | header:x-correlation-id |"
+								   " header:x-amzn-trace-id | header:cf-ray | header:traceparent",
+								   parsed, &why))
+			elog(ERROR, "bad location: %s", why);
+		location = parsed;
+		MemoryContextSwitchTo(old);
+	}
+	id = intake_location_read(location, &delivery->request);
+	if (id.data == NULL || id.len > MAX_REQUEST_ID || !intake_payload_text_valid(id))
+		return NULL;
+	return pnstrdup(id.data, id.len);
+}
+
+static void
+record_rejections(IntakeDelivery *deliveries, int count)
+{
+	IntakeRejection *rejections = palloc0((count + 1) * sizeof(IntakeRejection));
+	int rejected = 0;
+
+	for (int i = 0; i < count; i++)
+		if (deliveries[i].reason != NULL)
+		{
+			IntakeRejection *rejection = &rejections[rejected++];
+			const char *peer = deliveries[i].peer; /* empty: not known */
+
+			rejection->source = deliveries[i].source ? deliveries[i].source->name : NULL;
+			rejection->reason = deliveries[i].reason;
+			rejection->detail = deliveries[i].detail;
+			rejection->status = deliveries[i].status;
+			rejection->peer = peer && peer[0] && strlen(peer) <= MAX_PEER ? peer : NULL;
+			rejection->request_id = request_id(&deliveries[i]);
+		}
+	intake_rejection_record(rejections, rejected);
+}
+
+/* Judges and stores a batch, and records what was rejected. */
+void
+intake_receive_process(IntakeDelivery *deliveries, int count)
+{
+	PreventCommandIfReadOnly("intake.receive()");
+	PreventCommandDuringRecovery("intake.receive()");
+	intake_registry_refresh_sources();
+	intake_registry_refresh_workflows();
+	for (int i = 0; i < count; i++)
+		intake_judge_delivery(&deliveries[i]);
+	store(deliveries, count);
+	for (int i = 0; i < count; i++)
+	{
+		note_replay(&deliveries[i]);
+		if (deliveries[i].answer.secret.data != NULL)
+			intake_secret_use_learn(&deliveries[i]);
+	}
+	intake_secret_use_note(deliveries, count);
+	record_rejections(deliveries, count);
+	intake_match_record_failures();
+}
+
+/* ---- SQL ---- */
+
+static Datum *
+array_argument(FunctionCallInfo fcinfo, int number, Oid type, int *count)
+{
+	ArrayType *array;
+	Datum *elements;
+	int n;
+
+	if (PG_ARGISNULL(number))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("arguments of intake.receive must not be null")));
+	array = PG_GETARG_ARRAYTYPE_P(number);
+	if (array_contains_nulls(array))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("arrays of intake.receive must not contain nulls")));
+	deconstruct_array(array, type, -1, false, TYPALIGN_INT, &elements, NULL, &n);
+	if (*count >= 0 && n != *count)
+		ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+						errmsg("arrays of intake.receive must have the same length")));
+	*count = n;
+	return elements;
+}
+
+/* Now, in microseconds since the Unix epoch. */
+int64
+intake_receive_now(void)
+{
+	return GetCurrentTimestamp() + INTAKE_UNIX_EPOCH;
+}
+
+/* A row of type intake.answer, which DESCRIPTOR is of. */
+HeapTuple
+intake_receive_answer(const IntakeDelivery *delivery, TupleDesc descriptor)
+{
+	static const Oid types[] = {INT4OID, TEXTOID, TEXTOID, TEXTOID};
+	const char *texts[] = {delivery->content_type, delivery->headers, delivery->body};
+	Datum values[4] = {Int32GetDatum(delivery->status)};
+	bool nulls[4] = {false};
+
+	if (!intake_rowtype_fits(descriptor, types, lengthof(types)))
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+						errmsg("the type intake.answer is not what pg_intake answers with"),
+						errhint("Undo what was altered; attributes behind its own may stay.")));
+	for (int i = 0; i < lengthof(texts); i++)
+	{
+		nulls[i + 1] = texts[i] == NULL;
+		values[i + 1] = texts[i] ? CStringGetTextDatum(texts[i]) : (Datum) 0;
+	}
+	return intake_rowtype_form(descriptor, values, nulls, lengthof(values));
+}
+
+/*
+ * Keeps the memory of a batch in the process for the next one. The C library would give it back
+ * each time, and the kernel clear every page of it anew, which shows in large batches.
+ */
+static void
+keep_memory(void)
+{
+	static bool kept = false;
+
+	if (!kept)
+		kept = mallopt(M_MMAP_THRESHOLD, KEPT_MEMORY) && mallopt(M_TRIM_THRESHOLD, KEPT_MEMORY);
+}
+
+/* SQL: intake.receive(methods, sources, queries, headers, bodies, peers). */
+Datum
+intake_sql_receive(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	int count = -1;
+	Datum *columns[6];
+	IntakeDelivery *deliveries;
+
+	keep_memory();
+	for (int i = 0; i < 6; i++)
+		columns[i] = array_argument(fcinfo, i, i < 5 ? BYTEAOID : TEXTOID, &count);
+	deliveries = palloc0((count + 1) * sizeof(IntakeDelivery));
+	for (int i = 0; i < count; i++)
+	{
+		IntakeRequest *request = &deliveries[i].request;
+
+		request->method = intake_payload_bytes(columns[0][i]);
+		deliveries[i].source_name = intake_payload_bytes(columns[1][i]);
+		request->query = intake_payload_bytes(columns[2][i]);
+		request->headers = intake_payload_bytes(columns[3][i]);
+		request->body = intake_payload_bytes(columns[4][i]);
+		deliveries[i].event.body = columns[4][i];
+		deliveries[i].peer = TextDatumGetCString(columns[5][i]);
+		request->now = intake_receive_now();
+	}
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	if (count > 0)
+		intake_receive_process(deliveries, count);
+	for (int i = 0; i < count; i++)
+		tuplestore_puttuple(result->setResult,
+							intake_receive_answer(&deliveries[i], result->setDesc));
+	return (Datum) 0;
+}

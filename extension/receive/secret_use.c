@@ -1,0 +1,192 @@
+/*
+ * secret_use.c
+ *		What requests do to secrets: use them, and teach them.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "nodes/params.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/timestamp.h"
+
+#include "ground/owner.h"
+#include "ground/txn.h"
+#include "receive/secret_use.h"
+
+#define RECORD_EVERY (60 * USECS_PER_SEC)
+
+PG_FUNCTION_INFO_V1(intake_sql_hide_statement);
+
+static emit_log_hook_type previous_log_hook = NULL;
+
+/* Where another transaction is at it and not over, there is nothing to add, nor to wait for. */
+static const char use_query[] =
+	"INSERT INTO intake.secret_use AS u (secret_id, last_used_at) SELECT $1, now()"
+	" WHERE pg_try_advisory_xact_lock('intake.secret_use'::regclass::oid::int4, $1)"
+	" ON CONFLICT (secret_id) DO UPDATE SET last_used_at = excluded.last_used_at"
+	" WHERE u.last_used_at < excluded.last_used_at - interval '1 minute'";
+
+static const char learn_query[] = "SELECT intake.secret_learned($1, $2)";
+
+/* Runs a query as the owner of the extension; returns its first value, or 0. */
+static Datum
+run(const char *query, int count, Oid *types, Datum *values)
+{
+	IntakeOwner saved;
+	Datum result = (Datum) 0;
+	bool null;
+
+	intake_owner_begin(&saved);
+	SPI_connect();
+	if (SPI_execute_with_args(query, count, types, values, NULL, false, 0) < 0)
+		elog(ERROR, "could not run a query on secrets");
+	if (SPI_tuptable != NULL && SPI_processed > 0)
+		result = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
+	SPI_finish();
+	intake_owner_end(&saved);
+	return result;
+}
+
+static bool
+record_use(void *argument)
+{
+	IntakeSecret *secret = argument;
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(secret->id)};
+
+	(void) run(use_query, 1, types, values);
+	return true;
+}
+
+/* Records which secrets have verified something, to the minute. */
+void
+intake_secret_use_note(IntakeDelivery *deliveries, int count)
+{
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+
+	for (int i = 0; i < count; i++)
+	{
+		IntakeSecret *secret = deliveries[i].secret;
+
+		if (secret == NULL || secret->recorded > now - RECORD_EVERY)
+			continue;
+		secret->recorded = now;
+		intake_txn_tell(record_use, secret, "record the use of a secret");
+	}
+}
+
+typedef struct Lesson
+{
+	const IntakeDelivery *delivery;
+	bool learned;
+} Lesson;
+
+static bool
+learn(void *argument)
+{
+	Lesson *lesson = argument;
+	IntakeSlice secret = lesson->delivery->answer.secret;
+	Oid types[] = {INT4OID, TEXTOID};
+	Datum values[2];
+
+	values[0] = Int32GetDatum(lesson->delivery->source->id);
+	values[1] = PointerGetDatum(cstring_to_text_with_len(secret.data, secret.len));
+	lesson->learned = DatumGetBool(run(learn_query, 2, types, values));
+	return true;
+}
+
+/* Whether the secret that a handshake teaches could verify anything. Refuses it otherwise. */
+static bool
+is_usable(IntakeDelivery *delivery)
+{
+	const char *why = "the scheme of the source does not fit";
+	IntakeKey key;
+
+	if (delivery->source->scheme == NULL ||
+		!intake_signing_key_prepare(delivery->source->scheme, delivery->answer.secret, &key, &why))
+	{
+		intake_judge_reject(delivery, delivery->source->reject_status, "handshake_refused",
+							psprintf("the secret that it teaches is unusable: %s", why));
+		return false;
+	}
+	intake_signing_key_release(&key);
+	return true;
+}
+
+/*
+ * Stores the secret that a handshake teaches. Where its source is not to learn one, the
+ * request is refused; where it cannot be stored, this request may come again.
+ */
+void
+intake_secret_use_learn(IntakeDelivery *delivery)
+{
+	Lesson lesson = {delivery, false};
+	ErrorData *error;
+
+	if (!is_usable(delivery))
+		return;
+	if (!intake_txn_try(learn, &lesson, &error))
+	{
+		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+			ReThrowError(error);
+		ereport(LOG, (errmsg("a secret could not be learned: %s", error->message)));
+		intake_judge_reject(delivery, 503, "not_learned", "see the log of the server");
+		delivery->headers = "Retry-After: 5\r\n";
+	}
+	else if (!lesson.learned)
+		intake_judge_reject(delivery, delivery->source->reject_status, "handshake_refused",
+							"the source has its secret; learn_secret lets it learn another");
+}
+
+/* Parameters that a client has sent, which the server may add to errors, are not to be added. */
+static void
+hide_parameters(void)
+{
+	ErrorContextCallback *callback;
+
+	for (callback = error_context_stack; callback != NULL; callback = callback->previous)
+	{
+		ParamsErrorCbData *data = callback->arg;
+
+		if (callback->callback == ParamsErrorCallback && data != NULL && data->params != NULL)
+			data->params->paramValuesStr = NULL;
+	}
+}
+
+/*
+ * While a statement is hidden, the log does not get the context of what is said either: a call
+ * from PL/pgSQL stands there with its arguments.
+ */
+static void
+hide_context(ErrorData *error)
+{
+	if (log_min_error_statement >= PANIC && error->context != NULL &&
+		strstr(error->context, " intake.") != NULL)
+		error->hide_ctx = true;
+	if (previous_log_hook)
+		previous_log_hook(error);
+}
+
+void
+intake_secret_use_install_hook(void)
+{
+	previous_log_hook = emit_log_hook;
+	emit_log_hook = hide_context;
+}
+
+/*
+ * SQL: until the calling function ends, the server does not log a statement that fails. A SET
+ * clause of that function would do, but the setting is for superusers, and the owner of the
+ * extension may have ceased to be one. The setting is of the caller's level, so that it is still
+ * there when the error is reported; this function must have no SET clause of its own.
+ */
+Datum
+intake_sql_hide_statement(PG_FUNCTION_ARGS)
+{
+	(void) set_config_option("log_min_error_statement", "panic", PGC_SUSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	hide_parameters();
+	PG_RETURN_VOID();
+}

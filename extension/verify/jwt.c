@@ -1,0 +1,133 @@
+/*
+ * jwt.c
+ *		JSON Web Tokens (RFC 7519) in compact form. Pure; results are palloc'ed.
+ *
+ * The algorithm is the scheme's. What the header of a token says of it must agree, and decides
+ * nothing: neither alg "none" nor an HMAC with a public key can come in that way.
+ */
+#include "common/memory.h"
+
+#include "read/encoding.h"
+#include "read/timestamp.h"
+#include "verify/jwt.h"
+
+#define MOST_TOKEN 65536 /* bytes */
+
+static bool
+decode(IntakeSlice text, IntakeSlice *out)
+{
+	unsigned char *bytes = palloc(text.len + 1);
+
+	out->data = (char *) bytes;
+	return text.data != NULL &&
+		   intake_encoding_decode(INTAKE_BASE64URL, text, bytes, text.len, &out->len);
+}
+
+static IntakeSlice
+member(IntakeSlice json, const char *pointer)
+{
+	IntakePath path;
+	IntakeSlice value = INTAKE_ABSENT;
+
+	if (!intake_json_pointer(pointer, &path) || intake_json_find(json, &path, &value, 1) == 0)
+		return INTAKE_ABSENT;
+	return value;
+}
+
+static bool
+is_object(IntakeSlice json)
+{
+	while (json.len > 0 && memchr(" \t\r\n", json.data[0], 4) != NULL)
+		json = intake_slice_after(json, 1);
+	return json.len > 0 && json.data[0] == '{' && intake_json_valid(json);
+}
+
+/*
+ * Takes a token apart. Returns false where it is none, or asks for extensions (crit), of
+ * which none is known here.
+ */
+bool
+intake_jwt_read(IntakeSlice text, IntakeJwt *token)
+{
+	IntakeSlice rest;
+	IntakeSlice header;
+	IntakeSlice claims;
+
+	memset(token, 0, sizeof(*token));
+	if (text.data == NULL || text.len > MOST_TOKEN)
+		return false;
+	header = intake_slice_cut(text, ".", &rest);
+	claims = intake_slice_cut(rest, ".", &rest);
+	if (rest.data == NULL || !decode(header, &token->header) || !decode(claims, &token->claims) ||
+		!decode(rest, &token->signature))
+		return false;
+	token->content = (IntakeSlice){text.data, header.len + 1 + claims.len};
+	if (!is_object(token->header) || !is_object(token->claims) ||
+		member(token->header, "/crit").data != NULL)
+		return false;
+	token->key_id = intake_json_scalar(member(token->header, "/kid"));
+	return true;
+}
+
+bool
+intake_jwt_algorithm_is(const IntakeJwt *token, const char *algorithm)
+{
+	IntakeSlice value = member(token->header, "/alg");
+
+	return value.len > 0 && value.data[0] == '"' &&
+		   intake_slice_equal(intake_json_scalar(value), intake_slice_cstr(algorithm));
+}
+
+static bool
+verify_public(const IntakeJwt *token, const IntakeScheme *scheme, const IntakeKey *key)
+{
+	IntakeSlice signature = token->signature;
+	IntakeSigned content;
+
+	if (!intake_publickey_prepare(scheme->key_type, scheme->algorithm, &token->content, 1,
+								  &content))
+		return false;
+	if (scheme->key_type == INTAKE_KEY_ECDSA)
+		signature = intake_publickey_ecdsa_der(signature);
+	for (int i = 0; signature.data != NULL && i < key->n_public_keys; i++)
+	{
+		IntakePublicKey *candidate = &key->public_keys[i];
+
+		if (candidate->id.data != NULL && token->key_id.data != NULL &&
+			!intake_slice_equal(candidate->id, token->key_id))
+			continue;
+		if (intake_publickey_verify(candidate, scheme->algorithm, &content, signature))
+			return true;
+	}
+	return false;
+}
+
+/* Whether a token has the algorithm of a scheme, and was signed with a key. */
+bool
+intake_jwt_verify(const IntakeJwt *token, const IntakeScheme *scheme, IntakeKey *key)
+{
+	IntakeDigest digest;
+
+	if (!intake_jwt_algorithm_is(token, scheme->jwt_algorithm))
+		return false;
+	if (!scheme->key_is_shared)
+		return verify_public(token, scheme, key);
+	return intake_digest_mac(intake_signing_key_mac(key, scheme->algorithm), &token->content, 1,
+							 &digest) &&
+		   intake_digest_equal(token->signature, intake_digest_slice(&digest));
+}
+
+/*
+ * Reads a claim that is a time: seconds, perhaps with a fraction. Returns false where it is
+ * there and no time.
+ */
+bool
+intake_jwt_time(const IntakeJwt *token, const char *claim, bool *present, int64_t *microseconds)
+{
+	IntakeSlice value = member(token->claims, claim);
+	IntakeSlice fraction;
+
+	*present = value.data != NULL;
+	value = intake_slice_cut(value, ".", &fraction);
+	return !*present || intake_timestamp_read(INTAKE_SECONDS, value, microseconds);
+}

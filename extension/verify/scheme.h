@@ -1,0 +1,124 @@
+/*
+ * scheme.h
+ *		How a provider signs: a row of intake.scheme, compiled. Pure.
+ */
+#ifndef INTAKE_SCHEME_H
+#define INTAKE_SCHEME_H
+
+#include "read/encoding.h"
+#include "read/location.h"
+#include "read/timestamp.h"
+#include "verify/digest.h"
+#include "verify/publickey.h"
+#include "verify/requirement.h"
+#include "verify/template.h"
+
+/* A row as it is stored; NULL where the column is. See sql/20_tables.sql for the meanings. */
+typedef struct IntakeSchemeRow
+{
+	const char *kind;
+	const char *algorithm;
+	const char *key;
+	const char *const *signature_from;
+	int n_signature_from;
+	const char *prefix;
+	const char *format;
+	const char *item_sep;
+	const char *kv_sep;
+	const char *tag;
+	const char *group_sep;
+	const char *encoding;
+	const char *message;
+	const char *timestamp_from;
+	const char *timestamp_unit;
+	int64_t tolerance; /* microseconds; -1: no window */
+	const IntakePair *require;
+	int n_require;
+	const char *each;
+	const char *const *url_variants;
+	int n_url_variants;
+	const char *verified;   /* NULL: as the rest of the row tells */
+	const IntakePair *when; /* of a variant */
+	int n_when;
+} IntakeSchemeRow;
+
+typedef enum
+{
+	INTAKE_HMAC,
+	INTAKE_HASH,
+	INTAKE_TOKEN,
+	INTAKE_BASIC,
+	INTAKE_PUBLIC_KEY, /* ed25519, ecdsa, rsa */
+	INTAKE_JWT,
+	INTAKE_UNSIGNED /* none */
+} IntakeSchemeKind;
+
+typedef enum
+{
+	INTAKE_PLAIN,
+	INTAKE_KV,
+	INTAKE_LIST,
+	INTAKE_JSON_ITEM
+} IntakeSignatureFormat;
+
+typedef enum
+{
+	INTAKE_KEY_DECODED, /* by key_encoding, behind key_prefix */
+	INTAKE_KEY_SHA1,    /* the secret's SHA-1 */
+	INTAKE_KEY_NFKD     /* the secret, which whoever prepares a key has normalised */
+} IntakeKeyForm;
+
+/* What of a request is known to come from the sender. */
+typedef enum
+{
+	INTAKE_VERIFIED_NONE = 'n',
+	INTAKE_VERIFIED_ORIGIN = 'o',   /* who sent it, but not what */
+	INTAKE_VERIFIED_SIGNATURE = 's' /* the body, too */
+} IntakeVerified;
+
+typedef struct IntakeScheme
+{
+	IntakeSchemeKind kind;
+	IntakeAlgorithm algorithm;
+	const char *jwt_algorithm; /* as the header of a token must say */
+	bool key_is_shared;        /* a JSON Web Token by HMAC */
+	IntakeKeyType key_type;
+	IntakeKeyForm key_form;
+	IntakeEncoding key_encoding;
+	IntakeSlice key_prefix;
+	IntakePlace *signatures;
+	int n_signatures;
+	IntakeSlice prefix;
+	IntakeSignatureFormat format;
+	const char *item_sep;
+	const char *kv_sep;
+	const char *tag;       /* NULL: any */
+	const char *group_sep; /* or NULL */
+	IntakeEncoding encoding;
+	IntakeTemplate *message;
+	bool has_timestamp;
+	IntakePlace timestamp;
+	IntakeTimeUnit unit;
+	int64_t tolerance;
+	IntakeRequirement *require;
+	int n_require;
+	IntakePath *each; /* or NULL */
+	bool toggle_port; /* try the URL without or with its default port, too */
+	bool decode_url;  /* try the URL with some escapes decoded, too */
+	bool uses_url;    /* nothing verifies unless the URL is known that the sender called */
+	bool uses_token;  /* nor unless the source has a token */
+	IntakeVerified verified;
+	IntakeRequirement *when; /* of a variant: what a request must meet */
+	int n_when;
+	struct IntakeScheme *next; /* of a variant: the next one, at last the scheme itself */
+} IntakeScheme;
+
+extern IntakeScheme *intake_scheme_compile(const IntakeSchemeRow *row, char **error);
+extern void intake_scheme_release(IntakeScheme *scheme);
+extern const IntakeScheme *intake_scheme_for(const IntakeScheme *scheme,
+											 const IntakeRequest *request);
+extern bool intake_scheme_has_window(const IntakeScheme *scheme);
+extern bool intake_scheme_covers(const IntakeScheme *scheme, const IntakeLocation *location);
+extern bool intake_scheme_header_is_credential(const IntakeScheme *scheme, IntakeSlice name);
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * signature.h
+ *		Verification of a request. Pure: time and keys are arguments.
+ */
+#ifndef INTAKE_SIGNATURE_H
+#define INTAKE_SIGNATURE_H
+
+#include "read/request.h"
+#include "verify/scheme.h"
+#include "verify/signing_key.h"
+
+typedef enum
+{
+	INTAKE_OK,
+	INTAKE_NO_SECRET,
+	INTAKE_BAD_SECRET,
+	INTAKE_EXPIRED_SECRET,
+	INTAKE_NO_SIGNATURE,
+	INTAKE_MALFORMED_SIGNATURE,
+	INTAKE_UNKNOWN_TAG,
+	INTAKE_NO_TIMESTAMP,
+	INTAKE_BAD_TIMESTAMP,
+	INTAKE_STALE_TIMESTAMP,
+	INTAKE_FUTURE_TIMESTAMP,
+	INTAKE_MISSING_PART,
+	INTAKE_REQUIREMENT,
+	INTAKE_NO_URL,
+	INTAKE_NO_TOKEN,
+	INTAKE_MISMATCH,
+	INTAKE_TOO_MANY_FIELDS,
+	INTAKE_TOO_COSTLY
+} IntakeReason;
+
+#define INTAKE_PUBLIC_CANDIDATES_MAX 8 /* signatures by a private key in one request */
+#define INTAKE_TIMESTAMP_MAX 64        /* bytes as it is written */
+
+typedef struct IntakeVerdict
+{
+	IntakeReason reason;
+	char detail[200]; /* for the operator: no secret, signature or body */
+	int key;          /* index of the one that matched, or -1 */
+	/* What was verified, or was tried last: */
+	const IntakeScheme *scheme; /* the variant that the request is of */
+	IntakeSlice url;
+	IntakeSlice timestamp; /* in timestamp_text */
+	char timestamp_text[INTAKE_TIMESTAMP_MAX];
+	IntakeSlice claims; /* of a token, once verified */
+} IntakeVerdict;
+
+extern const char *intake_reason_name(IntakeReason reason);
+extern void intake_signature_verify(const IntakeScheme *scheme, const IntakeRequest *request,
+									IntakeSlice token, IntakeKey **keys, int n_keys,
+									IntakeVerdict *verdict);
+extern IntakeSlice intake_signature_content(const IntakeVerdict *verdict,
+											const IntakeRequest *request, IntakeSlice token,
+											IntakeSlice timestamp);
+
+#endif

@@ -1,0 +1,601 @@
+/*
+ * template.c
+ *		Templates: signed content, and what handshakes demand and answer. Pure; what is
+ *		compiled and rendered is palloc'ed.
+ */
+#include <stdio.h>
+
+#include "common/memory.h"
+
+#include "read/encoding.h"
+#include "read/form.h"
+#include "read/work.h"
+#include "verify/template.h"
+#include "verify/url.h"
+
+#define MOST_PARTS 40
+#define MOST_LISTED 64        /* headers that a list may name */
+#define MOST_LISTED_OF 131072 /* bytes of a header block whose lists are read */
+
+typedef enum
+{
+	PART_BODY,
+	PART_TIMESTAMP,
+	PART_METHOD,
+	PART_URL,
+	PART_ENDPOINT,
+	PART_PATH,
+	PART_SECRET,
+	PART_TOKEN,
+	PART_FORM_SORTED,
+	PART_QSH,
+	PART_LITERAL,
+	PART_LOCATION,
+	PART_HEADER_LIST,
+	PART_DIGEST,
+	PART_HMAC,
+	PART_CRC32,
+	PART_OPEN, /* [ */
+	PART_CLOSE /* ] */
+} PartKind;
+
+typedef struct Part
+{
+	PartKind kind;
+	bool lower;
+	IntakeSlice literal; /* or the name of PART_HEADER_LIST */
+	IntakePlace *place;
+	IntakeAlgorithm algorithm; /* of PART_DIGEST */
+	IntakeEncoding encoding;
+	IntakeTemplate *arguments; /* of functions */
+} Part;
+
+struct IntakeTemplate
+{
+	int count;
+	Part parts[];
+};
+
+/* In the order of PartKind. */
+static const char *const variables[] = {"body", "timestamp", "method", "url",         "endpoint",
+										"path", "secret",    "token",  "form_sorted", "qsh"};
+
+#define N_VARIABLES ((int) (sizeof(variables) / sizeof(variables[0])))
+
+static bool compile_variable(IntakeSlice name, Part *part, char **error);
+
+static bool
+fail(char **error, const char *what)
+{
+	*error = pstrdup(what);
+	return false;
+}
+
+/* ---- compiling ---- */
+
+static bool
+take_end(IntakeSlice *text, const char *end)
+{
+	size_t n = strlen(end);
+
+	if (text->len < n || memcmp(text->data + text->len - n, end, n) != 0)
+		return false;
+	text->len -= n;
+	return true;
+}
+
+static bool
+take_start(IntakeSlice *text, const char *start)
+{
+	size_t n = strlen(start);
+
+	if (!intake_slice_starts(*text, intake_slice_cstr(start)))
+		return false;
+	*text = intake_slice_after(*text, n);
+	return true;
+}
+
+/* Compiles the name of a function: an algorithm and an encoding, or crc32. */
+static bool
+compile_function_name(IntakeSlice name, Part *part, char **error)
+{
+	static const char *const names[] = {"sha1", "sha256", "sha512"};
+	char encoding[16] = "";
+
+	part->kind = PART_DIGEST;
+	if (intake_slice_equal(name, intake_slice_cstr("crc32")))
+	{
+		part->kind = PART_CRC32;
+		return true;
+	}
+	if (take_start(&name, "hmac"))
+		part->kind = PART_HMAC;
+	else
+		for (int i = 0; i < 3; i++)
+			if (take_start(&name, names[i]))
+			{
+				part->algorithm = (IntakeAlgorithm) i;
+				break;
+			}
+	if (name.len < sizeof(encoding))
+		memcpy(encoding, name.data, name.len);
+	if (!intake_encoding_parse(encoding, &part->encoding) || part->encoding == INTAKE_RAW)
+		return fail(error, "a template has a function that is not known");
+	return true;
+}
+
+/* Compiles name(argument+argument). */
+static bool
+compile_function(IntakeSlice text, Part *part, char **error)
+{
+	IntakeSlice rest;
+	IntakeSlice name = intake_slice_cut(text, "(", &rest);
+
+	if (!compile_function_name(name, part, error))
+		return false;
+	part->arguments = palloc0(sizeof(IntakeTemplate) + MOST_PARTS * sizeof(Part));
+	while (rest.data != NULL)
+	{
+		IntakeSlice argument = intake_slice_cut(rest, "+", &rest);
+
+		if (part->arguments->count == MOST_PARTS || memchr(argument.data, '(', argument.len))
+			return fail(error, "a template has a function inside of a function");
+		if (!compile_variable(argument, &part->arguments->parts[part->arguments->count++], error))
+			return false;
+	}
+	return true;
+}
+
+static bool
+compile_place(IntakeSlice name, Part *part, char **error)
+{
+	IntakeLocation *location = palloc(sizeof(IntakeLocation));
+	const char *why = NULL;
+	char *text = palloc(name.len + 1);
+
+	memcpy(text, name.data, name.len);
+	text[name.len] = '\0';
+	part->kind = PART_LOCATION;
+	part->place = &location->places[0];
+	if (!intake_location_parse(text, location, &why) || location->count != 1)
+		return fail(error, "a template has a variable that is not known");
+	return true;
+}
+
+/* Compiles what stands between braces. */
+static bool
+compile_variable(IntakeSlice name, Part *part, char **error)
+{
+	part->lower = take_end(&name, "|lower");
+	for (int i = 0; i < N_VARIABLES; i++)
+		if (intake_slice_equal(name, intake_slice_cstr(variables[i])))
+		{
+			part->kind = (PartKind) i;
+			return true;
+		}
+	if (take_start(&name, "header_list:"))
+	{
+		part->kind = PART_HEADER_LIST;
+		part->literal = name;
+		return true;
+	}
+	if (memchr(name.data, '(', name.len) != NULL && take_end(&name, ")"))
+		return compile_function(name, part, error);
+	return compile_place(name, part, error);
+}
+
+/* Compiles the literal text at the start of TEXT, and returns its length. */
+static size_t
+compile_literal(const char *text, Part *part)
+{
+	size_t n = strcspn(text, "{[]\\");
+
+	part->kind = PART_LITERAL;
+	if (n > 0)
+	{
+		part->literal = (IntakeSlice){text, n};
+		return n;
+	}
+	if (text[0] == '\\' && text[1] == 'n')
+		part->literal = intake_slice_cstr("\n");
+	else if (text[0] == '\\' && text[1] != '\0' && strchr("{}[]\\", text[1]) != NULL)
+		part->literal = (IntakeSlice){text + 1, 1};
+	else
+	{
+		part->literal = (IntakeSlice){text, 1};
+		return 1;
+	}
+	return 2;
+}
+
+static bool
+compile_part(const char **text, Part *part, char **error)
+{
+	const char *end;
+
+	switch (**text)
+	{
+		case '{':
+			end = strchr(*text, '}');
+			if (end == NULL)
+				return fail(error, "a template has a brace that is not closed");
+			if (!compile_variable((IntakeSlice){*text + 1, end - *text - 1}, part, error))
+				return false;
+			*text = end + 1;
+			return true;
+		case '[':
+		case ']':
+			part->kind = **text == '[' ? PART_OPEN : PART_CLOSE;
+			(*text)++;
+			return true;
+		default:
+			*text += compile_literal(*text, part);
+			return true;
+	}
+}
+
+/*
+ * Compiles a template. Returns NULL, with what is wrong in *ERROR, where it is not one. The
+ * template keeps a copy of TEXT.
+ */
+IntakeTemplate *
+intake_template_compile(const char *text, char **error)
+{
+	IntakeTemplate *message = palloc0(sizeof(IntakeTemplate) + MOST_PARTS * sizeof(Part));
+	bool open = false;
+
+	text = pstrdup(text);
+	while (*text != '\0')
+	{
+		Part *part = &message->parts[message->count];
+
+		if (message->count == MOST_PARTS)
+		{
+			fail(error, "a template has more than 40 parts");
+			return NULL;
+		}
+		if (!compile_part(&text, part, error))
+			return NULL;
+		message->count++;
+		if ((part->kind == PART_OPEN && open) || (part->kind == PART_CLOSE && !open))
+		{
+			fail(error, "a template has brackets that do not match");
+			return NULL;
+		}
+		open = part->kind == PART_OPEN || (open && part->kind != PART_CLOSE);
+	}
+	if (open)
+	{
+		fail(error, "a template has brackets that do not match");
+		return NULL;
+	}
+	return message;
+}
+
+/* ---- what a template is made of ---- */
+
+/* How many slices intake_template_render may write. */
+int
+intake_template_parts(const IntakeTemplate *message)
+{
+	return message->count;
+}
+
+/* Whether a template has the variable of that name, or has it inside of a function. */
+bool
+intake_template_uses(const IntakeTemplate *message, const char *variable)
+{
+	for (int i = 0; i < message->count; i++)
+	{
+		const Part *part = &message->parts[i];
+
+		if ((int) part->kind < N_VARIABLES && strcmp(variables[part->kind], variable) == 0)
+			return true;
+		if (part->arguments != NULL && intake_template_uses(part->arguments, variable))
+			return true;
+	}
+	return false;
+}
+
+/* Whether a template has what stands at a place. */
+bool
+intake_template_uses_place(const IntakeTemplate *message, const IntakePlace *place)
+{
+	for (int i = 0; i < message->count; i++)
+		if (message->parts[i].kind == PART_LOCATION &&
+			intake_place_equal(message->parts[i].place, place))
+			return true;
+	return false;
+}
+
+/* The place that the part of that index reads, or NULL. */
+const IntakePlace *
+intake_template_place(const IntakeTemplate *message, int index)
+{
+	return message->parts[index].kind == PART_LOCATION ? message->parts[index].place : NULL;
+}
+
+/* The header whose list of headers the part of that index reads, or absent. */
+IntakeSlice
+intake_template_header_list(const IntakeTemplate *message, int index)
+{
+	return message->parts[index].kind == PART_HEADER_LIST ? message->parts[index].literal
+														  : INTAKE_ABSENT;
+}
+
+/* ---- rendering ---- */
+
+static IntakeSlice
+to_lower(IntakeSlice text)
+{
+	char *out = palloc(text.len + 1);
+
+	intake_work_charge(text.len);
+	for (size_t i = 0; i < text.len; i++)
+		out[i] = text.data[i] >= 'A' && text.data[i] <= 'Z' ? text.data[i] + 32 : text.data[i];
+	return (IntakeSlice){out, text.len};
+}
+
+static IntakeSlice
+encode(IntakeEncoding encoding, const IntakeDigest *digest)
+{
+	char *out = palloc(intake_encoding_size(digest->len));
+
+	return (IntakeSlice){out, intake_encoding_encode(encoding, intake_digest_slice(digest), out)};
+}
+
+static IntakeSlice
+upper_case(IntakeSlice text)
+{
+	char *out = palloc(text.len + 1);
+
+	for (size_t i = 0; i < text.len; i++)
+		out[i] = text.data[i] >= 'a' && text.data[i] <= 'z' ? text.data[i] - 32 : text.data[i];
+	return (IntakeSlice){out, text.len};
+}
+
+/*
+ * The hash by which Atlassian binds a token to a request (qsh): of METHOD&path&query. The path is
+ * that under the app's base URL, which is {token} where that is a URL; else it has no path itself.
+ */
+static IntakeSlice
+query_string_hash(const IntakeValues *values)
+{
+	IntakeSlice query = INTAKE_ABSENT;
+	IntakeSlice base;
+	IntakeSlice parts[5];
+	IntakeDigest digest;
+
+	if (values->url.data == NULL)
+		return INTAKE_ABSENT;
+	(void) intake_slice_cut(values->url, "?", &query);
+	(void) intake_slice_cut(values->token, "://", &base);
+	parts[0] = upper_case(values->request->method);
+	parts[1] = parts[3] = intake_slice_cstr("&");
+	parts[2] = intake_url_canonical_path(values->url, base.data ? values->token : INTAKE_ABSENT);
+	parts[4] =
+		query.data ? intake_form_canonical(query, intake_slice_cstr("jwt")) : intake_slice_cstr("");
+	if (parts[2].data == NULL || !intake_digest_plain(INTAKE_SHA256, parts, 5, &digest))
+		return INTAKE_ABSENT;
+	return encode(INTAKE_HEX, &digest);
+}
+
+/* Finds the headers that a list names with commas; returns how many, or -1 where one is not there. */
+static int
+find_listed(IntakeSlice list, const IntakeRequest *request, IntakeSlice *names, IntakeSlice *values)
+{
+	IntakePlace place = {.kind = INTAKE_HEADER};
+	int count = 0;
+
+	for (; list.data != NULL; count++)
+	{
+		if (count == MOST_LISTED)
+			return -1;
+		place.name = names[count] = intake_slice_trim(intake_slice_cut(list, ",", &list));
+		if (intake_location_all(&place, request, INTAKE_ABSENT, &values[count], 1) == 0)
+			return -1;
+	}
+	return count;
+}
+
+/* The headers that another header lists with commas, as name:value;name:value. */
+static IntakeSlice
+listed_headers(IntakeSlice name, const IntakeRequest *request)
+{
+	IntakePlace place = {.kind = INTAKE_HEADER, .name = name};
+	IntakeSlice names[MOST_LISTED];
+	IntakeSlice values[MOST_LISTED];
+	IntakeSlice list;
+	int count;
+	size_t n = 0;
+	char *out;
+
+	if (request->headers.len > MOST_LISTED_OF ||
+		intake_location_all(&place, request, INTAKE_ABSENT, &list, 1) == 0 ||
+		(count = find_listed(list, request, names, values)) < 0)
+		return INTAKE_ABSENT;
+	for (int i = 0; i < count; i++)
+		n += names[i].len + values[i].len + 2;
+	/* A name that is listed more than once could make more text than the block has. */
+	if (n > MOST_LISTED_OF)
+		return INTAKE_ABSENT;
+	out = palloc(n + 1);
+	n = 0;
+	for (int i = 0; i < count; i++)
+	{
+		if (i > 0)
+			out[n++] = ';';
+		memcpy(out + n, names[i].data, names[i].len);
+		n += names[i].len;
+		out[n++] = ':';
+		memcpy(out + n, values[i].data, values[i].len);
+		n += values[i].len;
+	}
+	return (IntakeSlice){out, n};
+}
+
+/* What each byte does to a CRC-32; made once. */
+static const uint32_t *
+crc32_table(void)
+{
+	static uint32_t table[256];
+
+	for (uint32_t byte = 1; table[255] == 0 && byte < 256; byte++)
+	{
+		uint32_t remainder = byte;
+
+		for (int bit = 0; bit < 8; bit++)
+			remainder = remainder >> 1 ^ (remainder & 1 ? 0xEDB88320u : 0);
+		table[byte] = remainder;
+	}
+	return table;
+}
+
+/* CRC-32 as in ISO 3309 and ZIP. */
+static IntakeSlice
+crc32_decimal(const IntakeSlice *parts, int count)
+{
+	const uint32_t *table = crc32_table();
+	uint32_t crc = 0xFFFFFFFFu;
+	char *out = palloc(16);
+
+	for (int i = 0; i < count; i++)
+	{
+		for (size_t j = 0; j < parts[i].len; j++)
+			crc = crc >> 8 ^ table[(crc ^ (unsigned char) parts[i].data[j]) & 255];
+		intake_work_charge(2 * parts[i].len);
+	}
+	snprintf(out, 16, "%u", (unsigned) (crc ^ 0xFFFFFFFFu));
+	return intake_slice_cstr(out);
+}
+
+static IntakeSlice
+call_function(const Part *part, const IntakeValues *values)
+{
+	IntakeSlice parts[MOST_PARTS];
+	int count = intake_template_render(part->arguments, values, parts);
+	IntakeDigest digest;
+	bool ok;
+
+	if (count < 0)
+		return INTAKE_ABSENT;
+	if (part->kind == PART_CRC32)
+		return crc32_decimal(parts, count);
+	if (part->kind == PART_HMAC)
+		ok = values->mac != NULL && intake_digest_mac(values->mac, parts, count, &digest);
+	else
+		ok = intake_digest_plain(part->algorithm, parts, count, &digest);
+	return ok ? encode(part->encoding, &digest) : INTAKE_ABSENT;
+}
+
+static IntakeSlice
+read_place(const IntakePlace *place, const IntakeValues *values)
+{
+	IntakeSlice value;
+
+	if (intake_location_all(place, values->request, values->item, &value, 1) == 0 ||
+		(value.len == 0 && place->kind <= INTAKE_HEADERS))
+		return INTAKE_ABSENT;
+	return value;
+}
+
+static IntakeSlice
+part_value(const Part *part, const IntakeValues *values)
+{
+	switch (part->kind)
+	{
+		case PART_LITERAL:
+			return part->literal;
+		case PART_BODY:
+			return values->request->body;
+		case PART_TIMESTAMP:
+			return values->timestamp;
+		case PART_METHOD:
+			return values->request->method;
+		case PART_URL:
+			return values->url;
+		case PART_ENDPOINT:
+			return intake_url_without_query(values->url);
+		case PART_PATH:
+			return intake_url_path(values->url);
+		case PART_SECRET:
+			return values->secret;
+		case PART_TOKEN:
+			return values->token;
+		case PART_FORM_SORTED:
+			return values->form_sorted.data ? values->form_sorted
+											: intake_form_sorted(values->request->body);
+		case PART_QSH:
+			return query_string_hash(values);
+		case PART_LOCATION:
+			return read_place(part->place, values);
+		case PART_HEADER_LIST:
+			return listed_headers(part->literal, values->request);
+		case PART_DIGEST:
+		case PART_HMAC:
+		case PART_CRC32:
+			return call_function(part, values);
+		default:
+			return intake_slice_cstr("");
+	}
+}
+
+/*
+ * Renders a template as slices, one behind the other; returns how many, or -1 when a value
+ * outside of brackets is absent.
+ */
+int
+intake_template_render(const IntakeTemplate *message, const IntakeValues *values, IntakeSlice *out)
+{
+	int count = 0;
+	int opened = -1; /* count at the opening bracket */
+	bool dropped = false;
+
+	for (int i = 0; i < message->count; i++)
+	{
+		const Part *part = &message->parts[i];
+		IntakeSlice value = part_value(part, values);
+
+		if (part->kind == PART_OPEN)
+		{
+			opened = count;
+			dropped = false;
+		}
+		else if (part->kind == PART_CLOSE)
+		{
+			count = dropped ? opened : count;
+			opened = -1;
+		}
+		else if (value.data == NULL && opened < 0)
+			return -1;
+		else if (value.data == NULL)
+			dropped = true;
+		else
+			out[count++] = part->lower ? to_lower(value) : value;
+	}
+	return count;
+}
+
+/* Renders a template as one text, NUL-terminated behind its end; absent like -1 above. */
+IntakeSlice
+intake_template_text(const IntakeTemplate *message, const IntakeValues *values)
+{
+	IntakeSlice parts[MOST_PARTS];
+	int count = intake_template_render(message, values, parts);
+	size_t length = 0;
+	char *out;
+
+	if (count < 0)
+		return INTAKE_ABSENT;
+	for (int i = 0; i < count; i++)
+		length += parts[i].len;
+	out = palloc(length + 1);
+	length = 0;
+	for (int i = 0; i < count; i++)
+	{
+		memcpy(out + length, parts[i].data, parts[i].len);
+		length += parts[i].len;
+	}
+	out[length] = '\0';
+	return (IntakeSlice){out, length};
+}

@@ -1,0 +1,357 @@
+/*
+ * supervisor.c
+ *		One process per database that has the extension: recovers after a crash, moves delayed
+ *		jobs to their lanes when they are due, makes partitions ahead of need, and keeps the
+ *		executors running.
+ *
+ * It runs only statements of the extension, and no code of anybody else. Each of its duties has
+ * a transaction of its own, and when one fails, the others go on (duty.c).
+ */
+#include "postgres.h"
+
+#include "access/stratnum.h"
+#include "access/xact.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/ipc.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "config/registry.h"
+#include "ground/bgworker.h"
+#include "ground/clock.h"
+#include "ground/intake.h"
+#include "ground/owner.h"
+#include "ground/partition.h"
+#include "ground/settings.h"
+#include "ground/shmem.h"
+#include "ground/table.h"
+#include "jobs/failure.h"
+#include "jobs/suspect.h"
+#include "queue/lane.h"
+#include "queue/room.h"
+#include "workers/duty.h"
+#include "workers/make_way.h"
+#include "workers/tending.h"
+
+#define MOST_DUE 1000            /* delayed jobs moved in one transaction */
+#define LOCK_TIMEOUT_MS "1000ms" /* of a duty that waits for somebody's lock */
+#define LOOK_SHARE 50 /* one part in this many of the time goes into looking for lost jobs */
+
+/* The executors of one role. */
+typedef struct Role
+{
+	Oid oid;                /* hash key */
+	bool wanted;            /* owns an active workflow */
+	IntakeChild *executors; /* n_executors of them */
+	int n_executors;
+} Role;
+
+static HTAB *roles; /* of Role */
+static TimestampTz next_due = DT_NOEND;
+
+static void
+make_roles(void)
+{
+	HASHCTL control = {0};
+
+	control.keysize = sizeof(Oid);
+	control.entrysize = sizeof(Role);
+	control.hcxt = TopMemoryContext;
+	roles = hash_create("pg_intake roles", 16, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+/* ---- executors ---- */
+
+static void
+note_wanted(void)
+{
+	HASH_SEQ_STATUS status;
+	Role *role;
+	ListCell *cell;
+	bool found;
+
+	hash_seq_init(&status, roles);
+	while ((role = hash_seq_search(&status)) != NULL)
+		role->wanted = false;
+	foreach (cell, intake_registry_workflows())
+	{
+		IntakeWorkflow *workflow = lfirst(cell);
+
+		if (!workflow->active || !OidIsValid(workflow->owner))
+			continue;
+		role = hash_search(roles, &workflow->owner, HASH_ENTER, &found);
+		if (!found)
+		{
+			role->executors = NULL;
+			role->n_executors = 0;
+		}
+		role->wanted = true;
+	}
+}
+
+static void
+resize(Role *role, int count)
+{
+	if (role->n_executors >= count)
+		return;
+	role->executors = role->executors == NULL
+						  ? MemoryContextAlloc(TopMemoryContext, count * sizeof(IntakeChild))
+						  : repalloc(role->executors, count * sizeof(IntakeChild));
+	memset(role->executors + role->n_executors, 0,
+		   (count - role->n_executors) * sizeof(IntakeChild));
+	role->n_executors = count;
+}
+
+/* The configuration has changed, which may be why executors did not live long. */
+static void
+forgive(void)
+{
+	HASH_SEQ_STATUS status;
+	Role *role;
+
+	hash_seq_init(&status, roles);
+	while ((role = hash_seq_search(&status)) != NULL)
+		for (int i = 0; i < role->n_executors; i++)
+			intake_bgworker_forgive(&role->executors[i]);
+}
+
+/*
+ * Keeps as many executors of a role running as there are to be. Those that an earlier supervisor
+ * has started count. Returns how long to wait, in milliseconds.
+ */
+static long
+keep_role(Role *role)
+{
+	int living = intake_shmem_count(INTAKE_EXECUTOR, MyDatabaseId, role->oid);
+	long wait = INTAKE_NO_WAIT;
+
+	resize(role, intake_settings_executors);
+	for (int i = 0; i < role->n_executors; i++)
+	{
+		IntakeChild *child = &role->executors[i];
+
+		if (!role->wanted || i >= intake_settings_executors || living >= intake_settings_executors)
+			intake_bgworker_spare(child);
+		else
+			wait = Min(wait, intake_bgworker_keep(child, INTAKE_EXECUTOR, MyDatabaseId, role->oid));
+	}
+	return wait;
+}
+
+/*
+ * Keeps the executors of every role running that owns an active workflow. Returns how long to
+ * wait, in milliseconds, before that is to be done again.
+ */
+static long
+keep_executors(void)
+{
+	HASH_SEQ_STATUS status;
+	Role *role;
+	long wait = INTAKE_NO_WAIT;
+
+	hash_seq_init(&status, roles);
+	while ((role = hash_seq_search(&status)) != NULL)
+		wait = Min(wait, keep_role(role));
+	return wait;
+}
+
+/* ---- delayed jobs ---- */
+
+/*
+ * Moves up to MOST_DUE delayed jobs whose time has come to their lanes, and notes when the next
+ * one is due.
+ */
+static void
+move_due_jobs(void)
+{
+	IntakeTable delayed;
+	IntakeTable queue;
+	IntakeScan scan;
+	ScanKeyData key;
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz next = DT_NOEND;
+	int moved = 0;
+
+	ScanKeyInit(&key, 1, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE,
+				TimestampTzGetDatum(DT_NOBEGIN));
+	intake_table_open(&delayed, intake_table_oid("delayed"));
+	intake_table_open(&queue, intake_table_oid("queue"));
+	intake_table_scan_begin(&scan, intake_table_oid("delayed"), "delayed_run_at", &key, 1);
+	while (next == DT_NOEND && intake_table_scan_next(&scan))
+	{
+		Datum *row = scan.slot->tts_values;
+		TimestampTz run_at = DatumGetTimestampTz(INTAKE_COLUMN(row, delayed_run_at));
+
+		if (run_at > now || moved == MOST_DUE)
+			next = run_at;
+		else if (intake_table_delete(&delayed, &scan.slot->tts_tid))
+		{
+			intake_room_enqueue(&queue, DatumGetInt32(INTAKE_COLUMN(row, delayed_workflow_id)),
+								DatumGetInt64(INTAKE_COLUMN(row, delayed_job_id)),
+								DatumGetInt64(INTAKE_COLUMN(row, delayed_event_id)),
+								DatumGetInt32(INTAKE_COLUMN(row, delayed_attempts)));
+			moved++;
+		}
+	}
+	intake_table_scan_end(&scan);
+	intake_table_close(&queue);
+	intake_table_close(&delayed);
+	next_due = next;
+}
+
+/*
+ * How long it is until a delayed job is due, in milliseconds. That is a time of day, which may be
+ * set; so the answer is bounded, and asked for again then.
+ */
+static long
+until_due(void)
+{
+	if (next_due == DT_NOEND)
+		return INTAKE_NO_WAIT;
+	return Min(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next_due) + 1,
+			   INTAKE_NO_WAIT);
+}
+
+/* ---- rounds ---- */
+
+/* Reads the workflows. When that fails, the executors of those known so far are kept running. */
+static void
+read_workflows(void)
+{
+	static uint64 known = 0;
+
+	intake_registry_refresh_workflows();
+	if (known == intake_registry_version())
+		return;
+	known = intake_registry_version();
+	note_wanted();
+	forgive();
+	/* Executors do not wait on the configuration; a new workflow has no lane yet. */
+	intake_shmem_wake_executors(MyDatabaseId);
+}
+
+static IntakeDuty tending = {
+	.name = "look after the workflows", .run = intake_tending_do, .due = intake_tending_due};
+static IntakeDuty recovery = {.name = "recover jobs", .run = intake_suspect_recover};
+
+static IntakeDuty duties[] = {
+	{.name = "move delayed jobs", .run = move_due_jobs, .due = until_due},
+	{.name = "make partitions of events",
+	 .run = intake_partition_keep_event,
+	 .wanted = intake_partition_event_wanted},
+	{.name = "make partitions of jobs",
+	 .run = intake_partition_keep_done,
+	 .wanted = intake_partition_done_wanted},
+	{.name = "read the workflows", .run = read_workflows},
+};
+
+/*
+ * Looks for jobs without a holder: at the start and when a worker has ended, since one that could
+ * not give back what it held leaves rows behind; and each poll interval, for what came to be in
+ * another way. That look has its share of the time only: an old snapshot may keep millions of dead
+ * rows to read over.
+ */
+static long
+recover(void)
+{
+	static uint64 known = PG_UINT64_MAX; /* departures before the last look */
+	static int64 looked_at = 0;          /* by intake_clock_now */
+	static int64 took = 0;
+	uint64 departures = intake_shmem_departures();
+	int64 now = intake_clock_now();
+	long wait;
+
+	if (departures == known &&
+		now - looked_at < Max(intake_settings_poll_interval * INT64CONST(1000), took * LOOK_SHARE))
+		return INTAKE_NO_WAIT;
+	wait = intake_duty_run(&recovery);
+	intake_failure_notify();
+	if (wait != INTAKE_NO_WAIT)
+		return wait;
+	if (departures != known)
+		intake_lane_rewind_all(false);
+	known = departures;
+	looked_at = now;
+	took = intake_clock_now() - now;
+	return INTAKE_NO_WAIT;
+}
+
+/* Looks after the workflows when that is due. Returns milliseconds until it is due again. */
+static long
+tend(void)
+{
+	long wait = intake_tending_due();
+
+	return wait > 0 ? wait : intake_duty_run(&tending);
+}
+
+/* One round. Returns how long to wait, in milliseconds. */
+static long
+do_round(void)
+{
+	long wait = Min(recover(), intake_settings_poll_interval);
+
+	for (int i = 0; i < lengthof(duties); i++)
+		wait = Min(wait, intake_duty_run(&duties[i]));
+	wait = Min(wait, keep_executors());
+	return Min(wait, tend());
+}
+
+/* A command may have asked for the database before it could see this process. */
+static bool
+is_sent_away(void)
+{
+	bool away;
+
+	StartTransactionCommand();
+	away = intake_make_way_is_wanted(MyDatabaseId);
+	CommitTransactionCommand();
+	return away;
+}
+
+/* What is the matter with one table must not keep the process from its other duties. */
+static void
+apply_settings(void)
+{
+	intake_bgworker_apply_settings();
+	SetConfigOption("lock_timeout", LOCK_TIMEOUT_MS, PGC_USERSET, PGC_S_OVERRIDE);
+}
+
+void
+intake_supervisor_main(Datum arg)
+{
+	int64 polled_at = intake_clock_ms();
+
+	intake_bgworker_begin();
+	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid, 0);
+	if (!intake_shmem_attach(INTAKE_SUPERVISOR, InvalidOid, 1))
+		proc_exit(0);
+	if (is_sent_away())
+		proc_exit(0);
+	apply_settings();
+	make_roles();
+	while (!intake_shmem_self->stop)
+	{
+		uint64 news = intake_shmem_news();
+		long wait = do_round();
+
+		pgstat_report_stat(true);
+		if (intake_clock_ms() - polled_at >= intake_settings_poll_interval)
+		{
+			polled_at = intake_clock_ms();
+			intake_lane_rewind_all(true);
+		}
+		pgstat_report_activity(STATE_IDLE, NULL);
+		if (news == intake_shmem_news())
+			intake_bgworker_wait(wait);
+		(void) intake_bgworker_reload();
+		CHECK_FOR_INTERRUPTS();
+	}
+	proc_exit(0);
+}
