@@ -21,7 +21,7 @@
 #include "utils/builtins.h"
 
 #include "config/vault.h"
-#include "events/payload.h"
+#include "ground/datum.h"
 #include "ground/settings.h"
 #include "ground/txn.h"
 #include "read/encoding.h"
@@ -224,7 +224,7 @@ intake_vault_seal(IntakeSlice secret)
 		memcpy(out + 1, secret.data, secret.len);
 		return make_bytea((IntakeSlice){out, secret.len + 1});
 	}
-	data = intake_payload_bytes(PointerGetDatum(encrypt(&vault.keys[0], secret)));
+	data = intake_datum_bytes(PointerGetDatum(encrypt(&vault.keys[0], secret)));
 	out = palloc(1 + KEY_NUMBER + data.len);
 	out[0] = 'e';
 	memcpy(out + 1, vault.keys[0].number, KEY_NUMBER);
@@ -257,7 +257,7 @@ decrypt(void *argument)
 						 PointerGetDatum(make_bytea(sealed->data)), PointerGetDatum(password));
 
 	wipe_bytea(password);
-	sealed->secret = intake_payload_bytes(clear);
+	sealed->secret = intake_datum_bytes(clear);
 	return true;
 }
 
@@ -288,7 +288,7 @@ IntakeUnsealing
 intake_vault_unseal(const IntakeVault *vault, bytea *stored, IntakeSlice *secret,
 					const char **problem)
 {
-	IntakeSlice slice = intake_payload_bytes(PointerGetDatum(stored));
+	IntakeSlice slice = intake_datum_bytes(PointerGetDatum(stored));
 	Sealed sealed = {0};
 	ErrorData *error;
 
@@ -328,7 +328,7 @@ intake_vault_unseal(const IntakeVault *vault, bytea *stored, IntakeSlice *secret
 Datum
 intake_sql_seal(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BYTEA_P(intake_vault_seal(intake_payload_bytes(PG_GETARG_DATUM(0))));
+	PG_RETURN_BYTEA_P(intake_vault_seal(intake_datum_bytes(PG_GETARG_DATUM(0))));
 }
 
 /* SQL: what was sealed. */
@@ -366,7 +366,7 @@ number_text(const unsigned char *number)
 Datum
 intake_sql_sealed_with(PG_FUNCTION_ARGS)
 {
-	IntakeSlice sealed = intake_payload_bytes(PG_GETARG_DATUM(0));
+	IntakeSlice sealed = intake_datum_bytes(PG_GETARG_DATUM(0));
 
 	if (!is_encrypted(sealed))
 		PG_RETURN_NULL();

@@ -21,10 +21,11 @@
 #include "config/registry.h"
 #include "events/match.h"
 #include "events/payload.h"
+#include "events/rejection.h"
 #include "ground/clock.h"
+#include "ground/datum.h"
 #include "ground/txn.h"
 #include "read/glob.h"
-#include "receive/rejection.h"
 
 #define LONGEST_SAFE 1000     /* characters of a filter */
 #define BETWEEN_RECORDS 60000 /* milliseconds */
@@ -212,7 +213,7 @@ intake_match_workflows(const IntakeEvent *event)
 	}
 	if (!filtered)
 		return all.candidates;
-	all.payload = intake_payload_parse(intake_payload_bytes(event->body));
+	all.payload = intake_payload_parse(intake_datum_bytes(event->body));
 	if (all.payload == NULL || !risky)
 		(void) apply_filters(&all);
 	else if (!try_filters(&all, &message))

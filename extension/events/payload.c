@@ -5,26 +5,17 @@
 #include "postgres.h"
 
 #include "fmgr.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #include "events/payload.h"
+#include "ground/datum.h"
 #include "read/headers.h"
 #include "read/json.h"
 
 #define LARGE (256 * 1024) /* bytes of a body */
 
 PG_FUNCTION_INFO_V1(intake_sql_payload);
-
-/* What a text or a bytea holds. */
-IntakeSlice
-intake_payload_bytes(Datum datum)
-{
-	struct varlena *value = PG_DETOAST_DATUM_PACKED(datum);
-
-	return (IntakeSlice){VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
-}
 
 static Jsonb *
 make_jsonb(IntakeSlice body)
@@ -88,19 +79,11 @@ intake_payload_parse(IntakeSlice body)
 Datum
 intake_sql_payload(PG_FUNCTION_ARGS)
 {
-	Jsonb *payload = intake_payload_parse(intake_payload_bytes(PG_GETARG_DATUM(0)));
+	Jsonb *payload = intake_payload_parse(intake_datum_bytes(PG_GETARG_DATUM(0)));
 
 	if (payload == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_JSONB_P(payload);
-}
-
-/* Whether the bytes can be a text: valid UTF-8 without NUL. */
-bool
-intake_payload_text_valid(IntakeSlice text)
-{
-	return text.len == 0 || (memchr(text.data, 0, text.len) == NULL &&
-							 pg_verify_mbstr(PG_UTF8, text.data, text.len, true));
 }
 
 /*
@@ -113,7 +96,7 @@ as_text(IntakeSlice bytes)
 	char *out;
 	size_t n = 0;
 
-	if (intake_payload_text_valid(bytes))
+	if (intake_datum_is_text(bytes))
 		return bytes;
 	out = palloc(2 * bytes.len);
 	for (size_t i = 0; i < bytes.len; i++)

@@ -10,12 +10,13 @@
 #include "utils/jsonb.h"
 
 #include "common/slice.h"
+#include "ground/datum.h"
 #include "verify/scheme.h"
 
-extern IntakeSlice intake_payload_bytes(Datum datum);
+#define intake_payload_text_valid(text) intake_datum_is_text(text) /* for judge.c */
+
 extern Jsonb *intake_payload_parse(IntakeSlice body);
 extern Jsonb *intake_payload_headers(IntakeSlice block, const IntakeScheme *scheme,
 									 IntakeSlice secret);
-extern bool intake_payload_text_valid(IntakeSlice text);
 
 #endif

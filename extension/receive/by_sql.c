@@ -13,7 +13,7 @@
 
 #include "common/scratch.h"
 #include "config/registry.h"
-#include "events/payload.h"
+#include "ground/datum.h"
 #include "read/headers.h"
 #include "receive/receive.h"
 #include "verify/sign.h"
@@ -78,7 +78,7 @@ text_argument(FunctionCallInfo fcinfo, int number)
 {
 	if (PG_ARGISNULL(number))
 		return (IntakeSlice){NULL, 0};
-	return intake_payload_bytes(PG_GETARG_DATUM(number));
+	return intake_datum_bytes(PG_GETARG_DATUM(number));
 }
 
 static void

@@ -25,13 +25,13 @@
 #include "config/registry.h"
 #include "events/event.h"
 #include "events/match.h"
-#include "events/payload.h"
+#include "events/rejection.h"
+#include "ground/datum.h"
 #include "ground/intake.h"
 #include "ground/rowtype.h"
 #include "ground/txn.h"
 #include "receive/judge.h"
 #include "receive/receive.h"
-#include "receive/rejection.h"
 #include "receive/secret_use.h"
 
 #define JSON_TYPE "application/json"
@@ -162,7 +162,7 @@ request_id(const IntakeDelivery *delivery)
 		MemoryContextSwitchTo(old);
 	}
 	id = intake_location_read(location, &delivery->request);
-	if (id.data == NULL || id.len > MAX_REQUEST_ID || !intake_payload_text_valid(id))
+	if (id.data == NULL || id.len > MAX_REQUEST_ID || !intake_datum_is_text(id))
 		return NULL;
 	return pnstrdup(id.data, id.len);
 }
@@ -293,11 +293,11 @@ intake_sql_receive(PG_FUNCTION_ARGS)
 	{
 		IntakeRequest *request = &deliveries[i].request;
 
-		request->method = intake_payload_bytes(columns[0][i]);
-		deliveries[i].source_name = intake_payload_bytes(columns[1][i]);
-		request->query = intake_payload_bytes(columns[2][i]);
-		request->headers = intake_payload_bytes(columns[3][i]);
-		request->body = intake_payload_bytes(columns[4][i]);
+		request->method = intake_datum_bytes(columns[0][i]);
+		deliveries[i].source_name = intake_datum_bytes(columns[1][i]);
+		request->query = intake_datum_bytes(columns[2][i]);
+		request->headers = intake_datum_bytes(columns[3][i]);
+		request->body = intake_datum_bytes(columns[4][i]);
 		deliveries[i].event.body = columns[4][i];
 		deliveries[i].peer = TextDatumGetCString(columns[5][i]);
 		request->now = intake_receive_now();

@@ -13,10 +13,10 @@
 #include "executor/spi.h"
 #include "utils/builtins.h"
 
+#include "events/rejection.h"
 #include "ground/owner.h"
 #include "ground/table.h"
 #include "ground/txn.h"
-#include "receive/rejection.h"
 
 #define N_VALUES 8
 
