@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_proc.h"
@@ -25,7 +26,6 @@
 #include "utils/syscache.h"
 
 #include "config/binding.h"
-#include "config/registry.h"
 #include "ground/intake.h"
 
 /* A row of a catalogue, as an invalidation names it. */
@@ -40,6 +40,7 @@ static int n_watched = 0;
 static int room_watched = 0;
 static bool changed = false;
 
+PG_FUNCTION_INFO_V1(intake_sql_database_identity);
 PG_FUNCTION_INFO_V1(intake_sql_workflow_owner);
 PG_FUNCTION_INFO_V1(intake_sql_binding_problem);
 
@@ -116,6 +117,20 @@ intake_sql_binding_problem(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(problem));
 }
 
+/* What tells this database from a restored copy. Palloc'ed. */
+char *
+intake_binding_database_identity(void)
+{
+	return psprintf(UINT64_FORMAT "/%u", GetSystemIdentifier(), MyDatabaseId);
+}
+
+/* SQL: the same. */
+Datum
+intake_sql_database_identity(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(intake_binding_database_identity()));
+}
+
 /* SQL: the role that a workflow belongs to, from its owner, owner_oid and database_identity. */
 Datum
 intake_sql_workflow_owner(PG_FUNCTION_ARGS)
@@ -123,7 +138,7 @@ intake_sql_workflow_owner(PG_FUNCTION_ARGS)
 	Oid owner = InvalidOid;
 
 	if (!PG_ARGISNULL(2) &&
-		strcmp(text_to_cstring(PG_GETARG_TEXT_PP(2)), intake_registry_database_identity()) == 0)
+		strcmp(text_to_cstring(PG_GETARG_TEXT_PP(2)), intake_binding_database_identity()) == 0)
 		owner = PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1);
 	else if (!PG_ARGISNULL(0))
 		owner = get_role_oid(NameStr(*PG_GETARG_NAME(0)), true);

@@ -11,28 +11,23 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "config/binding.h"
 #include "config/registry.h"
-#include "config/rows.h"
 #include "ground/clock.h"
-#include "ground/duration.h"
 #include "ground/intake.h"
 #include "ground/owner.h"
 #include "ground/shmem.h"
-#include "queue/lane.h"
+#include "queue/announce.h"
 
 #define RETRY_MS 1000
 
@@ -55,7 +50,6 @@ static Oid watched[4];
 PG_FUNCTION_INFO_V1(intake_sql_config_changed);
 PG_FUNCTION_INFO_V1(intake_sql_source_problem);
 PG_FUNCTION_INFO_V1(intake_sql_workflow_problem);
-PG_FUNCTION_INFO_V1(intake_sql_database_identity);
 
 /* Trigger: after a statement changed a table of the configuration. */
 Datum
@@ -66,7 +60,7 @@ intake_sql_config_changed(PG_FUNCTION_ARGS)
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		elog(ERROR, "intake.config_changed is a trigger function");
 	CacheInvalidateRelcache(trigger->tg_relation);
-	intake_lane_announce_config();
+	intake_announce_config();
 	return PointerGetDatum(NULL);
 }
 
@@ -101,119 +95,6 @@ watch(void)
 	registered = true;
 }
 
-/* ---- workflows ---- */
-
-static const char workflow_query[] =
-	"SELECT id, name, owner_oid, handler_oid, source, type, filter, max_attempts,"
-	"  backoff, backoff_max, timeout,"
-	"  replay_safe, NOT paused, database_identity,"
-	/* A database whose extension was created by an earlier library has no such column. */
-	"  coalesce((to_jsonb(workflow) ->> 'jobs_per_transaction')::int, 1)"
-	" FROM intake.workflow WHERE dropped_at IS NULL ORDER BY id";
-
-/* What tells this database from a restored copy. Palloc'ed. */
-char *
-intake_registry_database_identity(void)
-{
-	return psprintf(UINT64_FORMAT "/%u", GetSystemIdentifier(), MyDatabaseId);
-}
-
-static void
-note_problem(IntakeWorkflow *workflow, const char *problem)
-{
-	if (workflow->problem == NULL)
-		workflow->problem = problem;
-}
-
-/* A column as text; a problem, and an empty one, where it is NULL. */
-static const char *
-read_text(IntakeWorkflow *workflow, int row, int column, const char *name)
-{
-	const char *text = intake_rows_text(row, column);
-
-	if (text != NULL)
-		return text;
-	note_problem(workflow, psprintf("%s is null", name));
-	return "";
-}
-
-/* A number; a problem, and the nearer bound, where it is not between two bounds. */
-static int64
-bounded(IntakeWorkflow *workflow, int64 number, int64 low, int64 high, const char *name)
-{
-	if (number >= low && number <= high)
-		return number;
-	note_problem(workflow, psprintf("%s is out of range", name));
-	return number < low ? low : high;
-}
-
-/* Reads whose a workflow is and what it runs, which is known HERE or in another database. */
-static void
-bind(IntakeWorkflow *workflow, int row, bool here)
-{
-	const char *problem = "restored";
-
-	if (here)
-	{
-		workflow->owner = intake_rows_number(row, 3, InvalidOid);
-		workflow->handler = intake_rows_number(row, 4, InvalidOid);
-		intake_binding_watch(workflow->owner, workflow->handler);
-		problem = intake_binding_problem(workflow->owner, workflow->handler);
-		workflow->blocked = problem != NULL;
-	}
-	if (problem != NULL)
-		note_problem(workflow, problem);
-}
-
-/*
- * Reads a row, whatever stands in it: the constraints of the table may have been dropped. Where
- * it cannot be, the workflow has a problem, and its jobs wait.
- */
-static IntakeWorkflow *
-read_workflow(int row)
-{
-	IntakeWorkflow *workflow = palloc0(sizeof(IntakeWorkflow));
-	char *identity = intake_rows_text(row, 14);
-	bool here = identity && strcmp(identity, intake_registry_database_identity()) == 0;
-	bool no_filter;
-	Datum filter = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 7, &no_filter);
-
-	workflow->id = intake_rows_number(row, 1, 0);
-	workflow->name = read_text(workflow, row, 2, "name");
-	workflow->source = read_text(workflow, row, 5, "source");
-	workflow->type = read_text(workflow, row, 6, "type");
-	workflow->filter = no_filter ? NULL : DatumGetJsonPathPCopy(filter);
-	workflow->max_attempts =
-		bounded(workflow, intake_rows_number(row, 8, 0), 1, 1000, "max_attempts");
-	workflow->backoff =
-		bounded(workflow, intake_rows_duration(row, 9, -1), 0, INTAKE_DURATION_LONGEST, "backoff");
-	workflow->backoff_max = bounded(workflow, intake_rows_duration(row, 10, -1), 0,
-									INTAKE_DURATION_LONGEST, "backoff_max");
-	workflow->timeout = bounded(workflow, intake_rows_duration(row, 11, -1),
-								INTAKE_TIMEOUT_SHORTEST, INTAKE_TIMEOUT_LONGEST, "timeout") /
-						1000;
-	workflow->replay_safe = intake_rows_bool(row, 12);
-	workflow->jobs_per_transaction =
-		bounded(workflow, intake_rows_number(row, 15, 1), 1, 64, "jobs_per_transaction");
-	bind(workflow, row, here);
-	workflow->active = workflow->problem == NULL && intake_rows_bool(row, 13);
-	workflow->blocked &= intake_rows_bool(row, 13);
-	return workflow;
-}
-
-static void
-read_workflows(MemoryContext context)
-{
-	uint64 rows;
-
-	intake_binding_watch_none();
-	rows = intake_rows_query(workflow_query, context);
-	for (uint64 row = 0; row < rows; row++)
-		workflows.list = lappend(workflows.list, read_workflow(row));
-}
-
-/* ---- sources ---- */
-
 /* Reads the sources; where one lacks its key file, it is tried again a second later. */
 static void
 read_sources(MemoryContext context)
@@ -228,6 +109,12 @@ read_sources(MemoryContext context)
 		if (fault != NULL && strcmp(fault, INTAKE_FAULT_KEY_FILE) == 0)
 			retry_at = intake_clock_ms() + RETRY_MS;
 	}
+}
+
+static void
+read_workflows(MemoryContext context)
+{
+	intake_workflow_read_all(&workflows.list, context);
 }
 
 /* ---- looking up ---- */
@@ -364,11 +251,4 @@ intake_sql_workflow_problem(PG_FUNCTION_ARGS)
 	if (workflow == NULL || workflow->problem == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(workflow->problem));
-}
-
-/* SQL: what tells this database from a restored copy. */
-Datum
-intake_sql_database_identity(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_TEXT_P(cstring_to_text(intake_registry_database_identity()));
 }

@@ -8,45 +8,10 @@
 
 #include "postgres.h"
 
-#include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
-#include "utils/jsonpath.h"
 
 #include "config/source.h"
-
-/* Whether a filter may raise an error. */
-typedef enum IntakeRisk
-{
-	INTAKE_RISK_UNKNOWN,
-	INTAKE_RISK_NONE,
-	INTAKE_RISK_SOME
-} IntakeRisk;
-
-typedef struct IntakeWorkflow
-{
-	int32 id;
-	const char *name;
-	const char *problem; /* why its jobs wait, or NULL */
-	Oid owner;           /* InvalidOid in a restored copy */
-	Oid handler;         /* the function, as owner */
-	const char *source;  /* glob */
-	const char *type;    /* glob */
-	JsonPath *filter;    /* or NULL */
-	int32 max_attempts;
-	int64 backoff;     /* microseconds */
-	int64 backoff_max; /* microseconds */
-	int64 timeout;     /* milliseconds */
-	int32 jobs_per_transaction;
-	bool replay_safe;
-	bool active;  /* no problem, and not paused */
-	bool blocked; /* not paused, and with a problem that may go by itself */
-	/* What this process has seen of a filter that failed, for match.c. */
-	IntakeRisk filter_risk;
-	int64 filter_failures;    /* since they were recorded last */
-	int64 filter_recorded_at; /* by intake_clock_ms; 0: never */
-	char filter_error[200];
-	char filter_source[104]; /* of the last event */
-} IntakeWorkflow;
+#include "config/workflow.h"
 
 extern void intake_registry_refresh_sources(void);
 extern void intake_registry_refresh_workflows(void);
@@ -54,6 +19,5 @@ extern uint64 intake_registry_version(void);
 extern IntakeSource *intake_registry_source(IntakeSlice name);
 extern List *intake_registry_workflows(void);
 extern IntakeWorkflow *intake_registry_workflow(int32 id);
-extern char *intake_registry_database_identity(void);
 
 #endif

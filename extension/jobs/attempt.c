@@ -29,6 +29,7 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
+#include "config/registry.h"
 #include "events/event.h"
 #include "events/payload.h"
 #include "ground/datum.h"

@@ -7,7 +7,7 @@
 
 #include "postgres.h"
 
-#include "config/registry.h"
+#include "config/workflow.h"
 #include "queue/room.h"
 
 extern bool intake_attempt_type_fits(void);

@@ -7,7 +7,7 @@
 
 #include "postgres.h"
 
-#include "config/registry.h"
+#include "config/workflow.h"
 
 extern void intake_handler_call(const IntakeWorkflow *workflow, Oid type, Datum job);
 extern void intake_handler_forget(void);

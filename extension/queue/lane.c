@@ -25,7 +25,6 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "storage/lock.h"
@@ -41,17 +40,7 @@
 
 #define HEAD_SHARE 50 /* one part in this many of the time goes into looking from the head */
 
-/* What this transaction will tell when it commits. */
-typedef struct Announcement
-{
-	int32 workflow_id;
-	int64 position;
-} Announcement;
-
 static HTAB *lanes = NULL;
-static List *announcements = NIL; /* in TopTransactionContext */
-static bool announce_supervisor = false;
-static bool announce_config = false;
 static List *private_lanes = NIL; /* in TopMemoryContext */
 
 Size
@@ -240,107 +229,18 @@ intake_lane_rewind_all(bool patient)
 	LWLockRelease(intake_shmem->lane_lock);
 }
 
-/* Tells the lanes what this transaction has filled. Raises no error. */
-static void
-publish(void)
+/* Tells a lane that jobs from POSITION on are there, and wakes who serves it. Raises no error. */
+void
+intake_lane_tell(int32 workflow_id, int64 position)
 {
-	ListCell *cell;
+	IntakeLane *lane;
 
-	foreach (cell, announcements)
+	LWLockAcquire(intake_shmem->lane_lock, LW_SHARED);
+	lane = find_lane(MyDatabaseId, workflow_id, HASH_FIND, NULL);
+	if (lane != NULL)
 	{
-		Announcement *told = lfirst(cell);
-		IntakeLane *lane;
-
-		LWLockAcquire(intake_shmem->lane_lock, LW_SHARED);
-		lane = find_lane(MyDatabaseId, told->workflow_id, HASH_FIND, NULL);
-		if (lane != NULL)
-		{
-			intake_lane_rewind(lane, told->position);
-			intake_shmem_wake(INTAKE_EXECUTOR, MyDatabaseId, lane->owner);
-		}
-		LWLockRelease(intake_shmem->lane_lock);
+		intake_lane_rewind(lane, position);
+		intake_shmem_wake(INTAKE_EXECUTOR, MyDatabaseId, lane->owner);
 	}
-	if (announce_supervisor)
-	{
-		if (announce_config)
-			pg_atomic_fetch_add_u64(&intake_shmem->config, 1);
-		pg_atomic_fetch_add_u64(&intake_shmem->news, 1);
-		intake_shmem_wake(INTAKE_SUPERVISOR, MyDatabaseId, InvalidOid);
-	}
-}
-
-/* A prepared transaction has ended, and nobody remembers what it has filled: all may have news. */
-void
-intake_lane_announce_prepared(void)
-{
-	intake_lane_rewind_all(true);
-	pg_atomic_fetch_add_u64(&intake_shmem->news, 1);
-	intake_shmem_wake(INTAKE_SUPERVISOR, MyDatabaseId, InvalidOid);
-}
-
-static void
-end_transaction(XactEvent event, void *arg)
-{
-	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE)
-		return;
-	if (event == XACT_EVENT_COMMIT)
-		publish();
-	announcements = NIL;
-	announce_supervisor = announce_config = false;
-}
-
-static void
-register_once(void)
-{
-	static bool registered = false;
-
-	if (!registered)
-		RegisterXactCallback(end_transaction, NULL);
-	registered = true;
-}
-
-/* Notes that this transaction puts a job of a workflow at POSITION of its lane. */
-void
-intake_lane_announce(int32 workflow_id, int64 position)
-{
-	MemoryContext old;
-	Announcement *told;
-	ListCell *cell;
-
-	if (intake_shmem == NULL)
-		return;
-	foreach (cell, announcements)
-	{
-		told = lfirst(cell);
-		if (told->workflow_id == workflow_id)
-		{
-			told->position = Min(told->position, position);
-			return;
-		}
-	}
-	register_once();
-	old = MemoryContextSwitchTo(TopTransactionContext);
-	told = palloc(sizeof(Announcement));
-	told->workflow_id = workflow_id;
-	told->position = position;
-	announcements = lappend(announcements, told);
-	MemoryContextSwitchTo(old);
-}
-
-/* Notes that the supervisor of this database has to look after the commit. */
-void
-intake_lane_announce_supervisor(void)
-{
-	if (intake_shmem == NULL)
-		return;
-	register_once();
-	announce_supervisor = true;
-}
-
-/* Notes that this transaction changes the configuration. */
-void
-intake_lane_announce_config(void)
-{
-	intake_lane_announce_supervisor();
-	announce_config = intake_shmem != NULL;
+	LWLockRelease(intake_shmem->lane_lock);
 }

@@ -1,7 +1,6 @@
 /*
  * lane.h
- *		The lanes: where each workflow's ready queue is to be read next, and the wake-up of
- *		its executors by the commit that filled it.
+ *		The lanes: where each workflow's ready queue is to be read next.
  */
 #ifndef INTAKE_LANE_H
 #define INTAKE_LANE_H
@@ -41,10 +40,6 @@ extern void intake_lane_claim_end(IntakeLane *lane, int64 cursor, bool more);
 extern void intake_lane_claim_was_head(IntakeLane *lane, int64 microseconds);
 extern void intake_lane_rewind_all(bool patient);
 extern void intake_lane_poll(void);
-
-extern void intake_lane_announce(int32 workflow_id, int64 position);
-extern void intake_lane_announce_supervisor(void);
-extern void intake_lane_announce_config(void);
-extern void intake_lane_announce_prepared(void);
+extern void intake_lane_tell(int32 workflow_id, int64 position);
 
 #endif

@@ -23,6 +23,7 @@
 #include "ground/partition.h"
 #include "ground/shape.h"
 #include "ground/table.h"
+#include "queue/announce.h"
 #include "queue/room.h"
 
 /* The next value of a sequence of the extension, whoever asks. */
@@ -62,7 +63,7 @@ intake_room_enqueue(IntakeTable *queue, int32 workflow_id, int64 job_id, int64 e
 	INTAKE_COLUMN(values, queue_workflow_id) = Int32GetDatum(workflow_id);
 	INTAKE_COLUMN(values, queue_attempts) = Int32GetDatum(attempts);
 	intake_table_add(queue, values, nulls, NULL);
-	intake_lane_announce(workflow_id, position);
+	intake_announce_job(workflow_id, position);
 	return job_id;
 }
 
@@ -80,7 +81,7 @@ intake_room_delay(int32 workflow_id, int64 job_id, int64 event_id, int32 attempt
 	INTAKE_COLUMN(values, delayed_workflow_id) = Int32GetDatum(workflow_id);
 	INTAKE_COLUMN(values, delayed_attempts) = Int32GetDatum(attempts);
 	insert_row("delayed", values, nulls);
-	intake_lane_announce_supervisor();
+	intake_announce_supervisor();
 }
 
 /*

@@ -37,7 +37,7 @@
 #include "ground/intake.h"
 #include "ground/owner.h"
 #include "ground/shmem.h"
-#include "queue/lane.h"
+#include "queue/announce.h"
 #include "workers/command.h"
 #include "workers/make_way.h"
 
@@ -190,7 +190,7 @@ end_prepared(void)
 	if (count_workers(MyDatabaseId) == 0)
 		call_launcher();
 	else
-		intake_lane_announce_prepared();
+		intake_announce_prepared();
 }
 
 /* ---- the commands ---- */

@@ -1,0 +1,115 @@
+/*
+ * workflow.c
+ *		Workflows, read from their table.
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+
+#include "config/binding.h"
+#include "config/rows.h"
+#include "config/workflow.h"
+#include "ground/duration.h"
+
+static const char query[] =
+	"SELECT id, name, owner_oid, handler_oid, source, type, filter, max_attempts,"
+	"  backoff, backoff_max, timeout,"
+	"  replay_safe, NOT paused, database_identity,"
+	/* A database whose extension was created by an earlier library has no such column. */
+	"  coalesce((to_jsonb(workflow) ->> 'jobs_per_transaction')::int, 1)"
+	" FROM intake.workflow WHERE dropped_at IS NULL ORDER BY id";
+
+static void
+note_problem(IntakeWorkflow *workflow, const char *problem)
+{
+	if (workflow->problem == NULL)
+		workflow->problem = problem;
+}
+
+/* A column as text; a problem, and an empty one, where it is NULL. */
+static const char *
+read_text(IntakeWorkflow *workflow, int row, int column, const char *name)
+{
+	const char *text = intake_rows_text(row, column);
+
+	if (text != NULL)
+		return text;
+	note_problem(workflow, psprintf("%s is null", name));
+	return "";
+}
+
+/* A number; a problem, and the nearer bound, where it is not between two bounds. */
+static int64
+bounded(IntakeWorkflow *workflow, int64 number, int64 low, int64 high, const char *name)
+{
+	if (number >= low && number <= high)
+		return number;
+	note_problem(workflow, psprintf("%s is out of range", name));
+	return number < low ? low : high;
+}
+
+/* Reads whose a workflow is and what it runs, which is known HERE or in another database. */
+static void
+bind(IntakeWorkflow *workflow, int row, bool here)
+{
+	const char *problem = "restored";
+
+	if (here)
+	{
+		workflow->owner = intake_rows_number(row, 3, InvalidOid);
+		workflow->handler = intake_rows_number(row, 4, InvalidOid);
+		intake_binding_watch(workflow->owner, workflow->handler);
+		problem = intake_binding_problem(workflow->owner, workflow->handler);
+		workflow->blocked = problem != NULL;
+	}
+	if (problem != NULL)
+		note_problem(workflow, problem);
+}
+
+/*
+ * Reads a row, whatever stands in it: the constraints of the table may have been dropped. Where
+ * it cannot be, the workflow has a problem, and its jobs wait.
+ */
+static IntakeWorkflow *
+read_workflow(int row)
+{
+	IntakeWorkflow *workflow = palloc0(sizeof(IntakeWorkflow));
+	char *identity = intake_rows_text(row, 14);
+	bool here = identity && strcmp(identity, intake_binding_database_identity()) == 0;
+	bool no_filter;
+	Datum filter = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 7, &no_filter);
+
+	workflow->id = intake_rows_number(row, 1, 0);
+	workflow->name = read_text(workflow, row, 2, "name");
+	workflow->source = read_text(workflow, row, 5, "source");
+	workflow->type = read_text(workflow, row, 6, "type");
+	workflow->filter = no_filter ? NULL : DatumGetJsonPathPCopy(filter);
+	workflow->max_attempts =
+		bounded(workflow, intake_rows_number(row, 8, 0), 1, 1000, "max_attempts");
+	workflow->backoff =
+		bounded(workflow, intake_rows_duration(row, 9, -1), 0, INTAKE_DURATION_LONGEST, "backoff");
+	workflow->backoff_max = bounded(workflow, intake_rows_duration(row, 10, -1), 0,
+									INTAKE_DURATION_LONGEST, "backoff_max");
+	workflow->timeout = bounded(workflow, intake_rows_duration(row, 11, -1),
+								INTAKE_TIMEOUT_SHORTEST, INTAKE_TIMEOUT_LONGEST, "timeout") /
+						1000;
+	workflow->replay_safe = intake_rows_bool(row, 12);
+	workflow->jobs_per_transaction =
+		bounded(workflow, intake_rows_number(row, 15, 1), 1, 64, "jobs_per_transaction");
+	bind(workflow, row, here);
+	workflow->active = workflow->problem == NULL && intake_rows_bool(row, 13);
+	workflow->blocked &= intake_rows_bool(row, 13);
+	return workflow;
+}
+
+/* Reads all workflows into CONTEXT. The caller is connected to SPI. */
+void
+intake_workflow_read_all(List **list, MemoryContext context)
+{
+	uint64 rows;
+
+	intake_binding_watch_none();
+	rows = intake_rows_query(query, context);
+	for (uint64 row = 0; row < rows; row++)
+		*list = lappend(*list, read_workflow(row));
+}
