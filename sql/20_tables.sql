@@ -26,6 +26,9 @@ CREATE TABLE intake.scheme (
     require text[],
     each text,
     url_variants text[],
+    url_fields text[],
+    content text CHECK (content IN ('json', 'form', 'any') OR content ~ '^form:[^ ,]+(,[^ ,]+)*$'),
+    borders text NOT NULL DEFAULT 'firm' CHECK (borders IN ('firm', 'loose')),
     variants jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(variants) = 'array'),
     verified text CHECK (verified IN ('signature', 'origin', 'none')),
     key_from text,
@@ -67,6 +70,12 @@ COMMENT ON COLUMN intake.scheme.require IS
     'Pairs {location, test, ...}, all of which must hold once the signature is verified. A test is a template, or up to four with " | " between them; * is anything, ! nothing, ~EXPRESSION a POSIX regular expression. Locations are as for signatures, and jwt:/claim';
 COMMENT ON COLUMN intake.scheme.each IS 'json:/path/* of items that are each signed by themselves';
 COMMENT ON COLUMN intake.scheme.url_variants IS 'Forms of the public URL to try besides as it is: toggle_default_port, decode_escapes (of : / ? @ ! $ '' ( ) * , ;)';
+COMMENT ON COLUMN intake.scheme.url_fields IS
+    'Names of the fields that the sender adds to the query of public_url, in that order, where message has the URL';
+COMMENT ON COLUMN intake.scheme.content IS
+    'What a body must be: json (an object or an array), form, form:NAME,NAME (with these fields at most, each once), or any. NULL: json or form where key or type stand in one, else any';
+COMMENT ON COLUMN intake.scheme.borders IS
+    'firm: what is signed can be cut into the parts of message in one way only, which is proven when the row is stored; loose: the provider''s format lets parts move, so a request proves its origin only, and what is signed is accepted once';
 COMMENT ON COLUMN intake.scheme.variants IS
     'Objects of columns that differ for some requests, first match wins: {"when": [["location", "test"]], "message": ...}';
 COMMENT ON COLUMN intake.scheme.verified IS
@@ -97,6 +106,7 @@ CREATE TABLE intake.source (
     on_dead_duplicate text NOT NULL DEFAULT 'replay' CHECK (on_dead_duplicate IN ('replay', 'ignore')),
     missing_key text CHECK (missing_key IN ('reject', 'digest')),
     signature_from text CHECK (length(signature_from) <= 1000),
+    content text CHECK (content IN ('json', 'form', 'any')),
     replay_guard boolean NOT NULL DEFAULT true,
     allowed_peers cidr[] CHECK (cardinality(allowed_peers) <= 1000),
     learn_until timestamptz,
@@ -121,6 +131,8 @@ COMMENT ON COLUMN intake.source.missing_key IS
     'What becomes of a request without a key: reject (400) or digest; NULL: as the scheme says';
 COMMENT ON COLUMN intake.source.signature_from IS
     'Where the signature or token stands, for senders that let one choose; NULL: as the scheme says';
+COMMENT ON COLUMN intake.source.content IS
+    'What a body must be, where the scheme does not say: json, form or any; NULL: json or form where key or type stand in one, else any';
 COMMENT ON COLUMN intake.source.replay_guard IS
     'Whether signed content is accepted once only, under whatever key, where neither the key nor a time is signed';
 COMMENT ON COLUMN intake.source.allowed_peers IS

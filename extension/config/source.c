@@ -23,7 +23,7 @@
 	" CASE WHEN s.signature_from IS NULL THEN r.signature_from ELSE ARRAY[s.signature_from] END, r.prefix, r.format," \
 	" r.item_sep, r.kv_sep, r.tag, r.group_sep, r.encoding, r.message, r.timestamp_from,"                             \
 	" r.timestamp_unit, coalesce(s.tolerance, r.tolerance),"                                                          \
-	" r.require, r.each, r.url_variants, r.verified"
+	" r.require, r.each, r.url_variants, r.verified, r.url_fields, coalesce(r.content, s.content), r.borders"
 
 /* The pairs of a JSON array of arrays, flat. */
 #define PAIRS(json)                                                                                \
@@ -121,6 +121,9 @@ read_scheme(IntakeSource *source, int row, int first, const IntakePair *when, in
 	scheme.each = intake_rows_text(row, first + 16);
 	scheme.url_variants = intake_rows_texts(row, first + 17, &scheme.n_url_variants);
 	scheme.verified = intake_rows_text(row, first + 18);
+	scheme.url_fields = intake_rows_texts(row, first + 19, &scheme.n_url_fields);
+	scheme.content = intake_rows_text(row, first + 20);
+	scheme.borders = intake_rows_text(row, first + 21);
 	scheme.when = when;
 	scheme.n_when = n_when;
 	if (!intake_rows_null(row, first + 14) &&
@@ -135,7 +138,7 @@ read_scheme(IntakeSource *source, int row, int first, const IntakePair *when, in
 	return compiled;
 }
 
-#define N_SCHEME_COLUMNS 19
+#define N_SCHEME_COLUMNS 22
 
 static void
 read_allowed(IntakeSource *source, int row, int column)

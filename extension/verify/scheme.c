@@ -3,6 +3,8 @@
  *		How a provider signs: a row of intake.scheme, compiled. Pure; palloc'ed, but for what
  *		intake_scheme_release gives back.
  */
+#include <stdlib.h>
+
 #include "common/memory.h"
 
 #include "verify/scheme.h"
@@ -254,10 +256,10 @@ compile_verified(const char *verified, IntakeScheme *scheme, char **error)
 	if (verified == NULL && scheme->kind == INTAKE_UNSIGNED)
 		scheme->verified = INTAKE_VERIFIED_NONE;
 	else if (verified == NULL)
-		scheme->verified =
-			scheme->kind != INTAKE_TOKEN && scheme->kind != INTAKE_BASIC && body_is_bound(scheme)
-				? INTAKE_VERIFIED_SIGNATURE
-				: INTAKE_VERIFIED_ORIGIN;
+		scheme->verified = scheme->kind != INTAKE_TOKEN && scheme->kind != INTAKE_BASIC &&
+								   !scheme->loose && body_is_bound(scheme)
+							   ? INTAKE_VERIFIED_SIGNATURE
+							   : INTAKE_VERIFIED_ORIGIN;
 	else if (strcmp(verified, "signature") == 0)
 		scheme->verified = INTAKE_VERIFIED_SIGNATURE;
 	else if (strcmp(verified, "origin") == 0)
@@ -278,6 +280,63 @@ uses(const IntakeScheme *scheme, const char *variable)
 			if (intake_template_uses(scheme->require[i].templates[j], variable))
 				return true;
 	return scheme->message != NULL && intake_template_uses(scheme->message, variable);
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+/* The names behind form:, with commas between them, sorted. */
+static void
+compile_fields(const char *names, IntakeScheme *scheme)
+{
+	IntakeSlice rest = intake_slice_cstr(names);
+	const char **fields = palloc((rest.len + 1) * sizeof(char *));
+
+	while (rest.data != NULL)
+	{
+		IntakeSlice name = intake_slice_cut(rest, ",", &rest);
+		char *copy = palloc(name.len + 1);
+
+		memcpy(copy, name.data, name.len);
+		copy[name.len] = '\0';
+		fields[scheme->n_fields++] = copy;
+	}
+	qsort(fields, scheme->n_fields, sizeof(char *), compare_names);
+	scheme->fields = fields;
+}
+
+static bool
+compile_content(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
+{
+	scheme->loose = text_is(row->borders, "loose");
+	if (row->content == NULL)
+		return true;
+	if (strcmp(row->content, "json") == 0)
+		scheme->content = INTAKE_CONTENT_JSON;
+	else if (strcmp(row->content, "any") == 0)
+		scheme->content = INTAKE_CONTENT_ANY;
+	else if (strncmp(row->content, "form", 4) == 0)
+		scheme->content = INTAKE_CONTENT_FORM;
+	else
+		return fail(error, "the content is not json, form, form:NAME,NAME or any");
+	if (strncmp(row->content, "form:", 5) == 0)
+		compile_fields(row->content + 5, scheme);
+	return true;
+}
+
+static bool
+compile_url_fields(const IntakeSchemeRow *row, IntakeScheme *scheme)
+{
+	const char **fields = palloc((row->n_url_fields + 1) * sizeof(char *));
+
+	for (int i = 0; i < row->n_url_fields; i++)
+		fields[i] = pstrdup(row->url_fields[i]);
+	scheme->url_fields = fields;
+	scheme->n_url_fields = row->n_url_fields;
+	return true;
 }
 
 static bool
@@ -305,6 +364,8 @@ compile_rest(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 		else if (strcmp(row->url_variants[i], "asis") != 0)
 			return fail(error, "url_variants are asis, toggle_default_port and decode_escapes");
 	}
+	if (!compile_content(row, scheme, error) || !compile_url_fields(row, scheme))
+		return false;
 	scheme->uses_url = uses(scheme, "url") || uses(scheme, "endpoint") || uses(scheme, "path") ||
 					   uses(scheme, "qsh");
 	scheme->uses_token = uses(scheme, "token");

@@ -37,6 +37,10 @@ typedef struct IntakeSchemeRow
 	const char *each;
 	const char *const *url_variants;
 	int n_url_variants;
+	const char *const *url_fields;
+	int n_url_fields;
+	const char *content;
+	const char *borders;
 	const char *verified;   /* NULL: as the rest of the row tells */
 	const IntakePair *when; /* of a variant */
 	int n_when;
@@ -67,6 +71,15 @@ typedef enum
 	INTAKE_KEY_SHA1,    /* the secret's SHA-1 */
 	INTAKE_KEY_NFKD     /* the secret, which whoever prepares a key has normalised */
 } IntakeKeyForm;
+
+/* What a body must be. */
+typedef enum
+{
+	INTAKE_CONTENT_UNSAID, /* as the places of key and type tell */
+	INTAKE_CONTENT_JSON,   /* an object or an array */
+	INTAKE_CONTENT_FORM,
+	INTAKE_CONTENT_ANY
+} IntakeContent;
 
 /* What of a request is known to come from the sender. */
 typedef enum
@@ -102,11 +115,17 @@ typedef struct IntakeScheme
 	int64_t tolerance;
 	IntakeRequirement *require;
 	int n_require;
-	IntakePath *each; /* or NULL */
-	bool toggle_port; /* try the URL without or with its default port, too */
-	bool decode_url;  /* try the URL with some escapes decoded, too */
-	bool uses_url;    /* nothing verifies unless the URL is known that the sender called */
-	bool uses_token;  /* nor unless the source has a token */
+	IntakePath *each;              /* or NULL */
+	bool toggle_port;              /* try the URL without or with its default port, too */
+	bool decode_url;               /* try the URL with some escapes decoded, too */
+	const char *const *url_fields; /* that the sender adds to the query */
+	int n_url_fields;
+	IntakeContent content;
+	const char *const *fields; /* of a form, sorted: that it may have; NULL: any */
+	int n_fields;
+	bool loose;      /* parts may move: what is signed is accepted once */
+	bool uses_url;   /* nothing verifies unless the URL is known that the sender called */
+	bool uses_token; /* nor unless the source has a token */
 	IntakeVerified verified;
 	IntakeRequirement *when; /* of a variant: what a request must meet */
 	int n_when;

@@ -18,6 +18,7 @@ typedef struct Row
 	IntakeSchemeRow row;
 	const char *places[MOST];
 	const char *variants[MOST];
+	const char *url_fields[MOST];
 	IntakePair require[MOST];
 	IntakePair when[MOST];
 } Row;
@@ -79,6 +80,8 @@ set_column(IntakeSchemeRow *row, const char *name, const char *value)
 		{"timestamp_from", &row->timestamp_from},
 		{"timestamp_unit", &row->timestamp_unit},
 		{"verified", &row->verified},
+		{"content", &row->content},
+		{"borders", &row->borders},
 	};
 
 	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
@@ -101,6 +104,8 @@ set_row_field(Row *row, const char *name, IntakeSlice value)
 		row->places[row->row.n_signature_from++] = value.data;
 	else if (strcmp(name, "url_variant") == 0)
 		row->variants[row->row.n_url_variants++] = value.data;
+	else if (strcmp(name, "url_field") == 0)
+		row->url_fields[row->row.n_url_fields++] = value.data;
 	else if (strcmp(name, "require") == 0)
 		row->require[row->row.n_require++] = pair_of(value);
 	else if (strcmp(name, "when") == 0)
@@ -160,6 +165,7 @@ compile(Vector *vector)
 
 		row->row.signature_from = row->places;
 		row->row.url_variants = row->variants;
+		row->row.url_fields = row->url_fields;
 		row->row.require = row->require;
 		row->row.when = row->when;
 		scheme = intake_scheme_compile(&row->row, &error);
