@@ -23,18 +23,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 
 #include "batch.h"
 #include "budget.h"
 #include "database.h"
 #include "log.h"
 #include "metrics.h"
+#include "turn.h"
 
 #define STATEMENT "receive"
 #define COLUMNS 6
-#define FIRST_PAUSE 0.05 /* seconds before a second try to connect */
-#define LAST_PAUSE 1.0
 
 #define BYTEA_OID 17
 #define TEXT_OID 25
@@ -230,15 +228,6 @@ make_ready(PGconn *connection)
 	return ready;
 }
 
-static void
-rest(double seconds)
-{
-	struct timespec pause = {(time_t) seconds,
-							 (long) ((seconds - (double) (time_t) seconds) * 1e9)};
-
-	(void) nanosleep(&pause, NULL);
-}
-
 /* Closes the connection, and lets go what libpq has kept. */
 static void
 close_connection(Link *link)
@@ -260,37 +249,44 @@ close_old(Link *link)
 	close_connection(link);
 }
 
-/* The helper of a link that is down: connects, however long it takes. */
+/* Tries once; NULL: in vain. */
+static PGconn *
+try_to_connect(void)
+{
+	PGconn *connection = open_connection();
+	bool ready = make_ready(connection);
+	bool news = shim_turn_end(ready);
+
+	if (ready)
+	{
+		if (news)
+			shim_log(SHIM_INFO, "connected to the database again");
+		return connection;
+	}
+	if (news)
+		shim_log(SHIM_ERROR, "no connection to the database: %s", PQerrorMessage(connection));
+	PQfinish(connection);
+	return NULL;
+}
+
+/* The helper of a link that is down: connects, however long it takes. The first try is free. */
 static void *
 connect_link(void *argument)
 {
 	Link *link = argument;
-	double pause = FIRST_PAUSE;
-	bool reported = false;
+	PGconn *connection;
 
 	if (link->connection != NULL)
 		close_old(link);
-	for (;;)
+	while ((connection = try_to_connect()) == NULL)
 	{
-		PGconn *connection = open_connection();
-
-		if (make_ready(connection))
-		{
-			if (reported)
-				shim_log(SHIM_INFO, "connected to the database again");
-			atomic_store(&link->made, connection);
-			(void) eventfd_write(link->wake_fd, 1);
-			return NULL;
-		}
-		if (!reported)
-			shim_log(SHIM_ERROR, "no connection to the database: %s", PQerrorMessage(connection));
-		reported = true;
-		PQfinish(connection);
 		atomic_store(&link->failed, true);
 		(void) eventfd_write(link->wake_fd, 1);
-		rest(pause * (0.5 + 0.5 * drand48()));
-		pause = pause * 2 < LAST_PAUSE ? pause * 2 : LAST_PAUSE;
+		shim_turn_wait();
 	}
+	atomic_store(&link->made, connection);
+	(void) eventfd_write(link->wake_fd, 1);
+	return NULL;
 }
 
 static void
