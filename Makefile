@@ -4,7 +4,7 @@
 #   make test         every test
 #   make bench        figures; bench-peers: beside what others build; bench-scale: when the work grows
 #   make fuzz         the parsers under libFuzzer
-#   make, make install   for those who have a server: PG_CONFIG, PREFIX, DESTDIR are honoured
+#   make, make [un]install   for those who have a server: PG_CONFIG, PREFIX, DESTDIR are honoured
 
 INTAKE_VERSION = 0.1.0
 
@@ -30,7 +30,7 @@ EXTRA_CLEAN = sql/pg_intake--*.sql results output_iso regression.diffs regressio
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 
-.PHONY: run test bench bench-peers bench-scale fuzz lint shim install-shim clean-shim
+.PHONY: run test bench bench-peers bench-scale fuzz lint shim install-shim uninstall-shim clean-shim
 .DEFAULT_GOAL := all
 
 run:
@@ -60,11 +60,14 @@ shim:
 install-shim: shim
 	@$(MAKE) --no-print-directory -C shim install
 
+uninstall-shim:
+	@$(MAKE) --no-print-directory -C shim uninstall
+
 clean-shim:
 	@$(MAKE) --no-print-directory -C shim clean
 
 ifeq ($(PGXS),)
-all install clean installcheck:
+all install uninstall clean installcheck:
 	@echo "make: $(PG_CONFIG) not found; install the PostgreSQL server headers (postgresql-server-dev-15)," >&2
 	@echo "      set PG_CONFIG, or use 'make run', which installs what is missing" >&2
 	@exit 1
@@ -73,6 +76,7 @@ include $(PGXS)
 
 all: shim
 install: install-shim
+uninstall: uninstall-shim
 clean: clean-shim
 
 sql/pg_intake--$(INTAKE_VERSION).sql: $(SQL_PARTS) sql/presets.json
