@@ -75,7 +75,7 @@ started=
 
 # Ends what was started, the shim first, so that it can finish its requests.
 stop_all() {
-	trap '' INT TERM
+	trap '' INT TERM HUP
 	if [ -n "$shim_pid" ]; then
 		kill -TERM "$shim_pid" 2>/dev/null || true
 		wait "$shim_pid" || true
@@ -190,9 +190,24 @@ show_next_steps() {
 	TEXT
 }
 
-# Returns only through a signal's trap, or when a part has died.
+# catches_int PROCESS: whether it has a handler for SIGINT (2); false when it is gone.
+catches_int() {
+	local caught
+	caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null) && ((0x${caught:-0} & 2))
+}
+
+# Whether make, if it has started this script, was told to end. It passes SIGTERM on, but with
+# SIGINT it goes back to what a process does without a handler, and waits for its recipe.
+make_is_interrupted() {
+	[ -n "$by_make" ] && ! catches_int "$PPID"
+}
+by_make=
+if [ "$(cat "/proc/$PPID/comm" 2>/dev/null)" = make ] && catches_int "$PPID"; then by_make=yes; fi
+
+# Returns when make is interrupted; else a signal's trap ends it, or a part that has died.
 serve() {
 	while kill -0 "$shim_pid" 2>/dev/null; do
+		! make_is_interrupted || return 0
 		cluster_is_running "$RUN_DIR" || fail "PostgreSQL has ended; its log is $RUN_DIR/postgres.log"
 		sleep 1 &
 		{ wait -n "$!" "$shim_pid" || true; } 2>/dev/null
@@ -214,12 +229,12 @@ build_and_install
 
 trap stop_all EXIT
 trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'exit 143' TERM HUP
 start_cluster
 install_demo
 start_shim
 send_webhook
 show_result
 show_next_steps
-trap 'exit 0' INT TERM
+trap 'exit 0' INT TERM HUP
 serve
