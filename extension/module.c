@@ -49,6 +49,21 @@ startup_shmem(void)
 	LWLockRelease(AddinShmemInitLock);
 }
 
+PG_FUNCTION_INFO_V1(intake_sql_warn_unless_preloaded);
+
+/* Whoever sets something up learns at once that nothing will run. */
+Datum
+intake_sql_warn_unless_preloaded(PG_FUNCTION_ARGS)
+{
+	if (intake_shmem == NULL)
+		ereport(WARNING,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("no job will run: the server has not loaded the library pg_intake"),
+				 errhint("Add pg_intake to shared_preload_libraries in postgresql.conf, such as "
+						 "shared_preload_libraries = 'pg_intake', and restart the server.")));
+	PG_RETURN_VOID();
+}
+
 static void
 breathe(void)
 {

@@ -1,5 +1,11 @@
 -- The C side.
 
+CREATE FUNCTION intake.warn_unless_preloaded() RETURNS void
+    AS 'MODULE_PATHNAME', 'intake_sql_warn_unless_preloaded' LANGUAGE c STABLE;
+COMMENT ON FUNCTION intake.warn_unless_preloaded() IS
+    'Internal: a warning where shared_preload_libraries does not name the extension, so that no job runs';
+SELECT intake.warn_unless_preloaded();
+
 CREATE FUNCTION intake.check_duration(parameter text, value interval, low interval DEFAULT '0',
     high interval DEFAULT '10 years') RETURNS void
     AS 'MODULE_PATHNAME', 'intake_sql_check_duration' LANGUAGE c STABLE STRICT;

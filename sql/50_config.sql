@@ -453,6 +453,7 @@ BEGIN
     IF new_id IS NULL THEN
         RAISE EXCEPTION 'workflow "%" already exists', name USING ERRCODE = 'duplicate_object';
     END IF;
+    PERFORM intake.warn_unless_preloaded();
     RETURN new_id;
 END
 $$;

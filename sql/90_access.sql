@@ -35,7 +35,7 @@ DECLARE
             'intake.pause_workflow(text), intake.resume_workflow(text), intake.resume_workflows(), '
             'intake.give_workflow(text, regrole), '
             'intake.drop_workflow(text, boolean), intake.require_workflow(text), '
-            'intake.unfinished_jobs(int), intake.reset_columns(regclass, int, jsonb, text[]), '
+            'intake.warn_unless_preloaded(), intake.unfinished_jobs(int), intake.reset_columns(regclass, int, jsonb, text[]), '
             'intake.role_oid(name), intake.binding_problem(oid, oid), intake.find_handler(text), intake.workflow_owner(name, oid, text), '
             'intake.workflow_handler(text, oid, text), intake.is_administrator(), intake.may_change(oid), '
             'intake.require_runnable(name, oid, text, oid), intake.require_handler(int, regprocedure) TO %s',
