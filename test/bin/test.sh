@@ -92,6 +92,7 @@ run_apart() {
 
 passed=0
 failed=0
+skipped=0
 
 # run NAME COMMAND...: keeps what the command says in a log, and its exit status.
 run() {
@@ -100,24 +101,26 @@ run() {
 	"${@:2}" >"$log" 2>&1 || status=$?
 }
 
-# report NAME PASSED FAILED: a suite that broke, or that ran nothing, has at least one failure.
+# report NAME PASSED FAILED [SKIPPED]: false where something failed. A suite that broke, or that ran
+# nothing, has at least one failure.
 report() {
 	local bad=$3
 	[ "$bad" -gt 0 ] || { [ "$status" -eq 0 ] && [ "$2" -gt 0 ]; } || bad=1
-	echo "$1: $2 passed, $bad failed"
+	echo "$1: $2 passed, $bad failed${4:+, $4 skipped}"
 	passed=$((passed + $2))
 	failed=$((failed + bad))
-	[ "$bad" -eq 0 ] || show "$@"
+	skipped=$((skipped + ${4:-0}))
+	[ "$bad" -eq 0 ]
 }
 
-# Shows enough of a failure to understand it where the logs cannot be fetched.
+# show [DIFFS]: enough of a failure to understand it where the logs cannot be fetched.
 show() {
 	grep -E '(^|\.\.\. )(not ok|FAILED)' "$log" | head -n 20 | sed 's/^/    /' || true
 	echo "    ..."
 	tail -n 30 "$log" | sed 's/^/    /'
-	if [ -s "${4:-}" ]; then
-		cp "$4" "$log.diffs"
-		head -n 200 "$4"
+	if [ -s "${1:-}" ]; then
+		cp "$1" "$log.diffs"
+		head -n 200 "$1"
 	fi
 }
 
@@ -132,7 +135,7 @@ run_unit() {
 	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -n 1)
 	line=${line:-0 passed, 0 failed}
 	line=${line% failed}
-	report unit "${line%% *}" "${line##* }"
+	report unit "${line%% *}" "${line##* }" || show
 }
 
 # run_regress NAME DIFFS: a target of the Makefile, whose tests say "test NAME ... ok" or FAILED, or
@@ -141,24 +144,17 @@ run_regress() {
 	rm -f "$2"
 	run "$1" make -s --no-print-directory "$1" PGHOST="$socket" PGPORT="$port" PGUSER=postgres
 	report "$1" "$(count '^(test .*\.\.\. ok|ok [0-9]+ )')" \
-		"$(count '^(test .*\.\.\. FAILED|not ok [0-9]+ )')" "$2"
+		"$(count '^(test .*\.\.\. FAILED|not ok [0-9]+ )')" || show "$2"
 }
 
-# What failed without a failing test: a script that died, or that ran less than it had planned.
-count_broken_scripts() {
-	count '\(Wstat: [1-9].* Failed: 0\)$'
-}
-
-# Counts the assertions at the top level of every script; what is skipped counts for nothing.
+# Its last line has the numbers; before it stands what was skipped, and what failed.
 run_tap() {
-	local pgxs
-	pgxs=$(dirname "$("$PG_CONFIG" --pgxs)")/../..
-	run tap env PERL5LIB="$pgxs/src/test/perl" PG_REGRESS="$pgxs/src/test/regress/pg_regress" \
-		PATH="$(pg_bin):$PATH" INTAKE_SHIM="$PWD/shim/intake-shim" \
-		TESTDIR="$LOGS" TESTDATADIR="$LOGS/tmp_check" TESTLOGDIR="$LOGS/tmp_check/log" \
-		prove -v -I test/t test/t/*.pl
-	report tap "$(grep -E '^ok [0-9]+' "$log" | grep -civE '[^\\]# skip' || true)" \
-		"$(($(grep -E '^not ok [0-9]+' "$log" | grep -civE '[^\\]# todo' || true) + $(count_broken_scripts)))"
+	local ok=0 bad=0 skip=0
+	local numbers='^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$'
+	run tap-report test/bin/tap.sh test/t/*.pl
+	read -r ok _ bad _ skip _ < <(grep -E "$numbers" "$log") || true
+	report tap "${ok:-0}" "${bad:-0}" "${skip:-0}" || true
+	grep -vE "$numbers" "$log" || true
 }
 
 start_cluster() {
@@ -181,7 +177,7 @@ run_suites() {
 	cp "$cluster/postgres.log" "$LOGS/postgres.log" || true
 	run_tap
 	[ "$failed" -eq 0 ] || echo "test: the logs are in $LOGS"
-	echo "$passed passed, $failed failed"
+	echo "$passed passed, $failed failed, $skipped skipped"
 	[ "$failed" -eq 0 ]
 }
 
@@ -190,6 +186,6 @@ if [ "${1:-}" = suites ]; then
 else
 	test/bin/setup.sh test
 	echo "test: building"
-	(build_and_install) || { echo "0 passed, 1 failed"; exit 1; }
+	(build_and_install) || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 	run_apart
 fi
