@@ -67,7 +67,7 @@ COMMENT ON COLUMN intake.scheme.timestamp_from IS 'Where the signed time stands:
 COMMENT ON COLUMN intake.scheme.timestamp_unit IS 'Unit of the signed time';
 COMMENT ON COLUMN intake.scheme.tolerance IS 'Largest accepted distance from the clock, both ways, inclusive, 10 years at most; NULL: no window';
 COMMENT ON COLUMN intake.scheme.require IS
-    'Pairs {location, test, ...}, all of which must hold once the signature is verified. A test is a template, or up to four with " | " between them; * is anything, ! nothing, ~EXPRESSION a POSIX regular expression. Locations are as for signatures, and jwt:/claim';
+    'Pairs {location, test, ...}, all of which must hold once the signature is verified. A test is a template, or up to four with " | " between them; * is anything, ! nothing, ~EXPRESSION a POSIX regular expression, which looks at 4096 bytes at most, or at any number where it is anchored (^...$) and has only characters and sets in it with how often they come; such a one says what a part of message may be, too, where that is there. Locations are as for signatures, and jwt:/claim';
 COMMENT ON COLUMN intake.scheme.each IS 'json:/path/* of items that are each signed by themselves';
 COMMENT ON COLUMN intake.scheme.url_variants IS 'Forms of the public URL to try besides as it is: toggle_default_port, decode_escapes (of : / ? @ ! $ '' ( ) * , ;)';
 COMMENT ON COLUMN intake.scheme.url_fields IS

@@ -167,10 +167,17 @@ count_fields(IntakeSlice form)
 	return reader.count;
 }
 
+/* Whether a name can stand behind a URL, or behind a value, without looking like more of it. */
+static bool
+is_plain_name(IntakeSlice name)
+{
+	return name.len > 0 && name.len <= INTAKE_FORM_NAME_MOST &&
+		   strchr(INTAKE_FORM_NAME_STARTS, name.data[0]) != NULL && name.data[0] != '\0';
+}
+
 /*
  * Every field as name and value, one behind the other, decoded, sorted by the bytes of name
- * and then value, the same field only once. A field that no other resembles in name stands as
- * it is.
+ * and then value, the same field only once. Absent where a field has no name, or a strange one.
  */
 IntakeSlice
 intake_form_sorted(IntakeSlice form)
@@ -183,10 +190,12 @@ intake_form_sorted(IntakeSlice form)
 	IntakeField field;
 	size_t count = 0;
 	size_t length = 0;
+	bool plain = true;
 
-	while (intake_form_next(&reader, &field))
+	while (plain && intake_form_next(&reader, &field))
 	{
 		fields[count].name = decode_into(&rest, field.name);
+		plain = is_plain_name(fields[count].name);
 		fields[count++].value = decode_into(&rest, field.value);
 	}
 	if (count > 1)
@@ -204,7 +213,7 @@ intake_form_sorted(IntakeSlice form)
 	}
 	pfree(buffer);
 	pfree(fields);
-	return (IntakeSlice){out, length};
+	return plain ? (IntakeSlice){out, length} : INTAKE_ABSENT;
 }
 
 /* Encodes all but letters, digits and -._~ (RFC 3986); *OUT has room for three times as much. */

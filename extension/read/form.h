@@ -7,6 +7,11 @@
 
 #include "common/slice.h"
 
+/* Names of sorted fields begin with one of these, so that a URL before them keeps its end. */
+#define INTAKE_FORM_NAME_STARTS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
+
+#define INTAKE_FORM_NAME_MOST 200
+
 #define INTAKE_FIELDS_MAX 10000 /* of a form or query that are read */
 
 /* One field, as it is written. */
@@ -27,7 +32,7 @@ extern bool intake_form_next(IntakeFormReader *reader, IntakeField *field);
 extern IntakeSlice intake_form_decode(IntakeSlice text);
 extern int intake_form_all(IntakeSlice form, IntakeSlice name, IntakeSlice *values, int most);
 extern IntakeSlice intake_form_find(IntakeSlice form, IntakeSlice name, int nth);
-extern IntakeSlice intake_form_sorted(IntakeSlice form);
+extern IntakeSlice intake_form_sorted(IntakeSlice form); /* or absent */
 extern IntakeSlice intake_form_canonical(IntakeSlice query, IntakeSlice without);
 
 #endif

@@ -16,9 +16,10 @@ typedef struct IntakeRequest
 	IntakeSlice query;   /* raw, without the question mark */
 	IntakeSlice headers; /* lines "Name: value\r\n", in order, repeats kept */
 	IntakeSlice body;
-	IntakeSlice url;    /* as the sender called it, or absent */
-	IntakeSlice claims; /* of its verified JSON Web Token, or absent */
-	int64_t now;        /* microseconds since the Unix epoch */
+	IntakeSlice public_url; /* as it is configured, or absent where URL is from somebody else */
+	IntakeSlice url;        /* as the sender called it, or absent */
+	IntakeSlice claims;     /* of its verified JSON Web Token, or absent */
+	int64_t now;            /* microseconds since the Unix epoch */
 } IntakeRequest;
 
 #endif

@@ -147,13 +147,13 @@ verify_arguments(FunctionCallInfo fcinfo, const char *function, IntakeRequest *r
 	request->headers = headers_argument(PG_GETARG_JSONB_P(1));
 	request->body = text_argument(fcinfo, 2);
 	request->url = text_argument(fcinfo, 3);
+	if (request->url.data == NULL)
+		request->url = source->public_url;
 	mark = request->url.data ? memchr(request->url.data, '?', request->url.len) : NULL;
 	if (mark != NULL)
 		request->query = (IntakeSlice){mark + 1, request->url.data + request->url.len - mark - 1};
 	else
 		request->query = intake_slice_cstr("");
-	if (request->url.data == NULL)
-		request->url = source->public_url;
 	request->method = PG_ARGISNULL(4) ? intake_slice_cstr("POST") : text_argument(fcinfo, 4);
 	request->now =
 		PG_ARGISNULL(5) ? intake_receive_now() : PG_GETARG_TIMESTAMPTZ(5) + INTAKE_UNIX_EPOCH;

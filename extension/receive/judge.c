@@ -164,6 +164,8 @@ route(IntakeDelivery *delivery)
 	if (!head_fits(delivery))
 		return;
 	if (delivery->source != NULL)
+		delivery->request.public_url = delivery->source->public_url;
+	if (delivery->source != NULL)
 		delivery->request.url = sender_url(delivery->source->public_url, delivery->request.query);
 	if (delivery->source == NULL)
 		intake_judge_reject(delivery, 404, "unknown_source", NULL);
@@ -358,7 +360,7 @@ keep(IntakeDelivery *delivery)
 {
 	IntakeEvent *event = &delivery->event;
 
-	delivery->request.url = delivery->request.claims = INTAKE_ABSENT;
+	delivery->request.public_url = delivery->request.url = delivery->request.claims = INTAKE_ABSENT;
 	delivery->answer = (IntakeAnswer){.secret = keep_slice(delivery->answer.secret)};
 	delivery->headers = keep_text(delivery->headers);
 	delivery->body = keep_text(delivery->body);

@@ -73,6 +73,10 @@ intake_handshake_compile(const IntakeHandshakeRow *row, char **error)
 		intake_requirements_compile(row->require, row->n_require, &rule->require, error))
 	{
 		rule->n_require = row->n_require;
+		intake_requirements_expect(rule->require, rule->n_require, rule->headers);
+		intake_requirements_expect(rule->require, rule->n_require, rule->body);
+		for (int i = 0; i < rule->n_members; i++)
+			intake_requirements_expect(rule->require, rule->n_require, rule->members[i]);
 		return rule;
 	}
 	return NULL;

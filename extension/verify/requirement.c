@@ -10,7 +10,6 @@
 #include "verify/digest.h"
 #include "verify/requirement.h"
 
-#define MOST_MATCHED 4096    /* bytes that an expression looks at */
 #define MOST_PATTERN 500     /* bytes of an expression */
 #define MOST_REPEATED 100000 /* the upper bounds in it, multiplied */
 
@@ -97,13 +96,15 @@ intake_requirement_compile(const IntakePair *pair, IntakeRequirement *requiremen
 		requirement->test = INTAKE_EQUAL;
 		return compile_templates(pair->value, requirement, error);
 	}
+	else if (intake_pattern_parse(pair->value + 1, &requirement->pattern))
+		requirement->test = INTAKE_PATTERN;
 	else if (!is_tame(pair->value + 1))
 		return fail(error, "a requirement has an expression that is too long, refers back, or"
 						   " repeats too much");
-	else if (regcomp(&requirement->pattern, pair->value + 1, REG_EXTENDED | REG_NOSUB) != 0)
+	else if (regcomp(&requirement->expression, pair->value + 1, REG_EXTENDED | REG_NOSUB) != 0)
 		return fail(error, "a requirement has something that is not a regular expression");
 	else
-		requirement->test = INTAKE_PATTERN;
+		requirement->test = INTAKE_EXPRESSION;
 	return true;
 }
 
@@ -126,8 +127,33 @@ void
 intake_requirements_release(IntakeRequirement *requirements, int count)
 {
 	for (int i = 0; i < count; i++)
-		if (requirements[i].test == INTAKE_PATTERN)
-			regfree(&requirements[i].pattern);
+		if (requirements[i].test == INTAKE_EXPRESSION)
+			regfree(&requirements[i].expression);
+}
+
+/* Lets patterns say what may stand where a template reads the same places. */
+void
+intake_requirements_expect(IntakeRequirement *requirements, int count, IntakeTemplate *message)
+{
+	for (int i = 0; i < count && message != NULL; i++)
+	{
+		IntakeRequirement *requirement = &requirements[i];
+
+		if (requirement->test != INTAKE_PATTERN || requirement->location.count != 1)
+			continue;
+		intake_template_expect(message, &requirement->location.places[0], &requirement->pattern);
+		requirement->in_message =
+			intake_template_uses_place(message, &requirement->location.places[0]);
+	}
+}
+
+/* Whether a value that is there is longer than what the expression looks at. */
+bool
+intake_requirement_overlooks(const IntakeRequirement *requirement, const IntakeValues *values)
+{
+	return requirement->test == INTAKE_EXPRESSION &&
+		   intake_location_read_item(&requirement->location, values->request, values->item).len >
+			   INTAKE_EXPRESSION_MOST;
 }
 
 static bool
@@ -142,16 +168,17 @@ is_present(const IntakeLocation *location, const IntakeValues *values)
 }
 
 static bool
-pattern_finds(const IntakeRequirement *requirement, IntakeSlice found)
+expression_finds(const IntakeRequirement *requirement, IntakeSlice found)
 {
 	char *text;
 
-	if (found.data == NULL || found.len > MOST_MATCHED || memchr(found.data, 0, found.len) != NULL)
+	if (found.data == NULL || found.len > INTAKE_EXPRESSION_MOST ||
+		memchr(found.data, 0, found.len) != NULL)
 		return false;
 	text = palloc(found.len + 1);
 	memcpy(text, found.data, found.len);
 	text[found.len] = '\0';
-	return regexec(&requirement->pattern, text, 0, NULL, 0) == 0;
+	return regexec(&requirement->expression, text, 0, NULL, 0) == 0;
 }
 
 /* Whether a request has what is required. Compares in constant time. */
@@ -164,7 +191,9 @@ intake_requirement_meets(const IntakeRequirement *requirement, const IntakeValue
 		return is_present(&requirement->location, values) == (requirement->test == INTAKE_PRESENT);
 	found = intake_location_read_item(&requirement->location, values->request, values->item);
 	if (requirement->test == INTAKE_PATTERN)
-		return pattern_finds(requirement, found);
+		return intake_pattern_matches(&requirement->pattern, found);
+	if (requirement->test == INTAKE_EXPRESSION)
+		return expression_finds(requirement, found);
 	for (int i = 0; found.data != NULL && i < requirement->n_templates; i++)
 	{
 		IntakeSlice wanted = intake_template_text(requirement->templates[i], values);

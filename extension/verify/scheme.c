@@ -345,6 +345,7 @@ compile_rest(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 	if (!intake_requirements_compile(row->require, row->n_require, &scheme->require, error))
 		return false;
 	scheme->n_require = row->n_require;
+	intake_requirements_expect(scheme->require, scheme->n_require, scheme->message);
 	if (!intake_requirements_compile(row->when, row->n_when, &scheme->when, error))
 		return false;
 	scheme->n_when = row->n_when;
@@ -368,6 +369,9 @@ compile_rest(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 		return false;
 	scheme->uses_url = uses(scheme, "url") || uses(scheme, "endpoint") || uses(scheme, "path") ||
 					   uses(scheme, "qsh");
+	scheme->query_is_fixed =
+		scheme->message != NULL && (intake_template_uses(scheme->message, "url") ||
+									intake_template_uses(scheme->message, "path"));
 	scheme->uses_token = uses(scheme, "token");
 	return compile_verified(row->verified, scheme, error);
 }

@@ -123,9 +123,10 @@ typedef struct IntakeScheme
 	IntakeContent content;
 	const char *const *fields; /* of a form, sorted: that it may have; NULL: any */
 	int n_fields;
-	bool loose;      /* parts may move: what is signed is accepted once */
-	bool uses_url;   /* nothing verifies unless the URL is known that the sender called */
-	bool uses_token; /* nor unless the source has a token */
+	bool loose;          /* parts may move: what is signed is accepted once */
+	bool uses_url;       /* nothing verifies unless the URL is known that the sender called */
+	bool query_is_fixed; /* it must be that of the public URL, and url_fields */
+	bool uses_token;     /* nor unless the source has a token */
 	IntakeVerified verified;
 	IntakeRequirement *when; /* of a variant: what a request must meet */
 	int n_when;

@@ -131,10 +131,13 @@ need_headers(Signing *s)
 
 	if (scheme->has_timestamp)
 		need_header(s, &scheme->timestamp, format_time(scheme->unit, s->request.now));
-	for (int i = 0; scheme->message != NULL && i < intake_template_parts(scheme->message); i++)
+	for (int i = 0; scheme->message != NULL && i < scheme->message->count; i++)
 	{
-		need_header(s, intake_template_place(scheme->message, i), s->signer->id);
-		need_header_list(s, intake_template_header_list(scheme->message, i));
+		const IntakePart *part = &scheme->message->parts[i];
+
+		need_header(s, part->place, s->signer->id);
+		if (part->kind == INTAKE_PART_HEADER_LIST)
+			need_header_list(s, part->literal);
 	}
 	for (int i = 0; i < scheme->n_require; i++)
 		if (scheme->require[i].test == INTAKE_EQUAL)

@@ -50,8 +50,10 @@ intake_reason_name(IntakeReason reason)
 		"stale_timestamp",
 		"future_timestamp",
 		"missing_part",
+		"malformed_part",
 		"requirement",
 		"no_public_url",
+		"other_query",
 		"no_verify_token",
 		"mismatch",
 		"too_many_fields",
@@ -163,14 +165,28 @@ in_window(Verification *v, IntakeSlice timestamp)
 
 /* ---- signed messages ---- */
 
+static void
+refuse_malformed(Verification *v)
+{
+	const IntakePart *part = intake_template_malformed(v->scheme->message, &v->values);
+	IntakeSlice text = part ? part->text : INTAKE_ABSENT;
+	char detail[160];
+
+	snprintf(detail, sizeof(detail), "the value of %.*s is not what the scheme requires there",
+			 (int) (text.len < 80 ? text.len : 80), text.data ? text.data : "");
+	refuse(v, INTAKE_MALFORMED_PART, detail);
+}
+
 static int
 render(Verification *v, IntakeSlice **parts)
 {
 	int count;
 
-	*parts = palloc((intake_template_parts(v->scheme->message) + 1) * sizeof(IntakeSlice));
+	*parts = palloc((v->scheme->message->count + 1) * sizeof(IntakeSlice));
 	count = intake_template_render(v->scheme->message, &v->values, *parts);
-	if (count < 0)
+	if (count == INTAKE_RENDER_MALFORMED)
+		refuse_malformed(v);
+	else if (count < 0)
 		refuse(v, INTAKE_MISSING_PART, "the request lacks a value that the scheme signs");
 	return count;
 }
@@ -423,12 +439,16 @@ verify_item(Verification *v)
 	if (!collect(v) || !try_candidates(v))
 		return false;
 	for (int i = 0; i < v->scheme->n_require; i++)
-		if (!intake_requirement_meets(&v->scheme->require[i], &v->values))
+		if (!v->scheme->require[i].in_message &&
+			!intake_requirement_meets(&v->scheme->require[i], &v->values))
 		{
-			char detail[100];
+			char detail[120];
 
 			snprintf(detail, sizeof(detail),
-					 "the signature is right, but requirement %d of the scheme is not met", i + 1);
+					 "the signature is right, but requirement %d of the scheme is not met%s", i + 1,
+					 intake_requirement_overlooks(&v->scheme->require[i], &v->values)
+						 ? ": the value has more than 4096 bytes"
+						 : "");
 			return refuse(v, INTAKE_REQUIREMENT, detail);
 		}
 	return true;
@@ -539,6 +559,11 @@ intake_signature_verify(const IntakeScheme *scheme, const IntakeRequest *request
 		refuse(v, INTAKE_NO_SECRET, "the source has no secret that is valid now");
 	else if (request->url.data == NULL && scheme->uses_url)
 		refuse(v, INTAKE_NO_URL, "the scheme signs the URL; the source needs public_url");
+	else if (scheme->query_is_fixed && request->public_url.data != NULL &&
+			 !intake_url_query_is(request->public_url, request->query, scheme->url_fields,
+								  scheme->n_url_fields))
+		refuse(v, INTAKE_OTHER_QUERY,
+			   "the scheme signs the URL, and the query is not that of public_url");
 	else if (token.data == NULL && scheme->uses_token)
 		refuse(v, INTAKE_NO_TOKEN, "the source needs the verify_token that its scheme describes");
 	else

@@ -17,52 +17,13 @@
 #define MOST_LISTED 64        /* headers that a list may name */
 #define MOST_LISTED_OF 131072 /* bytes of a header block whose lists are read */
 
-typedef enum
-{
-	PART_BODY,
-	PART_TIMESTAMP,
-	PART_METHOD,
-	PART_URL,
-	PART_ENDPOINT,
-	PART_PATH,
-	PART_SECRET,
-	PART_TOKEN,
-	PART_FORM_SORTED,
-	PART_QSH,
-	PART_LITERAL,
-	PART_LOCATION,
-	PART_HEADER_LIST,
-	PART_DIGEST,
-	PART_HMAC,
-	PART_CRC32,
-	PART_OPEN, /* [ */
-	PART_CLOSE /* ] */
-} PartKind;
-
-typedef struct Part
-{
-	PartKind kind;
-	bool lower;
-	IntakeSlice literal; /* or the name of PART_HEADER_LIST */
-	IntakePlace *place;
-	IntakeAlgorithm algorithm; /* of PART_DIGEST */
-	IntakeEncoding encoding;
-	IntakeTemplate *arguments; /* of functions */
-} Part;
-
-struct IntakeTemplate
-{
-	int count;
-	Part parts[];
-};
-
-/* In the order of PartKind. */
+/* In the order of IntakePartKind. */
 static const char *const variables[] = {"body", "timestamp", "method", "url",         "endpoint",
 										"path", "secret",    "token",  "form_sorted", "qsh"};
 
 #define N_VARIABLES ((int) (sizeof(variables) / sizeof(variables[0])))
 
-static bool compile_variable(IntakeSlice name, Part *part, char **error);
+static bool compile_variable(IntakeSlice name, IntakePart *part, char **error);
 
 static bool
 fail(char **error, const char *what)
@@ -97,19 +58,19 @@ take_start(IntakeSlice *text, const char *start)
 
 /* Compiles the name of a function: an algorithm and an encoding, or crc32. */
 static bool
-compile_function_name(IntakeSlice name, Part *part, char **error)
+compile_function_name(IntakeSlice name, IntakePart *part, char **error)
 {
 	static const char *const names[] = {"sha1", "sha256", "sha512"};
 	char encoding[16] = "";
 
-	part->kind = PART_DIGEST;
+	part->kind = INTAKE_PART_DIGEST;
 	if (intake_slice_equal(name, intake_slice_cstr("crc32")))
 	{
-		part->kind = PART_CRC32;
+		part->kind = INTAKE_PART_CRC32;
 		return true;
 	}
 	if (take_start(&name, "hmac"))
-		part->kind = PART_HMAC;
+		part->kind = INTAKE_PART_HMAC;
 	else
 		for (int i = 0; i < 3; i++)
 			if (take_start(&name, names[i]))
@@ -126,14 +87,14 @@ compile_function_name(IntakeSlice name, Part *part, char **error)
 
 /* Compiles name(argument+argument). */
 static bool
-compile_function(IntakeSlice text, Part *part, char **error)
+compile_function(IntakeSlice text, IntakePart *part, char **error)
 {
 	IntakeSlice rest;
 	IntakeSlice name = intake_slice_cut(text, "(", &rest);
 
 	if (!compile_function_name(name, part, error))
 		return false;
-	part->arguments = palloc0(sizeof(IntakeTemplate) + MOST_PARTS * sizeof(Part));
+	part->arguments = palloc0(sizeof(IntakeTemplate) + MOST_PARTS * sizeof(IntakePart));
 	while (rest.data != NULL)
 	{
 		IntakeSlice argument = intake_slice_cut(rest, "+", &rest);
@@ -147,7 +108,7 @@ compile_function(IntakeSlice text, Part *part, char **error)
 }
 
 static bool
-compile_place(IntakeSlice name, Part *part, char **error)
+compile_place(IntakeSlice name, IntakePart *part, char **error)
 {
 	IntakeLocation *location = palloc(sizeof(IntakeLocation));
 	const char *why = NULL;
@@ -155,7 +116,7 @@ compile_place(IntakeSlice name, Part *part, char **error)
 
 	memcpy(text, name.data, name.len);
 	text[name.len] = '\0';
-	part->kind = PART_LOCATION;
+	part->kind = INTAKE_PART_LOCATION;
 	part->place = &location->places[0];
 	if (!intake_location_parse(text, location, &why) || location->count != 1)
 		return fail(error, "a template has a variable that is not known");
@@ -164,18 +125,18 @@ compile_place(IntakeSlice name, Part *part, char **error)
 
 /* Compiles what stands between braces. */
 static bool
-compile_variable(IntakeSlice name, Part *part, char **error)
+compile_variable(IntakeSlice name, IntakePart *part, char **error)
 {
 	part->lower = take_end(&name, "|lower");
 	for (int i = 0; i < N_VARIABLES; i++)
 		if (intake_slice_equal(name, intake_slice_cstr(variables[i])))
 		{
-			part->kind = (PartKind) i;
+			part->kind = (IntakePartKind) i;
 			return true;
 		}
 	if (take_start(&name, "header_list:"))
 	{
-		part->kind = PART_HEADER_LIST;
+		part->kind = INTAKE_PART_HEADER_LIST;
 		part->literal = name;
 		return true;
 	}
@@ -186,11 +147,11 @@ compile_variable(IntakeSlice name, Part *part, char **error)
 
 /* Compiles the literal text at the start of TEXT, and returns its length. */
 static size_t
-compile_literal(const char *text, Part *part)
+compile_literal(const char *text, IntakePart *part)
 {
 	size_t n = strcspn(text, "{[]\\");
 
-	part->kind = PART_LITERAL;
+	part->kind = INTAKE_PART_LITERAL;
 	if (n > 0)
 	{
 		part->literal = (IntakeSlice){text, n};
@@ -209,7 +170,7 @@ compile_literal(const char *text, Part *part)
 }
 
 static bool
-compile_part(const char **text, Part *part, char **error)
+compile_part(const char **text, IntakePart *part, char **error)
 {
 	const char *end;
 
@@ -225,7 +186,7 @@ compile_part(const char **text, Part *part, char **error)
 			return true;
 		case '[':
 		case ']':
-			part->kind = **text == '[' ? PART_OPEN : PART_CLOSE;
+			part->kind = **text == '[' ? INTAKE_PART_OPEN : INTAKE_PART_CLOSE;
 			(*text)++;
 			return true;
 		default:
@@ -241,28 +202,31 @@ compile_part(const char **text, Part *part, char **error)
 IntakeTemplate *
 intake_template_compile(const char *text, char **error)
 {
-	IntakeTemplate *message = palloc0(sizeof(IntakeTemplate) + MOST_PARTS * sizeof(Part));
+	IntakeTemplate *message = palloc0(sizeof(IntakeTemplate) + MOST_PARTS * sizeof(IntakePart));
 	bool open = false;
+	const char *start;
 
 	text = pstrdup(text);
 	while (*text != '\0')
 	{
-		Part *part = &message->parts[message->count];
+		IntakePart *part = &message->parts[message->count];
 
 		if (message->count == MOST_PARTS)
 		{
 			fail(error, "a template has more than 40 parts");
 			return NULL;
 		}
+		start = text;
 		if (!compile_part(&text, part, error))
 			return NULL;
+		part->text = (IntakeSlice){start, (size_t) (text - start)};
 		message->count++;
-		if ((part->kind == PART_OPEN && open) || (part->kind == PART_CLOSE && !open))
+		if ((part->kind == INTAKE_PART_OPEN && open) || (part->kind == INTAKE_PART_CLOSE && !open))
 		{
 			fail(error, "a template has brackets that do not match");
 			return NULL;
 		}
-		open = part->kind == PART_OPEN || (open && part->kind != PART_CLOSE);
+		open = part->kind == INTAKE_PART_OPEN || (open && part->kind != INTAKE_PART_CLOSE);
 	}
 	if (open)
 	{
@@ -274,20 +238,13 @@ intake_template_compile(const char *text, char **error)
 
 /* ---- what a template is made of ---- */
 
-/* How many slices intake_template_render may write. */
-int
-intake_template_parts(const IntakeTemplate *message)
-{
-	return message->count;
-}
-
 /* Whether a template has the variable of that name, or has it inside of a function. */
 bool
 intake_template_uses(const IntakeTemplate *message, const char *variable)
 {
 	for (int i = 0; i < message->count; i++)
 	{
-		const Part *part = &message->parts[i];
+		const IntakePart *part = &message->parts[i];
 
 		if ((int) part->kind < N_VARIABLES && strcmp(variables[part->kind], variable) == 0)
 			return true;
@@ -302,25 +259,26 @@ bool
 intake_template_uses_place(const IntakeTemplate *message, const IntakePlace *place)
 {
 	for (int i = 0; i < message->count; i++)
-		if (message->parts[i].kind == PART_LOCATION &&
+		if (message->parts[i].kind == INTAKE_PART_LOCATION &&
 			intake_place_equal(message->parts[i].place, place))
 			return true;
 	return false;
 }
 
-/* The place that the part of that index reads, or NULL. */
-const IntakePlace *
-intake_template_place(const IntakeTemplate *message, int index)
+/* Lets a pattern say what may stand at a place, wherever a template has that. */
+void
+intake_template_expect(IntakeTemplate *message, const IntakePlace *place,
+					   const IntakePattern *pattern)
 {
-	return message->parts[index].kind == PART_LOCATION ? message->parts[index].place : NULL;
-}
+	for (int i = 0; i < message->count; i++)
+	{
+		IntakePart *part = &message->parts[i];
 
-/* The header whose list of headers the part of that index reads, or absent. */
-IntakeSlice
-intake_template_header_list(const IntakeTemplate *message, int index)
-{
-	return message->parts[index].kind == PART_HEADER_LIST ? message->parts[index].literal
-														  : INTAKE_ABSENT;
+		if (part->kind == INTAKE_PART_LOCATION && intake_place_equal(part->place, place))
+			part->pattern = pattern;
+		if (part->arguments != NULL)
+			intake_template_expect(part->arguments, place, pattern);
+	}
 }
 
 /* ---- rendering ---- */
@@ -380,7 +338,20 @@ query_string_hash(const IntakeValues *values)
 	return encode(INTAKE_HEX, &digest);
 }
 
-/* Finds the headers that a list names with commas; returns how many, or -1 where one is not there. */
+/* Whether a text could be cut elsewhere once it stands in a list of name:value;name:value. */
+static bool
+has_border(IntakeSlice text, const char *borders)
+{
+	for (; *borders != '\0'; borders++)
+		if (memchr(text.data, *borders, text.len) != NULL)
+			return true;
+	return false;
+}
+
+/*
+ * Finds the headers that a list names with commas; returns how many, or -1 where one is not there,
+ * or has a ; in it.
+ */
 static int
 find_listed(IntakeSlice list, const IntakeRequest *request, IntakeSlice *names, IntakeSlice *values)
 {
@@ -392,7 +363,8 @@ find_listed(IntakeSlice list, const IntakeRequest *request, IntakeSlice *names, 
 		if (count == MOST_LISTED)
 			return -1;
 		place.name = names[count] = intake_slice_trim(intake_slice_cut(list, ",", &list));
-		if (intake_location_all(&place, request, INTAKE_ABSENT, &values[count], 1) == 0)
+		if (intake_location_all(&place, request, INTAKE_ABSENT, &values[count], 1) == 0 ||
+			has_border(names[count], ":;") || has_border(values[count], ";"))
 			return -1;
 	}
 	return count;
@@ -470,7 +442,7 @@ crc32_decimal(const IntakeSlice *parts, int count)
 }
 
 static IntakeSlice
-call_function(const Part *part, const IntakeValues *values)
+call_function(const IntakePart *part, const IntakeValues *values)
 {
 	IntakeSlice parts[MOST_PARTS];
 	int count = intake_template_render(part->arguments, values, parts);
@@ -479,9 +451,9 @@ call_function(const Part *part, const IntakeValues *values)
 
 	if (count < 0)
 		return INTAKE_ABSENT;
-	if (part->kind == PART_CRC32)
+	if (part->kind == INTAKE_PART_CRC32)
 		return crc32_decimal(parts, count);
-	if (part->kind == PART_HMAC)
+	if (part->kind == INTAKE_PART_HMAC)
 		ok = values->mac != NULL && intake_digest_mac(values->mac, parts, count, &digest);
 	else
 		ok = intake_digest_plain(part->algorithm, parts, count, &digest);
@@ -500,49 +472,67 @@ read_place(const IntakePlace *place, const IntakeValues *values)
 }
 
 static IntakeSlice
-part_value(const Part *part, const IntakeValues *values)
+part_value(const IntakePart *part, const IntakeValues *values)
 {
 	switch (part->kind)
 	{
-		case PART_LITERAL:
+		case INTAKE_PART_LITERAL:
 			return part->literal;
-		case PART_BODY:
+		case INTAKE_PART_BODY:
 			return values->request->body;
-		case PART_TIMESTAMP:
+		case INTAKE_PART_TIMESTAMP:
 			return values->timestamp;
-		case PART_METHOD:
+		case INTAKE_PART_METHOD:
 			return values->request->method;
-		case PART_URL:
+		case INTAKE_PART_URL:
 			return values->url;
-		case PART_ENDPOINT:
+		case INTAKE_PART_ENDPOINT:
 			return intake_url_without_query(values->url);
-		case PART_PATH:
+		case INTAKE_PART_PATH:
 			return intake_url_path(values->url);
-		case PART_SECRET:
+		case INTAKE_PART_SECRET:
 			return values->secret;
-		case PART_TOKEN:
+		case INTAKE_PART_TOKEN:
 			return values->token;
-		case PART_FORM_SORTED:
+		case INTAKE_PART_FORM_SORTED:
 			return values->form_sorted.data ? values->form_sorted
 											: intake_form_sorted(values->request->body);
-		case PART_QSH:
+		case INTAKE_PART_QSH:
 			return query_string_hash(values);
-		case PART_LOCATION:
+		case INTAKE_PART_LOCATION:
 			return read_place(part->place, values);
-		case PART_HEADER_LIST:
+		case INTAKE_PART_HEADER_LIST:
 			return listed_headers(part->literal, values->request);
-		case PART_DIGEST:
-		case PART_HMAC:
-		case PART_CRC32:
+		case INTAKE_PART_DIGEST:
+		case INTAKE_PART_HMAC:
+		case INTAKE_PART_CRC32:
 			return call_function(part, values);
 		default:
 			return intake_slice_cstr("");
 	}
 }
 
+static bool
+is_malformed(const IntakePart *part, IntakeSlice value)
+{
+	return part->pattern != NULL && value.data != NULL &&
+		   !intake_pattern_matches(part->pattern, value);
+}
+
+/* The first part whose value is not what its pattern says, or NULL. */
+const IntakePart *
+intake_template_malformed(const IntakeTemplate *message, const IntakeValues *values)
+{
+	for (int i = 0; i < message->count; i++)
+		if (message->parts[i].pattern != NULL &&
+			is_malformed(&message->parts[i], part_value(&message->parts[i], values)))
+			return &message->parts[i];
+	return NULL;
+}
+
 /*
- * Renders a template as slices, one behind the other; returns how many, or -1 when a value
- * outside of brackets is absent.
+ * Renders a template as slices, one behind the other; returns how many, or INTAKE_RENDER_ABSENT or
+ * INTAKE_RENDER_MALFORMED.
  */
 int
 intake_template_render(const IntakeTemplate *message, const IntakeValues *values, IntakeSlice *out)
@@ -553,21 +543,23 @@ intake_template_render(const IntakeTemplate *message, const IntakeValues *values
 
 	for (int i = 0; i < message->count; i++)
 	{
-		const Part *part = &message->parts[i];
+		const IntakePart *part = &message->parts[i];
 		IntakeSlice value = part_value(part, values);
 
-		if (part->kind == PART_OPEN)
+		if (is_malformed(part, value))
+			return INTAKE_RENDER_MALFORMED;
+		if (part->kind == INTAKE_PART_OPEN)
 		{
 			opened = count;
 			dropped = false;
 		}
-		else if (part->kind == PART_CLOSE)
+		else if (part->kind == INTAKE_PART_CLOSE)
 		{
 			count = dropped ? opened : count;
 			opened = -1;
 		}
 		else if (value.data == NULL && opened < 0)
-			return -1;
+			return INTAKE_RENDER_ABSENT;
 		else if (value.data == NULL)
 			dropped = true;
 		else
@@ -576,7 +568,7 @@ intake_template_render(const IntakeTemplate *message, const IntakeValues *values
 	return count;
 }
 
-/* Renders a template as one text, NUL-terminated behind its end; absent like -1 above. */
+/* Renders a template as one text, NUL-terminated behind its end; absent where it cannot be. */
 IntakeSlice
 intake_template_text(const IntakeTemplate *message, const IntakeValues *values)
 {

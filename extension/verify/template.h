@@ -20,7 +20,9 @@
 
 #include "read/location.h"
 #include "read/request.h"
+#include "read/encoding.h"
 #include "verify/digest.h"
+#include "verify/pattern.h"
 
 /* What the variables stand for. */
 typedef struct IntakeValues
@@ -35,16 +37,61 @@ typedef struct IntakeValues
 	IntakeSlice form_sorted; /* of the body, where it is made already */
 } IntakeValues;
 
+typedef enum
+{
+	INTAKE_PART_BODY,
+	INTAKE_PART_TIMESTAMP,
+	INTAKE_PART_METHOD,
+	INTAKE_PART_URL,
+	INTAKE_PART_ENDPOINT,
+	INTAKE_PART_PATH,
+	INTAKE_PART_SECRET,
+	INTAKE_PART_TOKEN,
+	INTAKE_PART_FORM_SORTED,
+	INTAKE_PART_QSH,
+	INTAKE_PART_LITERAL,
+	INTAKE_PART_LOCATION,
+	INTAKE_PART_HEADER_LIST,
+	INTAKE_PART_DIGEST,
+	INTAKE_PART_HMAC,
+	INTAKE_PART_CRC32,
+	INTAKE_PART_OPEN, /* [ */
+	INTAKE_PART_CLOSE /* ] */
+} IntakePartKind;
+
 typedef struct IntakeTemplate IntakeTemplate;
 
+typedef struct IntakePart
+{
+	IntakePartKind kind;
+	IntakeSlice text; /* as it stands in the template */
+	bool lower;
+	IntakeSlice literal; /* or the name of INTAKE_PART_HEADER_LIST */
+	IntakePlace *place;
+	const IntakePattern *pattern; /* of what may stand there, or NULL */
+	IntakeAlgorithm algorithm;    /* of INTAKE_PART_DIGEST */
+	IntakeEncoding encoding;
+	IntakeTemplate *arguments; /* of functions */
+} IntakePart;
+
+struct IntakeTemplate
+{
+	int count;
+	IntakePart parts[];
+};
+
+#define INTAKE_RENDER_ABSENT (-1)    /* a value outside of brackets is not there */
+#define INTAKE_RENDER_MALFORMED (-2) /* a value is not what its pattern says */
+
 extern IntakeTemplate *intake_template_compile(const char *text, char **error);
-extern int intake_template_parts(const IntakeTemplate *message);
 extern int intake_template_render(const IntakeTemplate *message, const IntakeValues *values,
 								  IntakeSlice *out);
 extern IntakeSlice intake_template_text(const IntakeTemplate *message, const IntakeValues *values);
 extern bool intake_template_uses(const IntakeTemplate *message, const char *variable);
 extern bool intake_template_uses_place(const IntakeTemplate *message, const IntakePlace *place);
-extern const IntakePlace *intake_template_place(const IntakeTemplate *message, int index);
-extern IntakeSlice intake_template_header_list(const IntakeTemplate *message, int index);
+extern void intake_template_expect(IntakeTemplate *message, const IntakePlace *place,
+								   const IntakePattern *pattern);
+extern const IntakePart *intake_template_malformed(const IntakeTemplate *message,
+												   const IntakeValues *values);
 
 #endif

@@ -120,3 +120,38 @@ intake_url_decode_escapes(IntakeSlice url)
 	}
 	return n < url.len ? (IntakeSlice){out, n} : INTAKE_ABSENT;
 }
+
+/*
+ * Whether a query is that of PUBLIC_URL with COUNT fields of those names behind it, in that order,
+ * and nothing else.
+ */
+bool
+intake_url_query_is(IntakeSlice public_url, IntakeSlice query, const char *const *fields, int count)
+{
+	IntakeSlice own;
+
+	(void) intake_slice_cut(public_url, "?", &own);
+	if (own.data == NULL)
+		own = intake_slice_cstr("");
+	if (!intake_slice_starts(query, own))
+		return false;
+	query = intake_slice_after(query, own.len);
+	for (int i = 0; i < count; i++)
+	{
+		IntakeSlice name = intake_slice_cstr(fields[i]);
+
+		if (own.len > 0 || i > 0)
+		{
+			if (query.len == 0 || query.data[0] != '&')
+				return false;
+			query = intake_slice_after(query, 1);
+		}
+		if (!intake_slice_starts(query, name) || query.len == name.len ||
+			query.data[name.len] != '=')
+			return false;
+		query = intake_slice_after(query, name.len + 1);
+		while (query.len > 0 && query.data[0] != '&' && query.data[0] != '#')
+			query = intake_slice_after(query, 1);
+	}
+	return query.len == 0;
+}

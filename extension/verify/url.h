@@ -13,4 +13,7 @@ extern IntakeSlice intake_url_canonical_path(IntakeSlice url, IntakeSlice base);
 extern IntakeSlice intake_url_toggle_port(IntakeSlice url);
 extern IntakeSlice intake_url_decode_escapes(IntakeSlice url);
 
+extern bool intake_url_query_is(IntakeSlice public_url, IntakeSlice query,
+								const char *const *fields, int count);
+
 #endif

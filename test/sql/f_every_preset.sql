@@ -13,10 +13,12 @@ CREATE TABLE tried (name text PRIMARY KEY, outcome text, changed boolean);
 DO $$
 DECLARE
     scheme intake.scheme;
-    body text := format('{"id":"e1","type":"t","webhookTimestamp":%s}', (extract(epoch FROM now()) * 1000)::bigint);
+    json text := format('{"id":"e1","type":"t","webhookTimestamp":%s}', (extract(epoch FROM now()) * 1000)::bigint);
+    body text;
     headers jsonb;
 BEGIN
     FOR scheme IN SELECT * FROM intake.scheme c WHERE c.preset AND c.kind <> 'internal' ORDER BY c.name LOOP
+        body := CASE WHEN scheme.message LIKE '%form_sorted%' THEN 'id=e1&type=t' ELSE json END;
         PERFORM intake.create_source(scheme.name, scheme.name, secret_for(scheme), verify_token => 'token',
             public_url => 'https://hooks.example.com/in', verified => CASE WHEN scheme.kind = 'none' THEN 'none' END);
         IF secret_for(scheme) IS NULL THEN

@@ -17,6 +17,7 @@ main(void)
 	test_peer();
 	test_framing();
 	test_cost();
+	test_borders();
 	test_vectors(stdin);
 	printf("%d passed, %d failed\n", check_passed, check_failed);
 	return check_failed > 0;

@@ -227,9 +227,9 @@ put_json(Text *text, const IntakeScheme *scheme)
 			put(text, "\":\"AAAAAAAA\"");
 			first = false;
 		}
-	for (int i = 0; scheme->message != NULL && i < intake_template_parts(scheme->message); i++)
+	for (int i = 0; scheme->message != NULL && i < scheme->message->count; i++)
 	{
-		const IntakePlace *place = intake_template_place(scheme->message, i);
+		const IntakePlace *place = scheme->message->parts[i].place;
 
 		if (place == NULL || place->kind != INTAKE_JSON)
 			continue;

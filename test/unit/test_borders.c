@@ -1,0 +1,279 @@
+/*
+ * test_borders.c
+ *		Whether borders that are called firm are: patterns and templates at random, and every
+ *		content of a few bytes.
+ */
+#include <regex.h>
+#include <stdlib.h>
+
+#include "common/memory.h"
+
+#include "check.h"
+#include "presets.h"
+#include "verify/borders.h"
+
+static unsigned state = 1;
+
+static unsigned
+dice(unsigned sides)
+{
+	state = state * 1103515245u + 12345u;
+	return (state >> 16) % sides;
+}
+
+/* ---- patterns ---- */
+
+/* An expression of a few pieces; what the pieces are is what expressions consist of. */
+static void
+roll_expression(char *text)
+{
+	static const char *const sets[] = {"a", "b",   "[ab]", "[^a]",  "[a-c]",
+									   ".", "\\.", "[]a]", "[^]b]", "-"};
+	static const char *const times[] = {"", "", "*", "+", "?", "{2}", "{1,2}", "{0,1}", "{2,}"};
+
+	strcpy(text, "^");
+	for (unsigned n = dice(4); n > 0; n--)
+	{
+		strcat(text, sets[dice(sizeof(sets) / sizeof(sets[0]))]);
+		strcat(text, times[dice(sizeof(times) / sizeof(times[0]))]);
+	}
+	strcat(text, "$");
+}
+
+static void
+roll_text(char *text)
+{
+	unsigned n = dice(7);
+
+	for (unsigned i = 0; i < n; i++)
+		text[i] = "abc.]-"[dice(6)];
+	text[n] = '\0';
+}
+
+/* What a pattern matches is what the regular expression does. */
+static void
+test_patterns(void)
+{
+	char expression[100];
+	char text[10];
+	int simple = 0;
+
+	for (int i = 0; i < 20000; i++)
+	{
+		IntakePattern pattern;
+		regex_t compiled;
+
+		roll_expression(expression);
+		if (!intake_pattern_parse(expression, &pattern))
+			continue;
+		simple++;
+		if (regcomp(&compiled, expression, REG_EXTENDED | REG_NOSUB) != 0)
+		{
+			printf("%s is no expression\n", expression);
+			CHECK(false);
+			continue;
+		}
+		for (int j = 0; j < 5; j++)
+		{
+			bool wanted;
+
+			roll_text(text);
+			wanted = regexec(&compiled, text, 0, NULL, 0) == 0;
+			if (intake_pattern_matches(&pattern, intake_slice_cstr(text)) != wanted)
+				printf("%s and \"%s\"\n", expression, text);
+			CHECK(intake_pattern_matches(&pattern, intake_slice_cstr(text)) == wanted);
+		}
+		regfree(&compiled);
+		intake_memory_reset();
+	}
+	CHECK(simple > 5000);
+}
+
+static void
+test_what_is_no_pattern(void)
+{
+	static const char *const not [] = {
+		"a",       "^a",         "a$",           "^(a|b)$",    "^a|b$", "^[[:alpha:]]$",
+		"^a**$",   "^a{2}{2}$",  "^[a$",         "^a{2$",      "^\\w$", "^a*a$",
+		"^a?b?a$", "^\xC3\xA9$", "^[\xC3\xA9]$", "^a{200000}$"};
+	IntakePattern pattern;
+
+	for (size_t i = 0; i < sizeof(not ) / sizeof(not [0]); i++)
+		CHECK(!intake_pattern_parse(not [i], &pattern));
+}
+
+/* ---- templates ---- */
+
+static IntakeScheme *
+compile(const char *message, const IntakePair *require, int n_require, const char *content)
+{
+	const char *place = "header:signature";
+	IntakeSchemeRow row = {.kind = "hmac",
+						   .algorithm = "sha256",
+						   .signature_from = &place,
+						   .n_signature_from = 1,
+						   .encoding = "hex",
+						   .message = message,
+						   .tolerance = -1,
+						   .timestamp_from = "header:time",
+						   .timestamp_unit = "s",
+						   .require = require,
+						   .n_require = n_require,
+						   .content = content};
+	char *error = NULL;
+	IntakeScheme *scheme = intake_scheme_compile(&row, &error);
+
+	if (scheme == NULL)
+		printf("%s: %s\n", message, error);
+	CHECK(scheme != NULL);
+	return scheme;
+}
+
+static void
+expect(bool firm, const char *message, const char *content, const IntakePair *require,
+	   int n_require)
+{
+	IntakeScheme *scheme = compile(message, require, n_require, content);
+	const char *problem = intake_borders_problem(scheme);
+
+	if ((problem == NULL) != firm)
+		printf("%s (%s): %s\n", message, content ? content : "unsaid", problem ? problem : "firm");
+	CHECK((problem == NULL) == firm);
+	intake_scheme_release(scheme);
+	intake_memory_reset();
+}
+
+static void
+test_templates(void)
+{
+	IntakePair id = {"header:id", "~^[^.]{1,256}$"};
+	IntakePair word = {"header:id", "~^[A-Za-z0-9-]{1,100}$"};
+	IntakePair line = {"json:/b", "~^[^\n]*$"};
+
+	expect(true, "{body}", NULL, NULL, 0);
+	expect(true, "{timestamp}.{body}", NULL, NULL, 0);
+	expect(true, "{timestamp}{body}", NULL, NULL, 0);
+	expect(false, "{header:id}.{timestamp}.{body}", NULL, NULL, 0);
+	expect(true, "{header:id}.{timestamp}.{body}", NULL, &id, 1);
+	expect(false, "{body}{header:id}", NULL, NULL, 0);
+	expect(true, "{body}{header:id}", "json", NULL, 0);
+	expect(false, "{header:id}{timestamp}{body}", "json", NULL, 0);
+	expect(true, "{header:id}{timestamp}{body}", "json", &word, 1);
+	expect(true, "{body}.{header:id}.{timestamp}", NULL, &id, 1);
+	expect(false, "a{json:/a}\\nb{json:/b}\\n", "json", NULL, 0);
+	expect(true, "a{json:/a}\\nb{json:/b}\\n", "json", &line, 1);
+	expect(false, "a{json:/a}\\n[b{json:/b}\\n]", "json", &line, 1);
+	expect(true, "{method}{url}{body}{timestamp}", "json", NULL, 0);
+	expect(false, "{url}{header:id}{body}", NULL, NULL, 0);
+	expect(true, "{body}{url}", "json", NULL, 0);
+	expect(false, "{token}{header:id}{token}{body}", NULL, NULL, 0);
+	expect(true, "{sha256hex(body)}{header:id}", NULL, NULL, 0);
+	expect(false, "{sha256hex(header:id+body)}", NULL, NULL, 0);
+	expect(true, "{url}{form_sorted}", "form", NULL, 0);
+	expect(true, "[id:{query:i};]ts:{timestamp};", NULL, NULL, 0);
+}
+
+/* How many ways there are to cut TEXT into parts that have those patterns. */
+static int
+count_cuts(const IntakePattern *parts, int count, IntakeSlice text)
+{
+	int cuts = 0;
+
+	if (count == 0)
+		return text.len == 0;
+	for (size_t n = 0; n <= text.len; n++)
+		if (intake_pattern_matches(&parts[0], (IntakeSlice){text.data, n}))
+			cuts += count_cuts(parts + 1, count - 1, intake_slice_after(text, n));
+	return cuts;
+}
+
+/* Whether there is a text of at most six letters that can be cut in two ways. */
+static bool
+can_be_cut_twice(const IntakePattern *parts, int count)
+{
+	char text[6];
+
+	for (int length = 0; length <= 6; length++)
+		for (int number = 0; number < 1 << (2 * length); number++)
+		{
+			for (int i = 0; i < length; i++)
+				text[i] = "abc."[number >> (2 * i) & 3];
+			if (count_cuts(parts, count, (IntakeSlice){text, (size_t) length}) > 1)
+				return true;
+		}
+	return false;
+}
+
+/* Templates at random: what is called firm is cut in one way only, and what is not, is cut in two. */
+static void
+test_every_cut(void)
+{
+	static const char *const names[] = {"query:a", "query:b", "query:c"};
+	int firm = 0, loose = 0, missed = 0;
+
+	for (int i = 0; i < 3000; i++)
+	{
+		char expressions[3][100];
+		IntakePair require[3];
+		IntakePattern parts[3];
+		IntakeScheme *scheme;
+		int count = 0;
+
+		while (count < 3)
+		{
+			expressions[count][0] = '~';
+			roll_expression(expressions[count] + 1);
+			if (!intake_pattern_parse(expressions[count] + 1, &parts[count]))
+				continue;
+			require[count] = (IntakePair){names[count], expressions[count]};
+			count++;
+		}
+		scheme = compile("{query:a}{query:b}{query:c}", require, 3, NULL);
+		if (intake_borders_problem(scheme) == NULL)
+		{
+			bool twice = can_be_cut_twice(parts, 3);
+
+			firm++;
+			if (twice)
+				printf("%s %s %s\n", expressions[0], expressions[1], expressions[2]);
+			CHECK(!twice);
+		}
+		else if (can_be_cut_twice(parts, 3))
+			loose++;
+		else
+			missed++; /* it takes more letters, or others */
+		intake_scheme_release(scheme);
+		intake_memory_reset();
+	}
+	CHECK(firm > 300 && loose > 300 && missed < loose);
+}
+
+void
+test_borders(void)
+{
+	test_patterns();
+	test_what_is_no_pattern();
+	test_templates();
+	test_every_cut();
+	if (getenv("BORDERS") != NULL)
+		for (int i = 0; i < fuzz_n_presets; i++)
+		{
+			IntakeScheme *scheme = fuzz_scheme(&fuzz_presets[i]);
+			const char *problem = intake_borders_problem(scheme);
+			char *error = NULL;
+
+			if (problem)
+				printf("%s: %s\n", fuzz_presets[i].name, problem);
+			for (int j = 0; j < fuzz_presets[i].n_handshakes; j++)
+			{
+				IntakeHandshake *rule =
+					intake_handshake_compile(&fuzz_presets[i].handshakes[j], &error);
+
+				problem = intake_borders_handshake_problem(scheme, rule);
+				if (problem)
+					printf("%s: %s\n", fuzz_presets[i].name, problem);
+				intake_handshake_release(rule);
+			}
+			fuzz_scheme_release(scheme);
+		}
+}
