@@ -17,6 +17,7 @@
 #include "ground/bgworker.h"
 #include "ground/settings.h"
 #include "ground/shmem.h"
+#include "ground/slot.h"
 #include "queue/lane.h"
 #include "read/work.h"
 #include "receive/secret_use.h"
@@ -35,6 +36,7 @@ request_shmem(void)
 	if (previous_request_hook)
 		previous_request_hook();
 	intake_shmem_request();
+	RequestAddinShmemSpace(intake_slot_shmem_size());
 	RequestAddinShmemSpace(intake_lane_shmem_size());
 }
 
@@ -45,6 +47,7 @@ startup_shmem(void)
 		previous_startup_hook();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	intake_shmem_startup();
+	intake_slot_startup();
 	intake_lane_startup();
 	LWLockRelease(AddinShmemInitLock);
 }

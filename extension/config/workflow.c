@@ -80,6 +80,7 @@ read_workflow(int row)
 	Datum filter = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 7, &no_filter);
 
 	workflow->id = intake_rows_number(row, 1, 0);
+	workflow->served_by = INTAKE_EXECUTOR;
 	workflow->name = read_text(workflow, row, 2, "name");
 	workflow->source = read_text(workflow, row, 5, "source");
 	workflow->type = read_text(workflow, row, 6, "type");

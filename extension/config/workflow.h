@@ -10,6 +10,8 @@
 #include "nodes/pg_list.h"
 #include "utils/jsonpath.h"
 
+#include "ground/slot.h"
+
 /* Whether a filter may raise an error. */
 typedef enum IntakeRisk
 {
@@ -23,11 +25,12 @@ typedef struct IntakeWorkflow
 	int32 id;
 	const char *name;
 	const char *problem; /* why its jobs wait, or NULL */
-	Oid owner;           /* InvalidOid in a restored copy */
-	Oid handler;         /* the function, as owner */
-	const char *source;  /* glob */
-	const char *type;    /* glob */
-	JsonPath *filter;    /* or NULL */
+	IntakeWorkerKind served_by;
+	Oid owner;          /* InvalidOid in a restored copy */
+	Oid handler;        /* the function, as owner */
+	const char *source; /* glob */
+	const char *type;   /* glob */
+	JsonPath *filter;   /* or NULL */
 	int32 max_attempts;
 	int64 backoff;     /* microseconds */
 	int64 backoff_max; /* microseconds */

@@ -1,6 +1,6 @@
 /*
  * bgworker.c
- *		What launcher, supervisor and executor have in common as background workers.
+ *		What all kinds of worker have in common as background workers.
  *
  * Signals are the server's own: SIGTERM ends the process at the next chance (die), SIGHUP
  * asks for the configuration file, SIGUSR1 stays the server's.
@@ -31,13 +31,13 @@
 static void
 describe(BackgroundWorker *worker, IntakeWorkerKind kind, Oid database, Oid owner)
 {
-	static const char *const names[] = {"launcher", "supervisor", "executor"};
+	const IntakeWorkerTraits *traits = &intake_slot_kinds[kind];
 
 	memset(worker, 0, sizeof(*worker));
-	snprintf(worker->bgw_name, BGW_MAXLEN, "pg_intake %s", names[kind]);
-	snprintf(worker->bgw_type, BGW_MAXLEN, "pg_intake %s", names[kind]);
+	snprintf(worker->bgw_name, BGW_MAXLEN, "pg_intake %s", traits->name);
+	snprintf(worker->bgw_type, BGW_MAXLEN, "pg_intake %s", traits->name);
 	snprintf(worker->bgw_library_name, BGW_MAXLEN, "pg_intake");
-	snprintf(worker->bgw_function_name, BGW_MAXLEN, "intake_%s_main", names[kind]);
+	snprintf(worker->bgw_function_name, BGW_MAXLEN, "%s", traits->main);
 	worker->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker->bgw_restart_time = BGW_NEVER_RESTART;
@@ -93,7 +93,7 @@ start(IntakeChild *child, IntakeWorkerKind kind, Oid database, Oid owner)
 
 	if (intake_clock_ms() < places.next_try)
 		return false;
-	if (!intake_shmem_has_room())
+	if (!intake_slot_has_room())
 	{
 		note_full("pg_intake.max_workers");
 		return false;

@@ -1,6 +1,6 @@
 /*
  * bgworker.h
- *		What launcher, supervisor and executor have in common as background workers.
+ *		What all kinds of worker have in common as background workers.
  */
 #ifndef INTAKE_BGWORKER_H
 #define INTAKE_BGWORKER_H
@@ -9,7 +9,7 @@
 
 #include "postmaster/bgworker.h"
 
-#include "ground/shmem.h"
+#include "ground/slot.h"
 
 /* A worker that this process keeps running: started again, later and later, when it ends. */
 typedef struct IntakeChild
@@ -33,9 +33,5 @@ extern void intake_bgworker_apply_settings(void);
 extern bool intake_bgworker_reload(void);
 extern bool intake_bgworker_wait(long milliseconds);
 extern bool intake_bgworker_server_stopping(void);
-
-extern PGDLLEXPORT void intake_launcher_main(Datum arg);
-extern PGDLLEXPORT void intake_supervisor_main(Datum arg);
-extern PGDLLEXPORT void intake_executor_main(Datum arg);
 
 #endif

@@ -14,8 +14,6 @@
 
 #include "access/table.h"
 #include "catalog/namespace.h"
-#include "catalog/partition.h"
-#include "commands/sequence.h"
 #include "commands/tablespace.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -36,6 +34,7 @@
 #include "ground/owner.h"
 #include "ground/partition.h"
 #include "ground/shmem.h"
+#include "ground/slot.h"
 #include "ground/table.h"
 
 #define PATIENCE 5000 /* milliseconds that a caller waits for the supervisor */
@@ -276,7 +275,7 @@ only_we_can(IntakePartitioned table)
 	bool ours;
 
 	if (intake_shmem == NULL ||
-		(intake_shmem_self != NULL && intake_shmem_self->kind == INTAKE_SUPERVISOR))
+		(intake_slot_self != NULL && intake_slot_self->kind == INTAKE_SUPERVISOR))
 		return true;
 	parent = table_open(intake_table_oid(partitioned[table].name), AccessShareLock);
 	ours = parent->rd_createSubid != InvalidSubTransactionId ||
@@ -297,6 +296,7 @@ ask(IntakePartitioned table, int64 id, IntakePartition *found)
 		if (intake_clock_ms() >= next)
 		{
 			intake_shmem_ask_partition(table, low_of(id));
+			intake_slot_call_supervisor();
 			next += ASK_EVERY;
 		}
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, STEP,
@@ -325,7 +325,7 @@ intake_partition_need(IntakePartitioned table, int64 id, IntakePartition *found)
 	{
 		if (ask(table, id, found))
 			return;
-		if (intake_shmem_count(INTAKE_SUPERVISOR, MyDatabaseId, InvalidOid) > 0)
+		if (intake_slot_count(INTAKE_SUPERVISOR, MyDatabaseId, InvalidOid) > 0)
 			ereport(ERROR, (errcode(ERRCODE_CANNOT_CONNECT_NOW),
 							errmsg("the partition \"%s.%s\" has not been made in time",
 								   INTAKE_SCHEMA, partition_name(table, low_of(id))),

@@ -25,7 +25,7 @@
 
 #include "ground/clock.h"
 #include "ground/owner.h"
-#include "ground/shmem.h"
+#include "ground/slot.h"
 #include "ground/txn.h"
 #include "jobs/alone.h"
 
@@ -77,12 +77,12 @@ intake_alone_begin(void)
 		waiting_since = now;
 	patience = Max(PATIENCE, (now - waiting_since) / PATIENCE_PART);
 	intake_owner_gate(&gate, intake_owner_extension(NoLock));
-	if (!intake_shmem_take_turn(now, now + patience * WAITING_PART))
+	if (!intake_slot_take_turn(now, now + patience * WAITING_PART))
 		patience = 0;
 	if (!close_gate(patience))
 		return false;
 	/* It took less time than it might have. */
-	intake_shmem_set_turn(now + (intake_clock_ms() - now) * WAITING_PART);
+	intake_slot_set_turn(now + (intake_clock_ms() - now) * WAITING_PART);
 	waiting_since = 0;
 	return true;
 }

@@ -35,7 +35,7 @@
 #include "ground/datum.h"
 #include "ground/intake.h"
 #include "ground/rowtype.h"
-#include "ground/shmem.h"
+#include "ground/slot.h"
 #include "ground/txn.h"
 #include "jobs/attempt.h"
 #include "jobs/failure.h"
@@ -113,7 +113,7 @@ make_argument(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease,
 	Jsonb *payload;
 
 	if (!intake_attempt_type_fits())
-		intake_shmem_leave();
+		intake_slot_leave();
 	if (!intake_event_read(job->event_id, &event))
 		ereport(ERROR, (errcode(ERRCODE_INTAKE_PERMANENT),
 						errmsg("event " INT64_FORMAT " of the job is not stored any more",

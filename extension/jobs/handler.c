@@ -26,7 +26,7 @@
 #include "utils/plancache.h"
 #include "utils/syscache.h"
 
-#include "ground/shmem.h"
+#include "ground/slot.h"
 #include "jobs/handler.h"
 
 /* The prepared call of a workflow's handler. */
@@ -125,7 +125,7 @@ prepare(const IntakeWorkflow *workflow, Oid type)
 	handler->function = workflow->handler;
 	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(handler->function));
 	if (!HeapTupleIsValid(tuple))
-		intake_shmem_leave();
+		intake_slot_leave();
 	handler->xmin = HeapTupleHeaderGetRawXmin(tuple->t_data);
 	handler->tid = tuple->t_self;
 	handler->body = is_plain_sql(tuple);
@@ -219,7 +219,7 @@ intake_handler_call(const IntakeWorkflow *workflow, Oid type, Datum job)
 	int result;
 
 	if (pg_proc_aclcheck(handler->function, GetUserId(), ACL_EXECUTE) != ACLCHECK_OK)
-		intake_shmem_leave();
+		intake_slot_leave();
 	result = execute(handler, type, job);
 	if (result < 0)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

@@ -19,7 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "ground/intake.h"
-#include "ground/shmem.h"
+#include "ground/slot.h"
 #include "ground/table.h"
 #include "jobs/failure.h"
 #include "jobs/suspect.h"
@@ -145,7 +145,7 @@ suspect_lost_jobs(void)
 		Datum values[Natts_suspect];
 		bool nulls[Natts_suspect] = {0};
 
-		if (intake_shmem_lease_held(DatumGetInt64(INTAKE_COLUMN(row, running_lease))) ||
+		if (intake_slot_lease_held(DatumGetInt64(INTAKE_COLUMN(row, running_lease))) ||
 			!intake_table_delete(&running, &scan.slot->tts_tid))
 			continue;
 		INTAKE_COLUMN(values, suspect_job_id) = INTAKE_COLUMN(row, running_job_id);
@@ -193,7 +193,7 @@ blame_crashed_jobs(void)
 		IntakeJob job;
 
 		read_job(&scan, &job);
-		if (job.lease != 0 && !intake_shmem_lease_held(job.lease))
+		if (job.lease != 0 && !intake_slot_lease_held(job.lease))
 			blame(&job);
 	}
 	intake_table_scan_end(&scan);

@@ -11,6 +11,7 @@
 #include "utils/memutils.h"
 
 #include "ground/shmem.h"
+#include "ground/slot.h"
 #include "queue/announce.h"
 #include "queue/lane.h"
 
@@ -24,13 +25,6 @@ typedef struct Announcement
 static List *announcements = NIL; /* in TopTransactionContext */
 static bool supervisor_too = false;
 static bool config_too = false;
-
-static void
-call_supervisor(void)
-{
-	pg_atomic_fetch_add_u64(&intake_shmem->news, 1);
-	intake_shmem_wake(INTAKE_SUPERVISOR, MyDatabaseId, InvalidOid);
-}
 
 /* Tells all of it. Raises no error. */
 static void
@@ -47,7 +41,7 @@ publish(void)
 	if (config_too)
 		pg_atomic_fetch_add_u64(&intake_shmem->config, 1);
 	if (supervisor_too)
-		call_supervisor();
+		intake_slot_call_supervisor();
 }
 
 /* A prepared transaction has ended, and nobody remembers what it has filled: all may have news. */
@@ -55,7 +49,7 @@ void
 intake_announce_prepared(void)
 {
 	intake_lane_rewind_all(true);
-	call_supervisor();
+	intake_slot_call_supervisor();
 }
 
 static void

@@ -35,6 +35,7 @@
 #include "ground/clock.h"
 #include "ground/settings.h"
 #include "ground/shmem.h"
+#include "ground/slot.h"
 #include "ground/table.h"
 #include "queue/lane.h"
 
@@ -95,11 +96,11 @@ make_private_lane(int32 workflow_id)
 }
 
 /*
- * The lane of a workflow of this database, made if it is new, served by OWNER. When
- * pg_intake.max_lanes are there already, it is a private one that is polled.
+ * The lane of a workflow of this database, made if it is new, served by workers of KIND for OWNER.
+ * When pg_intake.max_lanes are there already, it is a private one that is polled.
  */
 IntakeLane *
-intake_lane_find(int32 workflow_id, Oid owner)
+intake_lane_find(int32 workflow_id, IntakeWorkerKind kind, Oid owner)
 {
 	IntakeLane *lane;
 	bool found;
@@ -109,7 +110,10 @@ intake_lane_find(int32 workflow_id, Oid owner)
 	if (lane != NULL && !found)
 		init_lane(lane);
 	if (lane != NULL)
+	{
+		lane->kind = kind;
 		lane->owner = owner;
+	}
 	LWLockRelease(intake_shmem->lane_lock);
 	return lane != NULL ? lane : make_private_lane(workflow_id);
 }
@@ -224,7 +228,7 @@ intake_lane_rewind_all(bool patient)
 			continue;
 		lane->sent_at = now;
 		intake_lane_rewind(lane, 0);
-		intake_shmem_wake(INTAKE_EXECUTOR, MyDatabaseId, lane->owner);
+		intake_slot_wake(lane->kind, MyDatabaseId, lane->owner);
 	}
 	LWLockRelease(intake_shmem->lane_lock);
 }
@@ -240,7 +244,7 @@ intake_lane_tell(int32 workflow_id, int64 position)
 	if (lane != NULL)
 	{
 		intake_lane_rewind(lane, position);
-		intake_shmem_wake(INTAKE_EXECUTOR, MyDatabaseId, lane->owner);
+		intake_slot_wake(lane->kind, MyDatabaseId, lane->owner);
 	}
 	LWLockRelease(intake_shmem->lane_lock);
 }

@@ -9,6 +9,8 @@
 
 #include "storage/spin.h"
 
+#include "ground/slot.h"
+
 /* Identity of a lane. */
 typedef struct IntakeLaneTag
 {
@@ -19,20 +21,20 @@ typedef struct IntakeLaneTag
 typedef struct IntakeLane
 {
 	IntakeLaneTag tag;
-	Oid owner;       /* the role whose executors serve it */
-	int64 cursor;    /* first position not read yet; written by who has locked the lane */
-	bool more;       /* the last claim left some; as cursor */
-	slock_t mutex;   /* guards rewind */
-	int64 rewind;    /* lowest position that arrived since, or PG_INT64_MAX */
-	int64 head_time; /* microseconds that the last claim from the head took; as rewind */
-	int64
-		sent_at; /* by intake_clock_now: when the clock sent it back to its head; the supervisor's own */
+	IntakeWorkerKind kind; /* of the workers that serve it, */
+	Oid owner;             /* and the role that they do that for */
+	int64 cursor;          /* first position not read yet; written by who has locked the lane */
+	bool more;             /* the last claim left some; as cursor */
+	slock_t mutex;         /* guards rewind */
+	int64 rewind;          /* lowest position that arrived since, or PG_INT64_MAX */
+	int64 head_time;       /* microseconds that the last claim from the head took; as rewind */
+	int64 sent_at;         /* when it was sent back to its head, by intake_clock_now */
 } IntakeLane;
 
 extern Size intake_lane_shmem_size(void);
 extern void intake_lane_startup(void);
 
-extern IntakeLane *intake_lane_find(int32 workflow_id, Oid owner);
+extern IntakeLane *intake_lane_find(int32 workflow_id, IntakeWorkerKind kind, Oid owner);
 extern bool intake_lane_ready(IntakeLane *lane);
 extern void intake_lane_rewind(IntakeLane *lane, int64 position);
 extern int64 intake_lane_claim_begin(IntakeLane *lane);

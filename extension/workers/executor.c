@@ -37,6 +37,7 @@
 #include "ground/owner.h"
 #include "ground/settings.h"
 #include "ground/shmem.h"
+#include "ground/slot.h"
 #include "ground/table.h"
 #include "ground/txn.h"
 #include "jobs/alone.h"
@@ -141,7 +142,7 @@ charge(const IntakeJob *job)
 static void
 give_back(int code, Datum arg)
 {
-	bool charged = !intake_shmem_self->stop && !intake_bgworker_server_stopping();
+	bool charged = !intake_slot_self->stop && !intake_bgworker_server_stopping();
 	IntakeJob *culprit = NULL;
 
 	if (batch.claiming != NULL)
@@ -181,7 +182,7 @@ serve(const IntakeWorkflow *workflow)
 	Served *entry = &served[n_served++];
 
 	entry->workflow_id = workflow->id;
-	entry->lane = intake_lane_find(workflow->id, workflow->owner);
+	entry->lane = intake_lane_find(workflow->id, workflow->served_by, workflow->owner);
 	entry->job_time = 0;
 }
 
@@ -206,7 +207,8 @@ refresh_lanes(void)
 	{
 		IntakeWorkflow *workflow = lfirst(cell);
 
-		if (workflow->active && workflow->owner == GetSessionUserId())
+		if (workflow->active && workflow->served_by == intake_slot_self->kind &&
+			workflow->owner == GetSessionUserId())
 			serve(workflow);
 	}
 }
@@ -259,7 +261,7 @@ claim(const Served *entry)
 		return false;
 	}
 	batch.claiming = entry->lane;
-	count = intake_room_claim(entry->lane, entry->workflow_id, intake_shmem_self->lease,
+	count = intake_room_claim(entry->lane, entry->workflow_id, intake_slot_self->lease,
 							  batch_size(entry), batch.jobs);
 	if (count > 0)
 		ForceSyncCommit();
@@ -275,7 +277,7 @@ start_next(void)
 {
 	const IntakeJob *job = &batch.jobs[batch.next++];
 
-	intake_shmem_self->job_id = job->job_id;
+	intake_slot_self->job_id = job->job_id;
 	batch.running = true;
 	return job;
 }
@@ -285,9 +287,9 @@ static void
 note_end(void)
 {
 	batch.running = false;
-	intake_shmem_self->jobs += batch.next - batch.uncommitted;
+	intake_slot_self->jobs += batch.next - batch.uncommitted;
 	batch.uncommitted = batch.next;
-	intake_shmem_self->job_id = 0;
+	intake_slot_self->job_id = 0;
 	MemoryContextReset(round_context);
 }
 
@@ -322,7 +324,7 @@ run_next(void)
 {
 	const IntakeWorkflow *workflow = next_workflow();
 
-	intake_attempt_run(start_next(), workflow, intake_shmem_self->lease);
+	intake_attempt_run(start_next(), workflow, intake_slot_self->lease);
 	note_end();
 }
 
@@ -336,7 +338,7 @@ next_together(void)
 	batch.running = false;
 	CHECK_FOR_INTERRUPTS();
 	/* The first one runs however long the transaction had to wait for its lock. */
-	if (batch.next >= together_end || intake_shmem_self->stop ||
+	if (batch.next >= together_end || intake_slot_self->stop ||
 		(batch.next > batch.uncommitted && intake_clock_now() >= together_until) ||
 		find_next_workflow() == NULL)
 		return NULL;
@@ -357,7 +359,7 @@ run_together(void)
 	together_end = Min(batch.count, first + workflow->jobs_per_transaction);
 	together_until = intake_clock_now() + TOGETHER_TIME;
 	if (together_end - first > 1 &&
-		intake_attempt_run_together(next_together, workflow, intake_shmem_self->lease))
+		intake_attempt_run_together(next_together, workflow, intake_slot_self->lease))
 	{
 		note_end();
 		return;
@@ -398,7 +400,7 @@ run_batch(Served *entry)
 	while (batch.next < batch.count)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (intake_shmem_self->stop)
+		if (intake_slot_self->stop)
 			proc_exit(0);
 		/* A busy executor never waits, which is where others notice this. */
 		if (!PostmasterIsAlive())
@@ -450,7 +452,7 @@ run_suspect(void)
 	}
 	PushActiveSnapshot(GetTransactionSnapshot());
 	clear_batch();
-	if (intake_suspect_take(workflow_id, intake_shmem_self->lease, &batch.jobs[0]))
+	if (intake_suspect_take(workflow_id, intake_slot_self->lease, &batch.jobs[0]))
 		batch.count = 1;
 	PopActiveSnapshot();
 	ForceSyncCommit();
@@ -477,9 +479,9 @@ do_round(void)
 		proc_exit(0);
 	if (halted)
 		return false;
-	while (!intake_shmem_self->stop && run_suspect())
+	while (!intake_slot_self->stop && run_suspect())
 		worked = true;
-	for (int i = 0; i < n_served && !intake_shmem_self->stop; i++)
+	for (int i = 0; i < n_served && !intake_slot_self->stop; i++)
 	{
 		if (!intake_lane_ready(served[i].lane))
 			continue;
@@ -500,14 +502,14 @@ rest(uint64 news)
 {
 	pgstat_report_stat(true);
 	pgstat_report_activity(STATE_IDLE, NULL);
-	intake_shmem_self->idle = true;
+	intake_slot_self->idle = true;
 	pg_memory_barrier();
-	if (!any_ready() && !intake_shmem_self->stop && news == intake_shmem_news())
+	if (!any_ready() && !intake_slot_self->stop && news == intake_shmem_news())
 	{
 		if (!intake_bgworker_wait(intake_alone_wait(intake_settings_poll_interval)))
 			intake_lane_poll();
 	}
-	intake_shmem_self->idle = false;
+	intake_slot_self->idle = false;
 }
 
 /* Jobs run as the workflow's owner, also where ALTER ROLE ... SET role lets sessions be another. */
@@ -523,9 +525,11 @@ take_lease(void)
 	/* A command may have asked for the database before it could see this process. */
 	if (!intake_txn_begin(INTAKE_GATE_JOB) || intake_make_way_is_wanted(MyDatabaseId))
 		proc_exit(0);
-	intake_shmem_self->lease = intake_room_next("lease_seq");
+	intake_slot_self->lease = intake_room_next("lease_seq");
 	CommitTransactionCommand();
 }
+
+extern PGDLLEXPORT void intake_executor_main(Datum arg);
 
 void
 intake_executor_main(Datum arg)
@@ -535,7 +539,7 @@ intake_executor_main(Datum arg)
 	memcpy(&owner, MyBgworkerEntry->bgw_extra, sizeof(owner));
 	intake_bgworker_begin();
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), owner, 0);
-	if (!intake_shmem_attach(INTAKE_EXECUTOR, owner, intake_settings_executors))
+	if (!intake_slot_attach(INTAKE_EXECUTOR, owner, intake_settings_executors))
 		proc_exit(0);
 	before_shmem_exit(give_back, (Datum) 0);
 	round_context =
@@ -545,7 +549,7 @@ intake_executor_main(Datum arg)
 	intake_session_watch();
 	apply_settings();
 	take_lease();
-	while (!intake_shmem_self->stop && intake_shmem_self->jobs < LIFETIME_JOBS)
+	while (!intake_slot_self->stop && intake_slot_self->jobs < LIFETIME_JOBS)
 	{
 		uint64 news = intake_shmem_news();
 
@@ -553,7 +557,7 @@ intake_executor_main(Datum arg)
 		if (!do_round())
 			rest(news);
 		reload();
-		if (intake_shmem_rank() >= intake_settings_executors)
+		if (intake_slot_rank() >= intake_settings_executors)
 			proc_exit(0);
 		CHECK_FOR_INTERRUPTS();
 	}

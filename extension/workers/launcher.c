@@ -24,6 +24,7 @@
 #include "ground/bgworker.h"
 #include "ground/settings.h"
 #include "ground/shmem.h"
+#include "ground/slot.h"
 #include "workers/make_way.h"
 
 /* A database, and its supervisor. */
@@ -130,7 +131,7 @@ keep_supervisor(Database *database)
 {
 	if (database->absent || database->left)
 		intake_bgworker_spare(&database->supervisor);
-	else if (intake_shmem_count(INTAKE_SUPERVISOR, database->oid, InvalidOid) == 0)
+	else if (intake_slot_count(INTAKE_SUPERVISOR, database->oid, InvalidOid) == 0)
 		return intake_bgworker_keep(&database->supervisor, INTAKE_SUPERVISOR, database->oid,
 									InvalidOid);
 	return INTAKE_NO_WAIT;
@@ -158,6 +159,8 @@ keep_supervisors(HTAB *databases)
 	return wait;
 }
 
+extern PGDLLEXPORT void intake_launcher_main(Datum arg);
+
 void
 intake_launcher_main(Datum arg)
 {
@@ -165,7 +168,7 @@ intake_launcher_main(Datum arg)
 
 	intake_bgworker_begin();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
-	if (!intake_shmem_attach(INTAKE_LAUNCHER, InvalidOid, 1))
+	if (!intake_slot_attach(INTAKE_LAUNCHER, InvalidOid, 1))
 		proc_exit(1);
 	databases = make_databases();
 	for (;;)

@@ -37,6 +37,7 @@
 #include "ground/intake.h"
 #include "ground/owner.h"
 #include "ground/shmem.h"
+#include "ground/slot.h"
 #include "queue/announce.h"
 #include "workers/command.h"
 #include "workers/make_way.h"
@@ -73,13 +74,6 @@ intake_make_way_is_wanted(Oid database)
 	return false;
 }
 
-static int
-count_workers(Oid database)
-{
-	return intake_shmem_count(INTAKE_SUPERVISOR, database, InvalidOid) +
-		   intake_shmem_count(INTAKE_EXECUTOR, database, InvalidOid);
-}
-
 /* Waits until the workers of DATABASE are gone, but not for ever. */
 static void
 wait_for_end(Oid database)
@@ -87,12 +81,12 @@ wait_for_end(Oid database)
 	int64 start = intake_clock_ms();
 	bool terminated = false;
 
-	while (count_workers(database) > 0 && intake_clock_ms() - start < PATIENCE)
+	while (intake_slot_count_all(database) > 0 && intake_clock_ms() - start < PATIENCE)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (!terminated && intake_clock_ms() - start >= GRACE)
 		{
-			intake_shmem_terminate(database);
+			intake_slot_terminate(database);
 			terminated = true;
 		}
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, STEP,
@@ -113,7 +107,7 @@ leave(Oid database)
 	set_tag(&tag, database);
 	/* Several sessions may want it at a time. */
 	(void) LockAcquire(&tag, ShareLock, false, false);
-	intake_shmem_stop(database);
+	intake_slot_stop(database);
 	wait_for_end(database);
 	/* The extension is not dropped under who could not be ended. */
 	if (database == MyDatabaseId)
@@ -140,7 +134,7 @@ release(ResourceReleasePhase phase, bool commit, bool top, void *arg)
 		gone = true;
 	}
 	if (gone)
-		intake_shmem_wake(INTAKE_LAUNCHER, InvalidOid, InvalidOid);
+		intake_slot_wake(INTAKE_LAUNCHER, InvalidOid, InvalidOid);
 }
 
 /* ---- where to look ---- */
@@ -162,7 +156,7 @@ static void
 call_launcher(void)
 {
 	intake_shmem_tell_launcher(MyDatabaseId, false);
-	intake_shmem_wake(INTAKE_LAUNCHER, InvalidOid, InvalidOid);
+	intake_slot_wake(INTAKE_LAUNCHER, InvalidOid, InvalidOid);
 }
 
 static void
@@ -173,7 +167,7 @@ end_transaction(XactEvent event, void *arg)
 	if (event == XACT_EVENT_COMMIT && extension_created)
 		call_launcher();
 	else if (event == XACT_EVENT_COMMIT && database_changed)
-		intake_shmem_wake(INTAKE_LAUNCHER, InvalidOid, InvalidOid);
+		intake_slot_wake(INTAKE_LAUNCHER, InvalidOid, InvalidOid);
 	extension_created = database_changed = false;
 }
 
@@ -187,7 +181,7 @@ end_prepared(void)
 	AcceptInvalidationMessages();
 	if (intake_shmem == NULL || !OidIsValid(get_namespace_oid(INTAKE_SCHEMA, true)))
 		return;
-	if (count_workers(MyDatabaseId) == 0)
+	if (intake_slot_count_all(MyDatabaseId) == 0)
 		call_launcher();
 	else
 		intake_announce_prepared();
@@ -215,7 +209,7 @@ process(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtilityCon
 static bool
 is_possible(void)
 {
-	return intake_shmem_self == NULL && !XactReadOnly && !RecoveryInProgress();
+	return intake_slot_self == NULL && !XactReadOnly && !RecoveryInProgress();
 }
 
 static bool

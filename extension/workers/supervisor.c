@@ -30,6 +30,7 @@
 #include "ground/partition.h"
 #include "ground/settings.h"
 #include "ground/shmem.h"
+#include "ground/slot.h"
 #include "ground/table.h"
 #include "jobs/failure.h"
 #include "jobs/suspect.h"
@@ -43,121 +44,133 @@
 #define LOCK_TIMEOUT_MS "1000ms" /* of a duty that waits for somebody's lock */
 #define LOOK_SHARE 50 /* one part in this many of the time goes into looking for lost jobs */
 
-/* The executors of one role. */
-typedef struct Role
+/* The workers of one kind that serve one role. */
+typedef struct Crew
 {
-	Oid oid;                /* hash key */
-	bool wanted;            /* owns an active workflow */
-	IntakeChild *executors; /* n_executors of them */
-	int n_executors;
-} Role;
+	struct
+	{
+		Oid role;
+		IntakeWorkerKind kind;
+	} key;
+	bool wanted;          /* the role owns an active workflow that they serve */
+	IntakeChild *workers; /* n_workers of them */
+	int n_workers;
+} Crew;
 
-static HTAB *roles; /* of Role */
+static HTAB *crews;
 static TimestampTz next_due = DT_NOEND;
 
 static void
-make_roles(void)
+make_crews(void)
 {
 	HASHCTL control = {0};
 
-	control.keysize = sizeof(Oid);
-	control.entrysize = sizeof(Role);
+	control.keysize = sizeof(((Crew *) NULL)->key);
+	control.entrysize = sizeof(Crew);
 	control.hcxt = TopMemoryContext;
-	roles = hash_create("pg_intake roles", 16, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	crews = hash_create("pg_intake crews", 16, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
-/* ---- executors ---- */
+/* ---- crews ---- */
+
+static void
+want(const IntakeWorkflow *workflow)
+{
+	Crew wanted = {{workflow->owner, workflow->served_by}};
+	bool found;
+	Crew *crew = hash_search(crews, &wanted.key, HASH_ENTER, &found);
+
+	if (!found)
+	{
+		crew->workers = NULL;
+		crew->n_workers = 0;
+	}
+	crew->wanted = true;
+}
 
 static void
 note_wanted(void)
 {
 	HASH_SEQ_STATUS status;
-	Role *role;
+	Crew *crew;
 	ListCell *cell;
-	bool found;
 
-	hash_seq_init(&status, roles);
-	while ((role = hash_seq_search(&status)) != NULL)
-		role->wanted = false;
+	hash_seq_init(&status, crews);
+	while ((crew = hash_seq_search(&status)) != NULL)
+		crew->wanted = false;
 	foreach (cell, intake_registry_workflows())
 	{
 		IntakeWorkflow *workflow = lfirst(cell);
 
-		if (!workflow->active || !OidIsValid(workflow->owner))
-			continue;
-		role = hash_search(roles, &workflow->owner, HASH_ENTER, &found);
-		if (!found)
-		{
-			role->executors = NULL;
-			role->n_executors = 0;
-		}
-		role->wanted = true;
+		if (workflow->active && OidIsValid(workflow->owner))
+			want(workflow);
 	}
 }
 
 static void
-resize(Role *role, int count)
+resize(Crew *crew, int count)
 {
-	if (role->n_executors >= count)
+	if (crew->n_workers >= count)
 		return;
-	role->executors = role->executors == NULL
-						  ? MemoryContextAlloc(TopMemoryContext, count * sizeof(IntakeChild))
-						  : repalloc(role->executors, count * sizeof(IntakeChild));
-	memset(role->executors + role->n_executors, 0,
-		   (count - role->n_executors) * sizeof(IntakeChild));
-	role->n_executors = count;
+	crew->workers = crew->workers == NULL
+						? MemoryContextAlloc(TopMemoryContext, count * sizeof(IntakeChild))
+						: repalloc(crew->workers, count * sizeof(IntakeChild));
+	memset(crew->workers + crew->n_workers, 0, (count - crew->n_workers) * sizeof(IntakeChild));
+	crew->n_workers = count;
 }
 
-/* The configuration has changed, which may be why executors did not live long. */
+/* The configuration has changed, which may be why workers did not live long. */
 static void
 forgive(void)
 {
 	HASH_SEQ_STATUS status;
-	Role *role;
+	Crew *crew;
 
-	hash_seq_init(&status, roles);
-	while ((role = hash_seq_search(&status)) != NULL)
-		for (int i = 0; i < role->n_executors; i++)
-			intake_bgworker_forgive(&role->executors[i]);
+	hash_seq_init(&status, crews);
+	while ((crew = hash_seq_search(&status)) != NULL)
+		for (int i = 0; i < crew->n_workers; i++)
+			intake_bgworker_forgive(&crew->workers[i]);
 }
 
 /*
- * Keeps as many executors of a role running as there are to be. Those that an earlier supervisor
+ * Keeps as many workers of a crew running as there are to be. Those that an earlier supervisor
  * has started count. Returns how long to wait, in milliseconds.
  */
 static long
-keep_role(Role *role)
+keep_crew(Crew *crew)
 {
-	int living = intake_shmem_count(INTAKE_EXECUTOR, MyDatabaseId, role->oid);
+	int most = *intake_slot_kinds[crew->key.kind].per_role;
+	int living = intake_slot_count(crew->key.kind, MyDatabaseId, crew->key.role);
 	long wait = INTAKE_NO_WAIT;
 
-	resize(role, intake_settings_executors);
-	for (int i = 0; i < role->n_executors; i++)
+	resize(crew, most);
+	for (int i = 0; i < crew->n_workers; i++)
 	{
-		IntakeChild *child = &role->executors[i];
+		IntakeChild *child = &crew->workers[i];
 
-		if (!role->wanted || i >= intake_settings_executors || living >= intake_settings_executors)
+		if (!crew->wanted || i >= most || living >= most)
 			intake_bgworker_spare(child);
 		else
-			wait = Min(wait, intake_bgworker_keep(child, INTAKE_EXECUTOR, MyDatabaseId, role->oid));
+			wait = Min(wait,
+					   intake_bgworker_keep(child, crew->key.kind, MyDatabaseId, crew->key.role));
 	}
 	return wait;
 }
 
 /*
- * Keeps the executors of every role running that owns an active workflow. Returns how long to
- * wait, in milliseconds, before that is to be done again.
+ * Keeps the crews running of every role that owns an active workflow. Returns how long to wait, in
+ * milliseconds, before that is to be done again.
  */
 static long
-keep_executors(void)
+keep_crews(void)
 {
 	HASH_SEQ_STATUS status;
-	Role *role;
+	Crew *crew;
 	long wait = INTAKE_NO_WAIT;
 
-	hash_seq_init(&status, roles);
-	while ((role = hash_seq_search(&status)) != NULL)
-		wait = Min(wait, keep_role(role));
+	hash_seq_init(&status, crews);
+	while ((crew = hash_seq_search(&status)) != NULL)
+		wait = Min(wait, keep_crew(crew));
 	return wait;
 }
 
@@ -233,7 +246,7 @@ read_workflows(void)
 	note_wanted();
 	forgive();
 	/* Executors do not wait on the configuration; a new workflow has no lane yet. */
-	intake_shmem_wake_executors(MyDatabaseId);
+	intake_slot_wake_all(MyDatabaseId);
 }
 
 static IntakeDuty tending = {
@@ -299,7 +312,7 @@ do_round(void)
 
 	for (int i = 0; i < lengthof(duties); i++)
 		wait = Min(wait, intake_duty_run(&duties[i]));
-	wait = Min(wait, keep_executors());
+	wait = Min(wait, keep_crews());
 	return Min(wait, tend());
 }
 
@@ -323,6 +336,8 @@ apply_settings(void)
 	SetConfigOption("lock_timeout", LOCK_TIMEOUT_MS, PGC_USERSET, PGC_S_OVERRIDE);
 }
 
+extern PGDLLEXPORT void intake_supervisor_main(Datum arg);
+
 void
 intake_supervisor_main(Datum arg)
 {
@@ -330,13 +345,13 @@ intake_supervisor_main(Datum arg)
 
 	intake_bgworker_begin();
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid, 0);
-	if (!intake_shmem_attach(INTAKE_SUPERVISOR, InvalidOid, 1))
+	if (!intake_slot_attach(INTAKE_SUPERVISOR, InvalidOid, 1))
 		proc_exit(0);
 	if (is_sent_away())
 		proc_exit(0);
 	apply_settings();
-	make_roles();
-	while (!intake_shmem_self->stop)
+	make_crews();
+	while (!intake_slot_self->stop)
 	{
 		uint64 news = intake_shmem_news();
 		long wait = do_round();
