@@ -2,387 +2,60 @@
  * borders.c
  *		Whether signed content has one reading only. Pure.
  *
- * The parts of a template become a line of cells, each of which reads one byte: some may be left
- * out, some may repeat. Two readings of one content are two walks along the line that read the
+ * Two readings of one content are two walks along the line of its template (line.h) that read the
  * same bytes; they differ once one of them goes on to another part at a byte where the other does
  * not. A search over pairs of cells finds whether walks that differ can both come to the end.
  *
- * Three kinds of part are blocks, whose end is known from where they begin: JSON, which ends with
- * the bracket that closes it; and what this side knows and no sender chooses, such as the URL.
  * Walks that enter a block together leave it together. Otherwise a block is taken for any bytes,
- * and numbers of repetitions above MOST_COUNTED for any number: both only make more readings, so
- * an answer that there is one reading holds.
+ * which only makes more readings; so an answer that there is one reading holds.
  */
 #include <stdio.h>
 
 #include "common/memory.h"
 
-#include "read/form.h"
 #include "verify/borders.h"
-
-#define MOST_COUNTED 128
-#define MOST_CELLS 1000
-
-typedef enum
-{
-	OPEN, /* no block */
-	FIXED,
-	JSON
-} Block;
-
-typedef struct Cell
-{
-	IntakeBytes set;
-	bool optional;
-	bool repeats;
-	bool leaves; /* the last cell of its part, or all behind it may be left out */
-	Block block;
-	int variable; /* of a fixed block: which */
-	int part;
-	int skip_to; /* of the first cell of an optional part in brackets: behind them; else 0 */
-} Cell;
-
-typedef struct Line
-{
-	Cell *cells; /* cells[0] reads nothing: the start */
-	int count;
-	bool too_long;
-	int part;
-} Line;
-
-static const IntakeBytes every_byte = {{~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0)}};
-
-static IntakeBytes
-bytes_of(const char *characters)
-{
-	IntakeBytes set = {{0}};
-
-	for (; *characters != '\0'; characters++)
-		intake_bytes_add(&set, (unsigned char) *characters, (unsigned char) *characters);
-	return set;
-}
-
-static IntakeBytes
-all_but(const char *characters)
-{
-	IntakeBytes set = bytes_of(characters);
-
-	for (int i = 0; i < 4; i++)
-		set.bits[i] = ~set.bits[i];
-	return set;
-}
-
-/* ---- making lines ---- */
-
-static Cell *
-add_cell(Line *line, IntakeBytes set, bool optional, bool repeats)
-{
-	Cell *cell;
-
-	if (line->count == MOST_CELLS)
-	{
-		line->too_long = true;
-		line->count--;
-	}
-	cell = &line->cells[line->count++];
-	*cell = (Cell){.set = set, .optional = optional, .repeats = repeats, .part = line->part};
-	return cell;
-}
-
-static void
-add_run(Line *line, IntakeBytes set, int least, int most)
-{
-	bool unbounded = most == INTAKE_UNBOUNDED || most > MOST_COUNTED;
-
-	least = least > MOST_COUNTED ? MOST_COUNTED : least;
-	for (int i = 0; i < least; i++)
-		add_cell(line, set, false, false);
-	if (unbounded)
-		add_cell(line, set, true, true);
-	for (int i = least; i < most && !unbounded; i++)
-		add_cell(line, set, true, false);
-}
-
-static void
-add_literal(Line *line, IntakeSlice text)
-{
-	for (size_t i = 0; i < text.len; i++)
-	{
-		IntakeBytes set = {{0}};
-
-		intake_bytes_add(&set, (unsigned char) text.data[i], (unsigned char) text.data[i]);
-		add_cell(line, set, false, false);
-	}
-}
-
-static void
-add_pattern(Line *line, const IntakePattern *pattern)
-{
-	for (int i = 0; i < pattern->count; i++)
-		add_run(line, pattern->runs[i].set, pattern->runs[i].least, pattern->runs[i].most);
-}
-
-static void
-add_expression(Line *line, const char *expression)
-{
-	IntakePattern pattern;
-
-	if (intake_pattern_parse(expression, &pattern))
-		add_pattern(line, &pattern);
-	else
-		add_run(line, every_byte, 0, INTAKE_UNBOUNDED);
-}
-
-/* What this side knows: it begins with a byte of FIRST. */
-static void
-add_fixed(Line *line, int variable, IntakeBytes first)
-{
-	int start = line->count;
-
-	add_cell(line, first, false, false);
-	add_cell(line, every_byte, true, true);
-	for (int i = start; i < line->count; i++)
-	{
-		line->cells[i].block = FIXED;
-		line->cells[i].variable = variable;
-	}
-}
-
-/* An object or an array, with white space (or a byte order mark) around it. */
-static void
-add_json(Line *line)
-{
-	int start = line->count;
-
-	add_cell(line, bytes_of("{[ \t\r\n\xEF"), false, false);
-	add_cell(line, every_byte, true, true);
-	add_cell(line, bytes_of("}] \t\r\n"), false, false);
-	for (int i = start; i < line->count; i++)
-		line->cells[i].block = JSON;
-}
-
-/* The URL: the configured one, and the fields that the sender adds to its query. */
-static void
-add_url(Line *line, const IntakeScheme *scheme, const IntakePart *part)
-{
-	add_fixed(line, part->kind, bytes_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ/"));
-	for (int i = 0; i < scheme->n_url_fields && part->kind != INTAKE_PART_ENDPOINT; i++)
-	{
-		line->part++;
-		add_cell(line, bytes_of("?&"), false, false);
-		add_literal(line, intake_slice_cstr(scheme->url_fields[i]));
-		add_cell(line, bytes_of("="), false, false);
-		add_run(line, all_but("&#"), 0, INTAKE_UNBOUNDED);
-	}
-}
-
-/* Fields, sorted, as names and values. Which names there are may be known. */
-static void
-add_form_sorted(Line *line, const IntakeScheme *scheme)
-{
-	for (int i = 0; i < scheme->n_fields; i++)
-	{
-		line->part++;
-		add_literal(line, intake_slice_cstr(scheme->fields[i]));
-		line->part++;
-		add_run(line, every_byte, 0, INTAKE_UNBOUNDED);
-	}
-	if (scheme->n_fields > 0)
-		return;
-	add_cell(line, bytes_of(INTAKE_FORM_NAME_STARTS), true, false);
-	add_cell(line, every_byte, true, true);
-}
-
-static void
-add_time(Line *line, IntakeTimeUnit unit)
-{
-	static const char *const forms[] = {
-		[INTAKE_SECONDS] = "^[0-9]{10}$",
-		[INTAKE_MILLISECONDS] = "^[0-9]{13}$",
-		[INTAKE_ISO8601] =
-			"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.?[0-9]*[Z+-][0-9:]{0,5}$",
-		[INTAKE_HTTP_DATE] = "^[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT$",
-	};
-
-	add_expression(line, forms[unit]);
-}
-
-/* What can stand at a place of a request. */
-static void
-add_place(Line *line, const IntakeScheme *scheme, const IntakePart *part)
-{
-	if (scheme->has_timestamp && intake_place_equal(part->place, &scheme->timestamp))
-		add_time(line, scheme->unit);
-	else if (part->pattern != NULL)
-		add_pattern(line, part->pattern);
-	else if (part->place->kind == INTAKE_HEADER || part->place->kind == INTAKE_HEADERS)
-	{
-		add_cell(line, all_but(" \t\r\n"), false, false);
-		add_run(line, all_but("\r\n"), 0, INTAKE_UNBOUNDED);
-	}
-	else
-		add_run(line, every_byte, 0, INTAKE_UNBOUNDED);
-}
-
-/* Lets cells read what remains of their bytes in lower case, too. */
-static void
-add_lower_case(Line *line, int first)
-{
-	for (int i = first; i < line->count; i++)
-		for (int byte = 'A'; byte <= 'Z'; byte++)
-			if (intake_bytes_have(&line->cells[i].set, (unsigned char) byte))
-				intake_bytes_add(&line->cells[i].set, byte | 0x20, byte | 0x20);
-}
-
-/* How a digest is written. */
-static void
-add_digest(Line *line, const IntakeScheme *scheme, const IntakePart *part)
-{
-	static const int lengths[] = {[INTAKE_SHA1] = 20, [INTAKE_SHA256] = 32, [INTAKE_SHA512] = 64};
-	IntakeAlgorithm algorithm =
-		part->kind == INTAKE_PART_HMAC ? scheme->algorithm : part->algorithm;
-	int length = lengths[algorithm];
-
-	if (part->kind == INTAKE_PART_CRC32)
-		add_expression(line, "^[0-9]{1,10}$");
-	else if (part->kind == INTAKE_PART_QSH)
-		add_run(line, bytes_of("0123456789abcdef"), 64, 64);
-	else if (part->encoding == INTAKE_HEX)
-		add_run(line, bytes_of("0123456789abcdef"), 2 * length, 2 * length);
-	else
-	{
-		int padded = (length + 2) / 3 * 4;
-		int most = part->encoding == INTAKE_BASE64 ? padded : (length * 8 + 5) / 6;
-
-		add_run(line, all_but("\r\n"), most, most);
-	}
-}
-
-static void
-add_body(Line *line, const IntakeScheme *scheme)
-{
-	if (scheme->content == INTAKE_CONTENT_JSON)
-		add_json(line);
-	else
-		add_run(line, every_byte, 0, INTAKE_UNBOUNDED);
-}
-
-static void
-add_part(Line *line, const IntakeScheme *scheme, const IntakePart *part)
-{
-	switch (part->kind)
-	{
-		case INTAKE_PART_LITERAL:
-			add_literal(line, part->literal);
-			break;
-		case INTAKE_PART_METHOD:
-			add_literal(line, intake_slice_cstr("POST")); /* only those become events */
-			break;
-		case INTAKE_PART_BODY:
-			add_body(line, scheme);
-			break;
-		case INTAKE_PART_TIMESTAMP:
-			add_time(line, scheme->unit);
-			break;
-		case INTAKE_PART_URL:
-		case INTAKE_PART_ENDPOINT:
-		case INTAKE_PART_PATH:
-			add_url(line, scheme, part);
-			break;
-		case INTAKE_PART_SECRET:
-		case INTAKE_PART_TOKEN:
-			add_fixed(line, part->kind, every_byte);
-			break;
-		case INTAKE_PART_FORM_SORTED:
-			add_form_sorted(line, scheme);
-			break;
-		case INTAKE_PART_LOCATION:
-			add_place(line, scheme, part);
-			break;
-		case INTAKE_PART_HEADER_LIST:
-			add_run(line, all_but("\r\n"), 0, INTAKE_UNBOUNDED);
-			break;
-		case INTAKE_PART_OPEN:
-		case INTAKE_PART_CLOSE:
-			break;
-		default:
-			add_digest(line, scheme, part);
-	}
-}
-
-/* Marks the cells of parts behind which the part may end. */
-static void
-mark_ends(Line *line)
-{
-	for (int i = line->count - 1; i > 0; i--)
-	{
-		const Cell *next = i + 1 < line->count ? &line->cells[i + 1] : NULL;
-
-		line->cells[i].leaves =
-			next == NULL || next->part != line->cells[i].part || (next->optional && next->leaves);
-	}
-}
-
-static Line
-make_line(const IntakeScheme *scheme, const IntakeTemplate *message)
-{
-	Line line = {.cells = palloc0(MOST_CELLS * sizeof(Cell))};
-	int opened = 0;
-
-	add_cell(&line, (IntakeBytes){{0}}, false, false);
-	for (int i = 0; i < message->count; i++)
-	{
-		int first = line.count;
-
-		line.part++;
-		add_part(&line, scheme, &message->parts[i]);
-		if (message->parts[i].lower)
-			add_lower_case(&line, first);
-		if (message->parts[i].kind == INTAKE_PART_OPEN)
-			opened = line.count;
-		else if (message->parts[i].kind == INTAKE_PART_CLOSE && opened < line.count)
-			line.cells[opened].skip_to = line.count;
-	}
-	mark_ends(&line);
-	return line;
-}
+#include "verify/line.h"
 
 /* ---- walking ---- */
 
-#define MOST_NEXT 200
-
-/* The cells that can be read after one; line->count stands for the end. Returns how many. */
-static int
-find_next(const Line *line, int cell, int *next)
+typedef struct Next
 {
-	int count = 0;
-	int at = cell + 1;
+	int cells[INTAKE_LINE_MOST + 1];
+	int count;
+} Next;
 
-	if (cell > 0 && line->cells[cell].repeats)
-		next[count++] = cell;
-	while (count < MOST_NEXT)
+/* Adds the cell AT, and those that can be read in its place where it may be left out. */
+static void
+add_next(const IntakeLine *line, int at, Next *next)
+{
+	for (;; at++)
 	{
-		next[count++] = at;
+		for (int i = 0; i < next->count; i++)
+			if (next->cells[i] == at)
+				return;
+		next->cells[next->count++] = at;
 		if (at == line->count)
-			return count;
-		if (line->cells[at].skip_to > 0 && count < MOST_NEXT)
-			/* What follows the brackets, too; they are not nested. */
-			for (int over = line->cells[at].skip_to; count < MOST_NEXT; over++)
-			{
-				next[count++] = over;
-				if (over == line->count || !line->cells[over].optional)
-					break;
-			}
+			return;
+		if (line->cells[at].skip_to > 0)
+			add_next(line, line->cells[at].skip_to, next);
 		if (!line->cells[at].optional)
-			return count;
-		at++;
+			return;
 	}
-	return count;
+}
+
+/* Finds the cells that can be read after one; line->count stands for the end. */
+static void
+find_next(const IntakeLine *line, int cell, Next *next)
+{
+	next->count = 0;
+	add_next(line, cell + 1, next);
+	if (cell > 0 && line->cells[cell].repeats)
+		next->cells[next->count++] = cell;
 }
 
 typedef struct Search
 {
-	const Line *lines[2];
+	const IntakeLine *lines[2];
 	unsigned char *seen; /* by pair of cells, and whether the walks differ */
 	int *todo;
 	int n_todo;
@@ -390,21 +63,21 @@ typedef struct Search
 	int only;      /* behind this part alone they may begin to differ; 0: behind any */
 } Search;
 
-static const Cell *
-cell_at(const Line *line, int cell)
+static const IntakeCell *
+cell_at(const IntakeLine *line, int cell)
 {
 	return cell < line->count ? &line->cells[cell] : NULL;
 }
 
 /* Whether two cells belong to the same part; those of two lines only where they are of one block. */
 static bool
-same_part(const Search *search, const Cell *a, const Cell *b)
+same_part(const Search *search, const IntakeCell *a, const IntakeCell *b)
 {
 	if (a == NULL || b == NULL)
 		return a == b;
 	if (search->one_line)
 		return a->part == b->part;
-	return a->block != OPEN && a->block == b->block && a->variable == b->variable;
+	return a->block != INTAKE_NO_BLOCK && a->block == b->block && a->variable == b->variable;
 }
 
 /*
@@ -412,21 +85,22 @@ same_part(const Search *search, const Cell *a, const Cell *b)
  * read: out of a block they go together, but for white space behind JSON.
  */
 static bool
-may_part(const Cell *from, const Cell *a, const Cell *b)
+may_part(const IntakeCell *from, const IntakeCell *a, const IntakeCell *b)
 {
-	static const char space[] = " \t\r\n";
-	IntakeBytes spaces = bytes_of(space);
+	IntakeBytes spaces = {{0}};
 
-	if (from->block == OPEN)
+	for (const char *space = " \t\r\n"; *space != '\0'; space++)
+		intake_bytes_add(&spaces, *space, *space);
+	if (from->block == INTAKE_NO_BLOCK)
 		return true;
-	if (from->block == FIXED || a == NULL || b == NULL)
+	if (from->block == INTAKE_BLOCK_FIXED || a == NULL || b == NULL)
 		return false;
 	return intake_bytes_meet(&a->set, &spaces) && intake_bytes_meet(&b->set, &spaces);
 }
 
 /* Whether a walk that goes from one cell to another enters a part anew. */
 static bool
-crosses(const Cell *from, const Cell *to)
+crosses(const IntakeCell *from, const IntakeCell *to)
 {
 	return to == NULL || from->part != to->part;
 }
@@ -447,10 +121,10 @@ remember(Search *search, int a, int b, bool differ)
 static void
 go_on(Search *search, int from_a, int from_b, bool differ, int to_a, int to_b)
 {
-	const Cell *from = &search->lines[0]->cells[from_a];
-	const Cell *other = &search->lines[1]->cells[from_b];
-	const Cell *a = cell_at(search->lines[0], to_a);
-	const Cell *b = cell_at(search->lines[1], to_b);
+	const IntakeCell *from = &search->lines[0]->cells[from_a];
+	const IntakeCell *other = &search->lines[1]->cells[from_b];
+	const IntakeCell *a = cell_at(search->lines[0], to_a);
+	const IntakeCell *b = cell_at(search->lines[1], to_b);
 	bool out_a = crosses(from, a);
 	bool out_b = crosses(other, b);
 
@@ -471,8 +145,8 @@ go_on(Search *search, int from_a, int from_b, bool differ, int to_a, int to_b)
 static bool
 search_pairs(Search *search)
 {
-	int next_a[MOST_NEXT];
-	int next_b[MOST_NEXT];
+	Next next_a;
+	Next next_b;
 	int width = search->lines[1]->count + 1;
 
 	while (search->n_todo > 0)
@@ -481,8 +155,6 @@ search_pairs(Search *search)
 		bool differ = index & 1;
 		int a = index / 2 / width;
 		int b = index / 2 % width;
-		int n_a;
-		int n_b;
 
 		if (a == search->lines[0]->count)
 		{
@@ -490,17 +162,17 @@ search_pairs(Search *search)
 				return true;
 			continue;
 		}
-		n_a = find_next(search->lines[0], a, next_a);
-		n_b = find_next(search->lines[1], b, next_b);
-		for (int i = 0; i < n_a; i++)
-			for (int j = 0; j < n_b; j++)
-				go_on(search, a, b, differ, next_a[i], next_b[j]);
+		find_next(search->lines[0], a, &next_a);
+		find_next(search->lines[1], b, &next_b);
+		for (int i = 0; i < next_a.count; i++)
+			for (int j = 0; j < next_b.count; j++)
+				go_on(search, a, b, differ, next_a.cells[i], next_b.cells[j]);
 	}
 	return false;
 }
 
 static bool
-run_search(const Line *a, const Line *b, int only)
+run_search(const IntakeLine *a, const IntakeLine *b, int only)
 {
 	size_t pairs = ((size_t) a->count + 1) * ((size_t) b->count + 1) * 2;
 	Search search = {.lines = {a, b}, .one_line = a == b, .only = only};
@@ -527,7 +199,7 @@ part_text(const IntakeTemplate *message, int number)
 
 /* Says which border of a message can move; parts are counted from 1 as lines count them. */
 static const char *
-describe(const Line *line, const IntakeTemplate *message)
+describe(const IntakeLine *line, const IntakeTemplate *message)
 {
 	char *text = palloc(300);
 	IntakeSlice part = INTAKE_ABSENT;
@@ -546,7 +218,7 @@ describe(const Line *line, const IntakeTemplate *message)
 static const char *
 template_problem(const IntakeScheme *scheme, const IntakeTemplate *message)
 {
-	Line line = make_line(scheme, message);
+	IntakeLine line = intake_line_make(scheme, message);
 	const char *problem = NULL;
 
 	if (line.too_long)
@@ -565,8 +237,8 @@ bool
 intake_borders_overlap(const IntakeScheme *scheme, const IntakeTemplate *message,
 					   const IntakeScheme *other, const IntakeTemplate *other_message)
 {
-	Line a = make_line(scheme, message);
-	Line b = make_line(other, other_message);
+	IntakeLine a = intake_line_make(scheme, message);
+	IntakeLine b = intake_line_make(other, other_message);
 	bool overlap = a.too_long || b.too_long || run_search(&a, &b, 0);
 
 	pfree(a.cells);

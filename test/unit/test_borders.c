@@ -170,6 +170,9 @@ test_templates(void)
 	expect(true, "{sha256hex(body)}{header:id}", NULL, NULL, 0);
 	expect(false, "{sha256hex(header:id+body)}", NULL, NULL, 0);
 	expect(true, "{url}{form_sorted}", "form", NULL, 0);
+	expect(false, "[{query:a},][{query:b},]{query:c}", NULL, NULL, 0);
+	expect(false, "a[b{query:a}][c{query:b}]d", NULL, NULL, 0);
+	expect(false, "[id:{query:i};][no:{query:n};]ts:{timestamp};", NULL, NULL, 0);
 	expect(true, "[id:{query:i};]ts:{timestamp};", NULL, NULL, 0);
 }
 
@@ -211,7 +214,7 @@ test_every_cut(void)
 	static const char *const names[] = {"query:a", "query:b", "query:c"};
 	int firm = 0, loose = 0, missed = 0;
 
-	for (int i = 0; i < 3000; i++)
+	for (int i = 0; i < 1000; i++)
 	{
 		char expressions[3][100];
 		IntakePair require[3];
@@ -245,7 +248,7 @@ test_every_cut(void)
 		intake_scheme_release(scheme);
 		intake_memory_reset();
 	}
-	CHECK(firm > 300 && loose > 300 && missed < loose);
+	CHECK(firm > 100 && loose > 100 && missed < loose);
 }
 
 void
