@@ -4,7 +4,7 @@
  *
  * Both are kept by oid, as the server keeps its own objects, so that a rename changes nothing
  * and nobody takes a name over. The oids hold in the database that the workflow's
- * database_identity names; a dump carries names beside them (sql/55_binding.sql).
+ * database_identity names; a dump carries names beside them (sql/52_binding.sql).
  *
  * Whether a workflow can run is read with the configuration. What it depends on changes without
  * a word to the configuration, so it is watched: the server tells every process, by a hash,

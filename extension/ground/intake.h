@@ -4,8 +4,9 @@
  *		names of the tables and their columns, and entry to code that acts as the owner of
  *		the extension.
  *
- * The numbers below are those of sql/20_tables.sql. The rooms are written straight through
- * the table access method (table.c), so both must be changed together.
+ * The numbers below are those of the tables in sql/20_configuration.sql, 22_log.sql and
+ * 24_rooms.sql. The log and the rooms are written straight through the table access method
+ * (table.c), so both must be changed together.
  */
 #ifndef INTAKE_H
 #define INTAKE_H

@@ -13,7 +13,7 @@
 #include "verify/requirement.h"
 #include "verify/template.h"
 
-/* A row as it is stored; NULL where the column is. See sql/20_tables.sql for the meanings. */
+/* A row as it is stored; NULL where the column is. See sql/20_configuration.sql for the meanings. */
 typedef struct IntakeSchemeRow
 {
 	const char *kind;

@@ -1,0 +1,137 @@
+-- The rooms of a job. A job is in exactly one of them, and the table is its state.
+
+CREATE SEQUENCE intake.job_id_seq;
+COMMENT ON SEQUENCE intake.job_id_seq IS 'Ids of jobs and positions in lanes: ascending, with gaps';
+SELECT pg_catalog.pg_extension_config_dump('intake.job_id_seq', '');
+CREATE SEQUENCE intake.lease_seq;
+COMMENT ON SEQUENCE intake.lease_seq IS 'Lease tokens: never given twice';
+SELECT pg_catalog.pg_extension_config_dump('intake.lease_seq', '');
+
+CREATE TABLE intake.queue (
+    position bigint NOT NULL,
+    job_id bigint NOT NULL,
+    event_id bigint NOT NULL,
+    workflow_id int NOT NULL,
+    attempts int NOT NULL,
+    CONSTRAINT queue_pkey PRIMARY KEY (workflow_id, position)
+) WITH (autovacuum_vacuum_insert_threshold = -1);
+COMMENT ON TABLE intake.queue IS 'Jobs that are ready to run';
+COMMENT ON COLUMN intake.queue.position IS 'Place in the lane: the job''s id at first, a fresh number whenever it comes back';
+COMMENT ON COLUMN intake.queue.job_id IS 'The job';
+COMMENT ON COLUMN intake.queue.event_id IS 'Its event';
+COMMENT ON COLUMN intake.queue.workflow_id IS 'Its workflow, and so its lane';
+COMMENT ON COLUMN intake.queue.attempts IS 'Attempts so far';
+SELECT pg_catalog.pg_extension_config_dump('intake.queue', '');
+
+CREATE TABLE intake.delayed (
+    run_at timestamptz NOT NULL,
+    job_id bigint NOT NULL CONSTRAINT delayed_pkey PRIMARY KEY,
+    event_id bigint NOT NULL,
+    workflow_id int NOT NULL,
+    attempts int NOT NULL
+);
+CREATE INDEX delayed_run_at ON intake.delayed (run_at);
+COMMENT ON INDEX intake.delayed_run_at IS 'Which job is due next';
+COMMENT ON TABLE intake.delayed IS 'Jobs that wait for a time: a retry, or an event emitted with a delay';
+COMMENT ON COLUMN intake.delayed.run_at IS 'When the job goes to the queue';
+COMMENT ON COLUMN intake.delayed.job_id IS 'The job';
+COMMENT ON COLUMN intake.delayed.event_id IS 'Its event';
+COMMENT ON COLUMN intake.delayed.workflow_id IS 'Its workflow';
+COMMENT ON COLUMN intake.delayed.attempts IS 'Attempts so far';
+SELECT pg_catalog.pg_extension_config_dump('intake.delayed', '');
+
+CREATE TABLE intake.running (
+    job_id bigint NOT NULL CONSTRAINT running_pkey PRIMARY KEY,
+    event_id bigint NOT NULL,
+    lease bigint NOT NULL,
+    claimed_at timestamptz NOT NULL,
+    workflow_id int NOT NULL,
+    attempts int NOT NULL
+);
+COMMENT ON TABLE intake.running IS 'Jobs that a holder has claimed';
+COMMENT ON COLUMN intake.running.job_id IS 'The job';
+COMMENT ON COLUMN intake.running.event_id IS 'Its event';
+COMMENT ON COLUMN intake.running.lease IS 'Token of the holder';
+COMMENT ON COLUMN intake.running.claimed_at IS 'When it was claimed';
+COMMENT ON COLUMN intake.running.workflow_id IS 'Its workflow';
+COMMENT ON COLUMN intake.running.attempts IS 'Attempts before this one';
+SELECT pg_catalog.pg_extension_config_dump('intake.running', '');
+
+CREATE TABLE intake.suspect (
+    job_id bigint NOT NULL CONSTRAINT suspect_pkey PRIMARY KEY,
+    event_id bigint NOT NULL,
+    lease bigint,
+    started_at timestamptz,
+    workflow_id int NOT NULL,
+    attempts int NOT NULL,
+    crashes int NOT NULL
+);
+COMMENT ON TABLE intake.suspect IS 'Jobs that were running when the server crashed, or whose executor ended without giving them back. They run alone, one at a time';
+COMMENT ON COLUMN intake.suspect.job_id IS 'The job';
+COMMENT ON COLUMN intake.suspect.event_id IS 'Its event';
+COMMENT ON COLUMN intake.suspect.lease IS 'Token of the holder, while it runs alone';
+COMMENT ON COLUMN intake.suspect.started_at IS 'Set, durably, while it runs alone';
+COMMENT ON COLUMN intake.suspect.workflow_id IS 'Its workflow';
+COMMENT ON COLUMN intake.suspect.attempts IS 'Attempts so far';
+COMMENT ON COLUMN intake.suspect.crashes IS 'Crashes of the server while it ran alone';
+SELECT pg_catalog.pg_extension_config_dump('intake.suspect', '');
+
+CREATE TABLE intake.done (
+    job_id bigint NOT NULL,
+    event_id bigint NOT NULL,
+    finished_at timestamptz NOT NULL,
+    workflow_id int NOT NULL,
+    attempts int NOT NULL,
+    discarded text
+) PARTITION BY RANGE (job_id);
+COMMENT ON TABLE intake.done IS 'Jobs that ended, partitioned like event';
+COMMENT ON COLUMN intake.done.job_id IS 'The job';
+COMMENT ON COLUMN intake.done.event_id IS 'Its event';
+COMMENT ON COLUMN intake.done.finished_at IS 'When it ended';
+COMMENT ON COLUMN intake.done.workflow_id IS 'Its workflow';
+COMMENT ON COLUMN intake.done.attempts IS 'Attempts that it took';
+COMMENT ON COLUMN intake.done.discarded IS 'The reason, where an operator discarded it; NULL: its handler succeeded';
+
+CREATE TABLE intake.dead_letter (
+    job_id bigint NOT NULL CONSTRAINT dead_letter_pkey PRIMARY KEY,
+    event_id bigint NOT NULL,
+    died_at timestamptz NOT NULL,
+    workflow_id int NOT NULL,
+    attempts int NOT NULL,
+    sqlstate text NOT NULL,
+    error text NOT NULL
+);
+CREATE INDEX dead_letter_event ON intake.dead_letter (event_id);
+COMMENT ON INDEX intake.dead_letter_event IS 'Dead jobs of an event that is delivered once more';
+COMMENT ON TABLE intake.dead_letter IS 'Jobs that are not tried again by themselves';
+COMMENT ON COLUMN intake.dead_letter.job_id IS 'The job';
+COMMENT ON COLUMN intake.dead_letter.event_id IS 'Its event';
+COMMENT ON COLUMN intake.dead_letter.died_at IS 'When it was given up';
+COMMENT ON COLUMN intake.dead_letter.workflow_id IS 'Its workflow';
+COMMENT ON COLUMN intake.dead_letter.attempts IS 'Attempts made';
+COMMENT ON COLUMN intake.dead_letter.sqlstate IS 'SQLSTATE of the last error';
+COMMENT ON COLUMN intake.dead_letter.error IS 'The last error';
+SELECT pg_catalog.pg_extension_config_dump('intake.dead_letter', '');
+
+CREATE TABLE intake.attempt (
+    job_id bigint NOT NULL,
+    started_at timestamptz,
+    finished_at timestamptz NOT NULL,
+    workflow_id int NOT NULL,
+    attempt int NOT NULL,
+    sqlstate text NOT NULL,
+    error text NOT NULL
+);
+CREATE INDEX attempt_job ON intake.attempt (job_id);
+COMMENT ON INDEX intake.attempt_job IS 'Attempts by job';
+-- It has no key. A publication of all tables must not keep anybody from deleting its rows.
+ALTER TABLE intake.attempt REPLICA IDENTITY FULL;
+COMMENT ON TABLE intake.attempt IS 'Failed executions of jobs';
+COMMENT ON COLUMN intake.attempt.job_id IS 'The job';
+COMMENT ON COLUMN intake.attempt.started_at IS 'When the execution began; NULL where that is not known';
+COMMENT ON COLUMN intake.attempt.finished_at IS 'When it failed';
+COMMENT ON COLUMN intake.attempt.workflow_id IS 'The workflow';
+COMMENT ON COLUMN intake.attempt.attempt IS 'Its number, from 1; counted anew after a replay';
+COMMENT ON COLUMN intake.attempt.sqlstate IS 'SQLSTATE of the error';
+COMMENT ON COLUMN intake.attempt.error IS 'The error''s message, with its detail and the place where it was raised';
+SELECT pg_catalog.pg_extension_config_dump('intake.attempt', '');
