@@ -21,7 +21,7 @@ CREATE TABLE intake.scheme (
     encoding text CHECK (encoding IN ('hex', 'base64', 'base64url')),
     message text,
     timestamp_from text,
-    timestamp_unit text CHECK (timestamp_unit IN ('s', 'ms', 'iso8601', 'http-date')),
+    timestamp_unit text CHECK (timestamp_unit IN ('s', 'ms', 'iso8601', 'iso8601-local', 'http-date')),
     tolerance interval CHECK (extract(epoch FROM tolerance) BETWEEN 0 AND 315576000),
     require text[],
     each text,
@@ -64,7 +64,8 @@ COMMENT ON COLUMN intake.scheme.encoding IS 'Encoding of a signature. Hexadecima
 COMMENT ON COLUMN intake.scheme.message IS
     'Template of the signed content: {body} {timestamp} {header:NAME} {query:NAME} {form:NAME} {json:/path} {url} {endpoint} (without query) {path} {method} {form_sorted} {secret} {token} {header_list:NAME} {qsh} (Atlassian''s hash of method, path under the base URL and query), digests such as {sha256hex(body)}, |lower behind a name, optional parts in [...], \n for a line feed';
 COMMENT ON COLUMN intake.scheme.timestamp_from IS 'Where the signed time stands: header:NAME, sig:FIELD (an item of the kv signature, or its number in a list), json:/path, jwt:/claim';
-COMMENT ON COLUMN intake.scheme.timestamp_unit IS 'Unit of the signed time';
+COMMENT ON COLUMN intake.scheme.timestamp_unit IS
+    'How the signed time is written, in exactly one form: s (10 digits), ms (13 digits), iso8601 (2026-11-30T03:05:15.123Z, +01:00 or +0100 for Z, with or without a fraction), iso8601-local (the same without a zone, which is UTC), http-date (Mon, 30 Nov 2026 03:05:15 GMT)';
 COMMENT ON COLUMN intake.scheme.tolerance IS 'Largest accepted distance from the clock, both ways, inclusive, 10 years at most; NULL: no window';
 COMMENT ON COLUMN intake.scheme.require IS
     'Pairs {location, test, ...}, all of which must hold once the signature is verified. A test is a template, or up to four with " | " between them; * is anything, ! nothing, ~EXPRESSION a POSIX regular expression, which looks at 4096 bytes at most, or at any number where it is anchored (^...$) and has only characters and sets in it with how often they come; such a one says what a part of message may be, too, where that is there. Locations are as for signatures, and jwt:/claim';

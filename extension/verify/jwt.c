@@ -8,7 +8,6 @@
 #include "common/memory.h"
 
 #include "read/encoding.h"
-#include "read/timestamp.h"
 #include "verify/jwt.h"
 
 #define MOST_TOKEN 65536 /* bytes */
@@ -117,17 +116,33 @@ intake_jwt_verify(const IntakeJwt *token, const IntakeScheme *scheme, IntakeKey 
 		   intake_digest_equal(token->signature, intake_digest_slice(&digest));
 }
 
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
 /*
- * Reads a claim that is a time: seconds, perhaps with a fraction. Returns false where it is
- * there and no time.
+ * Reads a claim that is a time: seconds in up to 12 digits, perhaps with a fraction, which is
+ * dropped. Returns false where it is there and no time; a number with an exponent is none.
  */
 bool
 intake_jwt_time(const IntakeJwt *token, const char *claim, bool *present, int64_t *microseconds)
 {
 	IntakeSlice value = member(token->claims, claim);
-	IntakeSlice fraction;
+	int64_t seconds = 0;
+	size_t n = 0;
 
 	*present = value.data != NULL;
-	value = intake_slice_cut(value, ".", &fraction);
-	return !*present || intake_timestamp_read(INTAKE_SECONDS, value, microseconds);
+	if (!*present)
+		return true;
+	while (n < value.len && n < 12 && is_digit(value.data[n]))
+		seconds = seconds * 10 + (value.data[n++] - '0');
+	*microseconds = seconds * 1000000;
+	if (n == value.len || n == 0 || value.data[n] != '.')
+		return n > 0 && n == value.len;
+	while (++n < value.len)
+		if (!is_digit(value.data[n]))
+			return false;
+	return true;
 }

@@ -217,7 +217,7 @@ compile_timestamp(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error
 	if (!intake_location_parse(row->timestamp_from, &location, &why) || location.count != 1)
 		return fail(error, "timestamp_from is not one location");
 	if (row->timestamp_unit == NULL || !intake_timestamp_unit(row->timestamp_unit, &scheme->unit))
-		return fail(error, "the timestamp_unit is not s, ms, iso8601 or http-date");
+		return fail(error, "the timestamp_unit is not s, ms, iso8601, iso8601-local or http-date");
 	if (location.places[0].kind == INTAKE_SIGNATURE_ITEM && scheme->format != INTAKE_KV &&
 		scheme->format != INTAKE_LIST)
 		return fail(error, "a timestamp from sig: needs the format kv or list");

@@ -6,11 +6,11 @@
  * up where the request has none, then the message is rendered and signed.
  */
 #include <stdio.h>
-#include <time.h>
 
 #include "common/memory.h"
 
 #include "read/encoding.h"
+#include "read/timestamp.h"
 #include "verify/sign.h"
 
 #define EXPIRES_AFTER 300 /* seconds, for tokens */
@@ -63,24 +63,14 @@ encode(IntakeEncoding encoding, IntakeSlice bytes)
 	return (IntakeSlice){out, intake_encoding_encode(encoding, bytes, out)};
 }
 
-/* A time as a sender writes it. */
+/* A time as a sender writes it; absent where it cannot be written so. */
 static IntakeSlice
 format_time(IntakeTimeUnit unit, int64_t microseconds)
 {
-	time_t seconds = (time_t) (microseconds / 1000000);
-	struct tm parts;
-	char *out = palloc(64);
+	char *out = palloc(INTAKE_TIMESTAMP_TEXT);
+	int length = intake_timestamp_write(unit, microseconds, out);
 
-	(void) gmtime_r(&seconds, &parts);
-	if (unit == INTAKE_SECONDS)
-		snprintf(out, 64, "%lld", (long long) seconds);
-	else if (unit == INTAKE_MILLISECONDS)
-		snprintf(out, 64, "%lld", (long long) (microseconds / 1000));
-	else if (unit == INTAKE_ISO8601)
-		(void) strftime(out, 64, "%Y-%m-%dT%H:%M:%SZ", &parts);
-	else
-		(void) strftime(out, 64, "%a, %d %b %Y %H:%M:%S GMT", &parts);
-	return intake_slice_cstr(out);
+	return length > 0 ? (IntakeSlice){out, length} : INTAKE_ABSENT;
 }
 
 /* ---- headers ---- */
@@ -332,6 +322,8 @@ intake_sign(const IntakeSigner *signer, const IntakeRequest *request, IntakeSlic
 	s->why = why;
 	s->block = (char *) request->headers.data;
 	s->length = request->headers.len;
+	if (s->scheme->has_timestamp && format_time(s->scheme->unit, request->now).data == NULL)
+		return fail(s, "its times begin in 1970 and end in 2286");
 	need_headers(s);
 	switch (s->scheme->kind)
 	{

@@ -26,6 +26,7 @@ check_that(bool holds, const char *what, const char *file, int line)
 #define CHECK(condition) check_that((condition), #condition, __FILE__, __LINE__)
 
 extern void test_reading(void);
+extern void test_times(void);
 extern void test_json(void);
 extern void test_schemes(void);
 extern void test_address(void);

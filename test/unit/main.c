@@ -11,6 +11,7 @@ int
 main(void)
 {
 	test_reading();
+	test_times();
 	test_json();
 	test_schemes();
 	test_address();

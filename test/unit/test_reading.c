@@ -1,6 +1,6 @@
 /*
  * test_reading.c
- *		Encodings, times, forms, headers, globs, retry delays.
+ *		Encodings, forms, headers, globs, retry delays.
  */
 #include <string.h>
 
@@ -9,7 +9,6 @@
 #include "read/form.h"
 #include "read/glob.h"
 #include "read/headers.h"
-#include "read/timestamp.h"
 #include "check.h"
 
 static bool
@@ -42,33 +41,6 @@ test_encodings(void)
 	CHECK(decodes(INTAKE_BASE64URL, "_-8", "\xff\xef"));
 	CHECK(decodes(INTAKE_BASE64URL, "_-8=", "\xff\xef"));
 	CHECK(decodes(INTAKE_BASE64, "_-8=", NULL));
-}
-
-static int64_t
-time_of(IntakeTimeUnit unit, const char *text)
-{
-	int64_t microseconds;
-
-	return intake_timestamp_read(unit, intake_slice_cstr(text), &microseconds) ? microseconds : -1;
-}
-
-static void
-test_times(void)
-{
-	CHECK(time_of(INTAKE_SECONDS, "1700000000") == INT64_C(1700000000000000));
-	CHECK(time_of(INTAKE_MILLISECONDS, "1700000000123") == INT64_C(1700000000123000));
-	CHECK(time_of(INTAKE_SECONDS, "") == -1);
-	CHECK(time_of(INTAKE_SECONDS, "-5") == -1);
-	CHECK(time_of(INTAKE_SECONDS, "1700000000x") == -1);
-	CHECK(time_of(INTAKE_SECONDS, "123456789012345678901234567890") == -1);
-	CHECK(time_of(INTAKE_ISO8601, "2023-11-14T22:13:20Z") == INT64_C(1700000000000000));
-	CHECK(time_of(INTAKE_ISO8601, "2023-11-14T22:13:20.123456789Z") == INT64_C(1700000000123456));
-	CHECK(time_of(INTAKE_ISO8601, "2023-11-15T00:13:20+02:00") == INT64_C(1700000000000000));
-	CHECK(time_of(INTAKE_ISO8601, "2023-11-14T22:13:20") == INT64_C(1700000000000000));
-	CHECK(time_of(INTAKE_ISO8601, "2023-13-14T22:13:20Z") == -1);
-	CHECK(time_of(INTAKE_ISO8601, "2023-11-14T22:13:20ZZ") == -1);
-	CHECK(time_of(INTAKE_HTTP_DATE, "Tue, 14 Nov 2023 22:13:20 GMT") == INT64_C(1700000000000000));
-	CHECK(time_of(INTAKE_HTTP_DATE, "Tue, 14 Nov 2023 22:13:20 CET") == -1);
 }
 
 static bool
@@ -193,7 +165,6 @@ void
 test_reading(void)
 {
 	test_encodings();
-	test_times();
 	test_forms();
 	test_headers();
 	test_globs();
