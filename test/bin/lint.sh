@@ -1,47 +1,86 @@
 #!/usr/bin/env bash
-# make lint: what a machine can check of the code's habits.
+# make lint: what a machine can check of the code's habits. Installs what it needs, and takes a few
+# seconds.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 # shellcheck source=test/bin/cluster.sh
 . test/bin/cluster.sh
+test/bin/setup.sh lint || echo "lint: goes on with what there is" >&2
 status=0
 complain() {
 	echo "lint: $*" >&2
 	status=1
 }
 
-# The files of the extension, and of what both halves share.
+# complain_of WHAT COMMAND...: about the lines that a command prints, if there are any.
+complain_of() {
+	local lines
+	lines=$("${@:2}" || true)
+	[ -z "$lines" ] || complain "$1:"$'\n'"$(sed 's/^/    /' <<<"$lines")"
+}
+
+# The files of the extension, and of what both halves share; all; the parts of the install script;
+# where options and settings are documented.
 ours=(common/*.[ch] extension/*.c extension/*/*.[ch])
+all=("${ours[@]}" shim/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/bench/*.c test/t/*.c)
+sql=(sql/[0-9]*.sql)
+documents=(README.md)
+[ ! -d docs ] || documents+=(docs/*.md)
 
 # Names: what a library exports begins with its prefix.
-make -s pg_intake.so >/dev/null
-nm -D --defined-only pg_intake.so | awk '{print $3}' |
-	grep -vE '^(intake_|pg_finfo_intake_|Pg_magic_func|_PG_init|_init|_fini)' |
-	while read -r name; do echo "exported without a prefix: $name"; done >/tmp/lint.$$ || true
-[ ! -s /tmp/lint.$$ ] || complain "$(cat /tmp/lint.$$)"
-rm -f /tmp/lint.$$
+foreign_names() {
+	nm -D --defined-only pg_intake.so | awk '{print $3}' |
+		grep -vE '^(intake_|pg_finfo_intake_|Pg_magic_func|_PG_init|_init|_fini)'
+}
 
-# Documents: every option and every setting stands in the README.
-shim/intake-shim --help | grep -oE -- '--[a-z-]+' | sort -u | while read -r option; do
-	grep -q -- "\`$option" README.md || echo "$option"
-done | grep . && complain "options that the README does not name" || true
-grep -oE '"pg_intake\.[a-z_]+"' extension/ground/settings.c | tr -d '"' | while read -r setting; do
-	grep -q "\`$setting\`" README.md || echo "$setting"
-done | grep . && complain "settings that the README does not name" || true
+# Documents: every option and every setting stands in one.
+hidden_options() {
+	shim/intake-shim --help | grep -oE -- '--[a-z-]+' | sort -u | while read -r option; do
+		grep -qh -- "\`$option" "${documents[@]}" || echo "$option"
+	done
+}
+hidden_settings() {
+	grep -ohE '"pg_intake\.[a-z_]+"' extension/ground/settings.c | tr -d '"' | while read -r setting; do
+		grep -qh "\`$setting\`" "${documents[@]}" || echo "$setting"
+	done
+}
 
-# The table of providers is made from the presets.
-perl test/bin/providers.pl --check || complain "the table of providers is old: perl test/bin/providers.pl"
+# SQL: every object has a COMMENT, and what runs as the owner a search_path. The test a_install asks
+# the catalogues for the same, and for columns.
+silent_objects() {
+	grep -ohE '^CREATE (FUNCTION|TABLE|VIEW|TYPE|SEQUENCE|TRIGGER) [a-z0-9_.]+' "${sql[@]}" | sort -u |
+		while read -r _ kind name; do
+			grep -qE "^COMMENT ON $kind ${name//./\\.}( |\(|\$)" "${sql[@]}" || echo "$kind $name"
+		done
+}
+open_definers() {
+	awk 'BEGIN {RS = ""} /CREATE FUNCTION/ && /SECURITY DEFINER/ && !/SET search_path/' "${sql[@]}" |
+		grep -E '^CREATE FUNCTION'
+}
 
 # Sizes: files have at most 400 lines, but for these, of which each tells one story.
-long='executor|json|template|publickey|scheme|shmem|signature|source|table|connection|database|framing|server'
-wc -l "${ours[@]}" shim/*.[ch] |
-	awk -v long="/($long)\\.c$" '$2 != "total" && $1 > ($2 ~ long ? 620 : 400) {print}' | grep . &&
-	complain "files that are too long" || true
+long=(extension/{config/source,ground/table,read/json,verify/publickey,verify/scheme}.c
+	extension/{verify/signature,verify/template,workers/executor}.c shim/{connection,database,framing,server}.c)
+wrong_lengths() {
+	local file lines
+	for file in "${ours[@]}" shim/*.[ch]; do
+		lines=$(wc -l <"$file")
+		if [[ " ${long[*]} " == *" $file "* ]]; then
+			[ "$lines" -gt 400 ] || echo "$file has $lines: it is no exception any more"
+			[ "$lines" -le 660 ] || echo "$file has $lines, of 660 at most"
+		else
+			[ "$lines" -le 400 ] || echo "$file has $lines, of 400 at most"
+		fi
+	done
+}
 
 # Walls: an include goes only to a room on a lower floor, or stays in its room; read and verify
 # know nothing of PostgreSQL, but through common/memory.h. See extension/README.md.
 declare -A floor=([common]=0 [ground]=1 [read]=1 [verify]=2 [queue]=2 [config]=3 [events]=4
 	[receive]=5 [jobs]=5 [workers]=6)
+# Arrows that still go back up: each is a knot that is to be untied.
+back_up='extension/config/vault.c events/payload.h
+extension/events/match.c receive/rejection.h'
 server_headers='(postgres|fmgr|funcapi|miscadmin|pgstat)\.h'
 includes() {
 	grep -oE '^#include "[^"]+"' "$@" | sed -E 's/:#include "/ /; s/"$//'
@@ -51,42 +90,70 @@ goes_up() {
 	[ "$1" != "$2" ] || return 1
 	[ "${floor[$2]}" -ge "${floor[$1]}" ] || [[ $1 == verify && $2 == ground ]]
 }
-includes common/*.[ch] extension/*/*.[ch] | while read -r file included; do
-	from=${file%/*} from=${from#extension/} to=${included%%/*}
-	if [ ! -e "$included" ] && [ ! -e "extension/$included" ]; then
-		[[ $from != @(common|read|verify) || $file == common/memory.h ]] || echo "$file: $included"
-	elif goes_up "$from" "$to"; then
-		echo "$file: $included"
-	fi
-done | grep . && complain "includes that go up, or out of what is pure" || true
-includes "${ours[@]}" | grep -vE " (.*/.*|$server_headers)\$" &&
-	complain "includes that do not name their room" || true
+includes_up() {
+	local file included from to
+	includes common/*.[ch] extension/*/*.[ch] | while read -r file included; do
+		from=${file%/*} from=${from#extension/} to=${included%%/*}
+		if [ ! -e "$included" ] && [ ! -e "extension/$included" ]; then
+			[[ $from != @(common|read|verify) || $file == common/memory.h ]] || echo "$file: $included"
+		elif goes_up "$from" "$to"; then
+			grep -qxF "$file $included" <<<"$back_up" || echo "$file: $included"
+		fi
+	done
+}
+nameless_includes() {
+	includes "${ours[@]}" | grep -vE " (.*/.*|$server_headers)\$"
+}
 
 # Durations are measured by a clock that nobody sets (extension/ground/clock.h).
-grep -nE 'TimestampDifferenceExceeds|GetCurrentTimestamp\(\) *[->]|- *GetCurrentTimestamp' "${ours[@]}" &&
-	complain "durations measured by the time of day" || true
+durations_by_day() {
+	grep -nE 'TimestampDifferenceExceeds|GetCurrentTimestamp\(\) *[->]|- *GetCurrentTimestamp' "${ours[@]}"
+}
 
-# Format.
-if command -v clang-format >/dev/null; then
-	clang-format --dry-run -Werror "${ours[@]}" shim/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/bench/*.c 2>/dev/null ||
-		complain "clang-format would change something"
-fi
+# Every header compiles alone; those that know the server behind postgres.h, as the server's do.
+dependent_headers() {
+	local header server
+	server=$("$PG_CONFIG" --includedir-server)
+	for header in common/*.h shim/*.h extension/*/*.h; do
+		local options=(-I.)
+		[[ $header == shim/* ]] || options+=(-Iextension -I"$server")
+		[[ $header == @(common|shim|extension/read|extension/verify)/* ]] || options+=(-include postgres.h)
+		cc -std=gnu11 -Wall -Werror -fsyntax-only -x c "${options[@]}" "$header" 2>&1 | head -n 5
+	done
+}
 
-# Headers compile alone.
-for header in common/*.h extension/*/*.h; do
-	cc -fsyntax-only -x c -I"$("$PG_CONFIG" --includedir-server)" -I. -Iextension \
-		-include postgres.h "$header" 2>/dev/null || complain "$header does not compile alone"
-done
-for header in shim/*.h; do
-	cc -fsyntax-only -x c -I. "$header" 2>/dev/null || complain "$header does not compile alone"
-done
-
-if command -v cppcheck >/dev/null; then
-	# What is counted first and read then is taken for uninitialized.
+# has_version TOOL VERSION: what a tool says depends on its version; that of Debian 12 counts.
+has_version() {
+	"$1" --version 2>/dev/null | grep -qE "(version|Cppcheck) ${2//./\\.}" && return
+	echo "lint: not checked by $1: it is not that of Debian 12 ($2)"
+	return 1
+}
+check_format() {
+	has_version clang-format 14 || return 0
+	clang-format --dry-run -Werror "${all[@]}" || complain "clang-format would change something"
+}
+# What is counted first and read then is taken for uninitialized.
+check_code() {
+	has_version cppcheck 2.10 || return 0
 	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
-		--suppress=missingIncludeSystem --suppress=unknownMacro --suppress=objectIndex \
-		--suppress=ctuuninitvar --suppress=invalidPointerCast -DINTAKE_VERSION='""' -I. -Iextension common extension shim ||
+		--suppress=missingIncludeSystem --suppress=objectIndex --suppress=ctuuninitvar --suppress=invalidPointerCast \
+		-DINTAKE_VERSION='""' --include=test/bin/cppcheck.h -I. -Iextension "${all[@]}" ||
 		complain "cppcheck has complaints"
-fi
-[ "$status" -eq 0 ] && echo "lint: nothing to complain about"
+}
+
+build_quietly make -s --no-print-directory all || fail "the build failed"
+complain_of "exported without a prefix" foreign_names
+complain_of "options that no document names" hidden_options
+complain_of "settings that no document names" hidden_settings
+perl test/bin/providers.pl --check || complain "the table of providers is old: perl test/bin/providers.pl"
+complain_of "without a COMMENT" silent_objects
+complain_of "SECURITY DEFINER without a search_path" open_definers
+complain_of "files that are too long" wrong_lengths
+complain_of "includes that go up, or out of what is pure" includes_up
+complain_of "includes that do not name their room" nameless_includes
+complain_of "durations measured by the time of day" durations_by_day
+complain_of "headers that do not compile alone" dependent_headers
+check_format
+check_code
+[ "$status" -ne 0 ] || echo "lint: nothing to complain about"
 exit $status

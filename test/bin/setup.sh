@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# setup.sh [test | bench-peers | fuzz]: installs from apt what the build and make run need, with
-# "test" what the tests need too, with "bench-peers" what the peers do; with "fuzz" what the
-# fuzzers need. Does nothing, fast, when all of it is there.
+# setup.sh [test | lint | bench-peers | fuzz]: installs from apt what the build and make run need,
+# with "test" what the tests need too, with "lint" what make lint does, with "bench-peers" what the
+# peers do; with "fuzz" what the fuzzers need. Does nothing, fast, when all of it is there.
 set -euo pipefail
 
 packages=(gcc libc6-dev make pkg-config libmicrohttpd-dev libpq-dev libssl-dev libkrb5-dev curl openssl)
@@ -17,6 +17,8 @@ has_node() {
 if [ "${1:-}" = test ]; then
 	packages+=(perl libipc-run-perl)
 	has_node || packages+=(nodejs npm)
+elif [ "${1:-}" = lint ]; then
+	packages+=(perl clang-format cppcheck)
 elif [ "${1:-}" = bench-peers ]; then
 	packages+=(redis-server python3-fastapi python3-uvicorn python3-celery python3-redis python3-psycopg2)
 	has_node || packages+=(nodejs npm)

@@ -207,10 +207,9 @@ survives_pieces(const char *headers)
 	set_socket("10.0.0.1", &socket);
 	for (size_t n = 0; n <= length; n++)
 	{
-		char *copy = malloc(n + 1);
+		char *copy = malloc(n > 0 ? n : 1);
 
 		memcpy(copy, headers, n);
-		copy = realloc(copy, n > 0 ? n : 1);
 		shim_peer_find(&trust, (struct sockaddr *) &socket, (IntakeSlice){copy, n}, out,
 					   sizeof(out));
 		free(copy);
