@@ -4,6 +4,8 @@
 #   make test         every test
 #   make bench        figures; bench-peers: beside what others build; bench-scale: when the work grows
 #   make fuzz         the parsers under libFuzzer
+#   make lint         what a machine can check of the code's habits
+#   make test-install  the README pasted on machines that have nothing, in chroots
 #   make, make [un]install   for those who have a server: PG_CONFIG, PREFIX, DESTDIR are honoured
 
 INTAKE_VERSION = 0.1.0
@@ -30,7 +32,7 @@ EXTRA_CLEAN = sql/pg_intake--*.sql results output_iso regression.diffs regressio
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 
-.PHONY: run test bench bench-peers bench-scale fuzz lint shim install-shim uninstall-shim clean-shim
+.PHONY: run test test-install bench bench-peers bench-scale fuzz lint shim install-shim uninstall-shim clean-shim
 .DEFAULT_GOAL := all
 
 run:
@@ -38,6 +40,9 @@ run:
 
 test:
 	@test/bin/test.sh
+
+test-install:
+	@test/bin/test-install.sh
 
 bench:
 	@test/bin/bench.sh

@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# make test-install: what the README says for a server that one has, and its tour, pasted line by
+# line on the smallest Debian 12, as root; then make run on another such machine, and the same
+# there. Ten minutes, most of them apt-get's. test-install.sh NAME takes only fresh or after-run.
+#
+#   INSTALL_DIR      where the system and its packages are kept, and the logs (~/.cache/pg_intake/install)
+#   INSTALL_MIRROR   where the packages come from
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+INSTALL_DIR=${INSTALL_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/pg_intake/install}
+INSTALL_MIRROR=${INSTALL_MIRROR:-http://deb.debian.org/debian}
+
+fail() {
+	echo "test-install: $*" >&2
+	exit 1
+}
+
+# inside ROOT COMMAND...: runs a command in a chroot, as on a machine of its own: what it has
+# started ends with it. It has the tree at hand, and the packages that another one has fetched.
+inside() {
+	local root=$1
+	shift
+	# shellcheck disable=SC2016 # the inner shells expand these
+	unshare --mount --ipc --pid --fork --kill-child bash -c '
+		mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && mount -t tmpfs tmpfs "$0/dev/shm" &&
+			mount --bind "$1" "$0/var/cache/apt/archives" || exit
+		shift
+		env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb \
+			chroot "$0" bash -c "cd /root/pg_intake && \"\$@\"" - "$@"
+		exit "$?"' "$root" "$INSTALL_DIR/archives" "$@"
+}
+
+# The smallest system, once; a copy of it with the tree for each test.
+make_base() {
+	[ ! -e "$INSTALL_DIR/base" ] || return 0
+	echo "test-install: making the system"
+	rm -rf "$INSTALL_DIR/base.new"
+	debootstrap --variant=minbase bookworm "$INSTALL_DIR/base.new" "$INSTALL_MIRROR" >"$INSTALL_DIR/base.log" 2>&1 ||
+		fail "debootstrap failed; see $INSTALL_DIR/base.log"
+	mv "$INSTALL_DIR/base.new" "$INSTALL_DIR/base"
+}
+
+# make_machine NAME: prints where it is.
+make_machine() {
+	local root=$INSTALL_DIR/$1
+	rm -rf "$root"
+	cp -a "$INSTALL_DIR/base" "$root"
+	mkdir "$root/root/pg_intake"
+	git ls-files -z --cached --others --exclude-standard | tar cf - --null -T - | tar xf - -C "$root/root/pg_intake"
+	cp /etc/resolv.conf "$root/etc/resolv.conf"
+	echo "$root"
+}
+
+# What a newcomer pastes, who keeps the shim running in another window, and what must come of it.
+paste_all() {
+	cat <<-'SCRIPT'
+		set -eu
+		export PSQL="runuser -u postgres -- psql -X -A -t -v ON_ERROR_STOP=1 app"
+		port=8080
+		paste() { perl test/bin/blocks.pl README.md "$1" >"/tmp/$1.sh" && bash -x "/tmp/$1.sh"; }
+		paste install
+		paste serve &
+		until curl -fsS "http://127.0.0.1:$port/readyz"; do sleep 0.2; done
+		paste tour | tee /tmp/tour.out
+		grep -qx 'o-2|' /tmp/tour.out
+		paste remove
+		runuser -u postgres -- psql -c "ALTER SYSTEM RESET shared_preload_libraries"
+		service postgresql restart
+		make uninstall
+		test ! -e /usr/local/bin/intake-shim
+		find /usr/lib/postgresql /usr/share/postgresql -name '*pg_intake*' | { ! grep .; }
+	SCRIPT
+}
+
+# The two commands' first one, until it serves, and Ctrl-C.
+run_once() {
+	cat <<-'SCRIPT'
+		set -eum
+		apt-get update
+		apt-get install -y --no-install-recommends make
+		make run >/tmp/run.out 2>&1 &
+		until grep -q 'Ctrl-C stops everything' /tmp/run.out; do kill -0 $! || { cat /tmp/run.out; exit 1; }; sleep 0.5; done
+		kill -INT -- -$!
+		wait $! || true
+		cat /tmp/run.out
+		grep 'run: stopped' /tmp/run.out
+	SCRIPT
+}
+
+# check NAME COMMAND...: one machine, on which a script runs.
+passed=0 failed=0
+check() {
+	local root name=$1 started=$SECONDS
+	root=$(make_machine "$name")
+	{ for part in "${@:2}"; do echo "("; "$part"; echo ")"; done; } >"$root/root/pg_intake/script.sh"
+	if inside "$root" bash -e script.sh >"$INSTALL_DIR/$name.log" 2>&1; then
+		echo "$name: passed, in $((SECONDS - started)) s"
+		passed=$((passed + 1))
+		rm -rf "$root"
+	else
+		echo "$name: FAILED, see $INSTALL_DIR/$name.log"
+		tail -n 20 "$INSTALL_DIR/$name.log" | sed 's/^/    /'
+		failed=$((failed + 1))
+	fi
+}
+
+[ "$(id -u)" -eq 0 ] || fail "chroots need root"
+for tool in debootstrap git unshare; do
+	command -v "$tool" >/dev/null || fail "there is no $tool here; install it: apt-get install $tool"
+done
+mkdir -p "$INSTALL_DIR/archives/partial"
+exec 9>"$INSTALL_DIR/lock"
+flock -n 9 || fail "another run is using $INSTALL_DIR"
+make_base
+[ "${1:-fresh}" != fresh ] || check fresh paste_all
+[ "${1:-after-run}" != after-run ] || check after-run run_once paste_all
+echo "test-install: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,47 @@
+# The README's tour, pasted at once, does what the README says; and its recipe takes the extension
+# away and leaves the handlers.
+use strict;
+use warnings;
+use Intake;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_server('readme');
+$node->safe_psql('postgres', "CREATE DATABASE app");
+$node->safe_psql('app', "CREATE EXTENSION pg_intake CASCADE; SELECT intake.grant_access('gateway', 'gateway')");
+my $url = start_shim($node, '--dsn', $node->connstr('app') . ' user=gateway');
+
+# Runs the blocks with a tag; returns what they print.
+sub run_blocks
+{
+	my ($tag) = @_;
+	my $script = PostgreSQL::Test::Utils::tempdir() . "/$tag.sh";
+	my ($code, $out, $err) = (undef, '', '');
+	my $text = `perl test/bin/blocks.pl README.md $tag`;
+	is($?, 0, "the README has blocks $tag");
+	$text =~ s{http://127.0.0.1:8080}{$url}g;
+	append_to_file($script, $text);
+	local $ENV{PSQL} = "psql -X -A -t -q -v ON_ERROR_STOP=1 -h " . $node->host . " -p " . $node->port . " -d app";
+	$code = IPC::Run::run([ 'bash', $script ], '>', \$out, '2>', \$err);
+	ok($code, "the blocks $tag run") or diag "$out$err";
+	unlike($err, qr/WARNING|ERROR/, 'without a complaint');
+	return ($out, $text);
+}
+
+my ($out, $text) = run_blocks('tour');
+my @answers = $out =~ /^(\{"status.*\})$/mg;
+my @promised = $text =~ /# (\{"status.*\})$/mg;
+is_deeply([ @answers[ 0, 1 ] ], \@promised, 'the answers are what the README says');
+like($answers[2], qr/"accepted"/, 'the third one is accepted');
+like($out, qr/^\d+\|1\|on_paid\|done\|/m, 'the first job is done');
+like($out, qr/^2\|\d+\|on_paid\|dead\|3$/m, 'the second one is dead after three attempts');
+like($out, qr/^on_paid has failed: null value in column "amount"/m, 'somebody is paged');
+like($out, qr/^o-1\|12.5\no-2\|\n?\z/m, 'the replay has mended it');
+
+my $handlers = "SELECT string_agg(oid::regprocedure::text, ' ' ORDER BY proname) FROM pg_proc WHERE proname IN ('on_paid', 'page_somebody')";
+like(($node->psql('app', 'DROP EXTENSION pg_intake'))[2], qr/function on_paid\(intake.job\) depends on type intake.job/, 'handlers keep the extension');
+run_blocks('remove');
+is($node->safe_psql('app', $handlers), 'on_paid(job) page_somebody(job)', 'the handlers are still there');
+is($node->safe_psql('app', "SELECT count(*) FROM pg_namespace WHERE nspname = 'intake'"), '0', 'the extension is gone');
+$node->stop;
+done_testing();
