@@ -4,6 +4,7 @@ CREATE FUNCTION intake.warn_unless_preloaded() RETURNS void
     AS 'MODULE_PATHNAME', 'intake_sql_warn_unless_preloaded' LANGUAGE c STABLE;
 COMMENT ON FUNCTION intake.warn_unless_preloaded() IS
     'Internal: a warning where shared_preload_libraries does not name the extension, so that no job runs';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.warn_unless_preloaded');
 SELECT intake.warn_unless_preloaded();
 
 CREATE FUNCTION intake.check_duration(parameter text, value interval, low interval DEFAULT '0',
@@ -11,6 +12,7 @@ CREATE FUNCTION intake.check_duration(parameter text, value interval, low interv
     AS 'MODULE_PATHNAME', 'intake_sql_check_duration' LANGUAGE c STABLE STRICT;
 COMMENT ON FUNCTION intake.check_duration(text, interval, interval, interval) IS
     'Internal: an error that names the parameter, unless its value is NULL or between two bounds, in microseconds';
+INSERT INTO intake.grantable VALUES ('worker', 'EXECUTE ON FUNCTION intake.check_duration');
 
 -- The kernel keeps what a backend has written until a checkpoint asks for all at once, and then
 -- commits wait behind it for up to a second. So it is told to write as we go.
@@ -20,6 +22,7 @@ CREATE FUNCTION intake.receive(methods bytea[], sources bytea[], queries bytea[]
     SET search_path = pg_catalog, pg_temp SET backend_flush_after = '512kB';
 COMMENT ON FUNCTION intake.receive(bytea[], bytea[], bytea[], bytea[], bytea[], text[]) IS
     'One batch of raw HTTP requests, in arrays of the same length: methods, last parts of the path, query strings, header blocks ("Name: value\r\n" lines), bodies, addresses of the senders (empty: not known). Returns one answer for each, in order. Events are stored when the caller''s transaction commits. For the shim';
+INSERT INTO intake.grantable VALUES ('gateway', 'EXECUTE ON FUNCTION intake.receive');
 
 CREATE FUNCTION intake.ingest(source text, headers jsonb, body bytea, query text DEFAULT '',
     method text DEFAULT 'POST', peer text DEFAULT NULL) RETURNS intake.answer
@@ -27,24 +30,28 @@ CREATE FUNCTION intake.ingest(source text, headers jsonb, body bytea, query text
     SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION intake.ingest(text, jsonb, bytea, text, text, text) IS
     'One request from SQL, decided and stored as if the shim had sent it. headers is an object of names and values; an array stands for a repeated header; peer is the address of the sender';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.ingest');
 
 CREATE FUNCTION intake.verify(source text, headers jsonb, body bytea, url text DEFAULT NULL,
     method text DEFAULT 'POST', at timestamptz DEFAULT now()) RETURNS boolean
     AS 'MODULE_PATHNAME', 'intake_sql_verify' LANGUAGE c STABLE;
 COMMENT ON FUNCTION intake.verify(text, jsonb, bytea, text, text, timestamptz) IS
     'Whether a request to a source verifies at a given time. Stores nothing. url stands for the source''s public URL, with its query';
+INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.verify');
 
 CREATE FUNCTION intake.verify_explain(source text, headers jsonb, body bytea,
     url text DEFAULT NULL, method text DEFAULT 'POST', at timestamptz DEFAULT now()) RETURNS text
     AS 'MODULE_PATHNAME', 'intake_sql_verify_explain' LANGUAGE c STABLE;
 COMMENT ON FUNCTION intake.verify_explain(text, jsonb, bytea, text, text, timestamptz) IS
     'ok, or why a request does not verify. Where no signature matches, length, SHA-256 and both ends of the signed content, to tell a wrong secret from a changed body. Shows no secret';
+INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.verify_explain');
 
 CREATE FUNCTION intake.sign(source text, body bytea, headers jsonb DEFAULT '{}',
     at timestamptz DEFAULT now()) RETURNS jsonb
     AS 'MODULE_PATHNAME', 'intake_sql_sign' LANGUAGE c VOLATILE;
 COMMENT ON FUNCTION intake.sign(text, bytea, jsonb, timestamptz) IS
     'The headers that the sender would send with a body: those given, and signature or token, timestamp and ids that the scheme asks for. Signs with the oldest secret that is valid then. An error where only the sender has the key (ed25519, ecdsa, rsa), or where the signature stands in the body';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.sign');
 
 CREATE FUNCTION intake.emit(type text, payload jsonb, key text DEFAULT NULL,
     delay interval DEFAULT NULL) RETURNS bigint
@@ -52,6 +59,7 @@ CREATE FUNCTION intake.emit(type text, payload jsonb, key text DEFAULT NULL,
     SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION intake.emit(text, jsonb, text, interval) IS
     'Stores an event of the internal source, intake, in the caller''s transaction, and returns its id. With a key that was used before, returns that event''s id and does nothing. With a delay, its jobs run that much later. Types that the extension emits itself (job.dead, source.secret_learned, calls.suspended, calls.resumed), and keys that begin with emit/, which events without a key have, are refused';
+INSERT INTO intake.grantable VALUES ('worker', 'EXECUTE ON FUNCTION intake.emit');
 
 CREATE FUNCTION intake.announce(type text, payload jsonb) RETURNS bigint
     AS 'MODULE_PATHNAME', 'intake_sql_announce' LANGUAGE c VOLATILE STRICT;
@@ -79,11 +87,13 @@ AS $$
 $$;
 COMMENT ON FUNCTION intake.find_event(text, text) IS
     'The id of the event that a source sent with a key; NULL: there is none. Reads one index, where a condition on the key of the view events reads the whole log. After a source was dropped and made again, the newer one''s';
+INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.find_event');
 
 CREATE FUNCTION intake.payload(body bytea) RETURNS jsonb
     AS 'MODULE_PATHNAME', 'intake_sql_payload' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION intake.payload(bytea) IS
     'The bytes as JSON, or NULL where they are not JSON that jsonb can hold; never an error';
+INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.payload');
 
 CREATE FUNCTION intake.hide_statement() RETURNS void
     AS 'MODULE_PATHNAME', 'intake_sql_hide_statement' LANGUAGE c VOLATILE;
@@ -101,6 +111,7 @@ CREATE FUNCTION intake.sealed_with(secret bytea) RETURNS text
     AS 'MODULE_PATHNAME', 'intake_sql_sealed_with' LANGUAGE c IMMUTABLE STRICT;
 COMMENT ON FUNCTION intake.sealed_with(bytea) IS
     'Internal: the number of the key that encrypted a stored secret; NULL: it is in the clear';
+INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.sealed_with');
 CREATE FUNCTION intake.key_number() RETURNS text
     AS 'MODULE_PATHNAME', 'intake_sql_key_number' LANGUAGE c VOLATILE;
 COMMENT ON FUNCTION intake.key_number() IS
@@ -116,22 +127,26 @@ CREATE FUNCTION intake.source_problem(source text) RETURNS text
     SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION intake.source_problem(text) IS
     'Why a source rejects everything, such as an unusable secret; NULL when it does not';
+INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.source_problem');
 
 CREATE FUNCTION intake.workflow_problem(workflow_id int) RETURNS text
     AS 'MODULE_PATHNAME', 'intake_sql_workflow_problem' LANGUAGE c VOLATILE STRICT SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION intake.workflow_problem(int) IS
     'What is wrong with a workflow''s row, so that its jobs wait, such as a timeout out of range; NULL: nothing';
+INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.workflow_problem');
 
 CREATE FUNCTION intake.workflow_owner(owner name, owner_oid oid, database_identity text) RETURNS oid
     AS 'MODULE_PATHNAME', 'intake_sql_workflow_owner' LANGUAGE c STABLE;
 COMMENT ON FUNCTION intake.workflow_owner(name, oid, text) IS
     'Internal: the role that a workflow belongs to: its oid where that holds, else the role of its name; NULL: there is none. Never an error';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.workflow_owner');
 
 CREATE FUNCTION intake.binding_problem(owner oid, handler oid) RETURNS text
     AS 'MODULE_PATHNAME', 'intake_sql_binding_problem' LANGUAGE c STABLE;
 COMMENT ON FUNCTION intake.binding_problem(oid, oid) IS
     'Internal: why jobs with a handler cannot run as a role; NULL: they can';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.binding_problem');
 
 CREATE FUNCTION intake.depend_on_owners() RETURNS trigger
     AS 'MODULE_PATHNAME', 'intake_sql_depend_on_owners' LANGUAGE c;
@@ -147,11 +162,13 @@ CREATE FUNCTION intake.workers_running(OUT pid int, OUT kind text, OUT role text
     OUT started_at timestamptz, OUT job_id bigint, OUT jobs bigint) RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'intake_sql_workers' LANGUAGE c VOLATILE;
 COMMENT ON FUNCTION intake.workers_running() IS 'Internal: what the view intake.workers shows';
+INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.workers_running');
 
 CREATE FUNCTION intake.table_problem(relation regclass) RETURNS text
     AS 'MODULE_PATHNAME', 'intake_sql_table_problem' LANGUAGE c VOLATILE STRICT;
 COMMENT ON FUNCTION intake.table_problem(regclass) IS
     'Why the extension cannot use a table of its own, or a partition, as somebody has altered it; NULL where it can';
+INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.table_problem');
 
 CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON intake.scheme
     FOR EACH STATEMENT EXECUTE FUNCTION intake.config_changed();

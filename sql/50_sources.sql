@@ -135,6 +135,7 @@ END
 $$;
 COMMENT ON FUNCTION intake.reset_columns(regclass, int, jsonb, text[]) IS
     'Internal: sets the columns that options names, each with a null, to their defaults';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.reset_columns');
 
 CREATE FUNCTION intake.create_source(name text, scheme text, secret text DEFAULT NULL,
     key_from text DEFAULT NULL, type_from text DEFAULT NULL, tolerance interval DEFAULT NULL,
@@ -174,6 +175,7 @@ END
 $$;
 COMMENT ON FUNCTION intake.create_source(text, text, text, text, text, interval, text, text, text, text, text, boolean, cidr[], text) IS
     'Creates an endpoint /webhooks/<name> whose requests are signed by a scheme, and returns its id. Without a secret it rejects everything until rotate_secret gives it one, or a handshake teaches it one within ten minutes (Asana, Notion); learn_secret gives that more time. key_from, type_from, tolerance, missing_key and signature_from override the scheme. public_url is the URL that the sender calls, verify_token what a handshake must present (Meta) or what the scheme describes. replay_guard false lets signed content in again under another key; allowed_peers are the addresses that may send; verified must be none for a scheme that verifies nothing';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.create_source');
 
 CREATE FUNCTION intake.alter_source(name text, key_from text DEFAULT NULL,
     type_from text DEFAULT NULL, tolerance interval DEFAULT NULL, public_url text DEFAULT NULL,
@@ -215,6 +217,7 @@ END
 $$;
 COMMENT ON FUNCTION intake.alter_source(text, text, text, interval, text, text, text, text, text, boolean, cidr[], jsonb) IS
     'Changes what is not NULL of a source; what options names with a null, such as {"tolerance": null}, is reset first, to what the scheme says or the default. allowed_peers => ''{}'' lets every address send again';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.alter_source');
 
 CREATE FUNCTION intake.drop_source(name text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -230,6 +233,7 @@ END
 $$;
 COMMENT ON FUNCTION intake.drop_source(text) IS
     'Closes the endpoint and deletes its secrets. Its events and their jobs stay';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.drop_source');
 
 CREATE FUNCTION intake.quote_shell(word text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
@@ -257,6 +261,7 @@ END
 $$;
 COMMENT ON FUNCTION intake.add_secret(text, text, timestamptz, timestamptz) IS
     'Gives a source one more secret, valid from and until the given times beside the others, and returns its id';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.add_secret');
 
 CREATE FUNCTION intake.drop_secret(secret_id int) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -273,6 +278,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION intake.drop_secret(int) IS 'Deletes a secret; intake.secrets shows the ids';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.drop_secret');
 
 CREATE FUNCTION intake.rotate_secret(source text, secret text,
     overlap interval DEFAULT '24 hours') RETURNS void
@@ -304,6 +310,7 @@ END
 $$;
 COMMENT ON FUNCTION intake.rotate_secret(text, text, interval) IS
     'Gives a source a new secret. The old ones verify for the overlap; with overlap 0 they end at once. Secrets that ended are kept for 30 days, so that rejections can say expired_secret';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.rotate_secret');
 
 CREATE FUNCTION intake.learn_secret(source text, within interval DEFAULT '10 minutes') RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -320,6 +327,7 @@ END
 $$;
 COMMENT ON FUNCTION intake.learn_secret(text, interval) IS
     'Lets the next handshake, within a time, teach a source one secret more (Asana, Notion). A source that was created without a secret is open to its first one for ten minutes';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.learn_secret');
 
 CREATE FUNCTION intake.secret_learned(source_id int, secret text) RETURNS boolean
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -369,6 +377,7 @@ END
 $$;
 COMMENT ON FUNCTION intake.reveal_secret(text) IS
     'Shows, once, the secret that a handshake taught a source: Notion asks for it in its settings';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.reveal_secret');
 
 CREATE FUNCTION intake.reencrypt_secrets() RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -384,6 +393,7 @@ END
 $$;
 COMMENT ON FUNCTION intake.reencrypt_secrets() IS
     'Encrypts every stored secret with the first key of pg_intake.key_file that is not yet, and returns how many. To change the key, put the new one before the old one, reload, call this in each database, and take the old one out';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.reencrypt_secrets');
 
 CREATE FUNCTION intake.curl(source text, body bytea, headers jsonb DEFAULT '{}', url text DEFAULT NULL)
     RETURNS text
@@ -418,3 +428,4 @@ END
 $$;
 COMMENT ON FUNCTION intake.curl(text, bytea, jsonb, text) IS
     'A shell command that sends a body to a source, signed as its sender would sign it now. url is the source''s public_url, or that of a shim on this machine. The command has no secret in it, but for schemes whose token is the secret';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.curl');

@@ -50,6 +50,7 @@ CREATE FUNCTION intake.role_oid(name name) RETURNS oid
     LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
     RETURN (SELECT r.oid FROM pg_roles r WHERE r.rolname = role_oid.name);
 COMMENT ON FUNCTION intake.role_oid(name) IS 'Internal: the role of a name; NULL: there is none';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.role_oid');
 
 CREATE FUNCTION intake.handler_name(handler oid) RETURNS text
     LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
@@ -61,6 +62,7 @@ AS $$
 $$;
 COMMENT ON FUNCTION intake.handler_name(oid) IS
     'Internal: the signature of a function that can be a handler, as workflows keep it; NULL: it is none';
+INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.handler_name');
 
 CREATE FUNCTION intake.find_handler(signature text) RETURNS oid
     LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
@@ -72,6 +74,7 @@ AS $$
 $$;
 COMMENT ON FUNCTION intake.find_handler(text) IS
     'Internal: the handler of a signature, as handler_name gives it; NULL: there is none. Never an error';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.find_handler');
 
 CREATE FUNCTION intake.workflow_handler(handler text, handler_oid oid, database_identity text) RETURNS oid
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -79,18 +82,21 @@ CREATE FUNCTION intake.workflow_handler(handler text, handler_oid oid, database_
                 THEN handler_oid ELSE intake.find_handler(handler) END;
 COMMENT ON FUNCTION intake.workflow_handler(text, oid, text) IS
     'Internal: the handler of a workflow: its oid where that holds, else the function of its name; NULL: there is none';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.workflow_handler');
 
 CREATE FUNCTION intake.is_administrator() RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
     RETURN (SELECT pg_has_role(n.nspowner, 'USAGE') FROM pg_namespace n WHERE n.nspname = 'intake');
 COMMENT ON FUNCTION intake.is_administrator() IS
     'Internal: whether the caller is a member of the role that owns the extension, or superuser';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.is_administrator');
 
 CREATE FUNCTION intake.may_change(owner oid) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
     RETURN coalesce(pg_has_role(owner, 'USAGE'), false) OR intake.is_administrator();
 COMMENT ON FUNCTION intake.may_change(oid) IS
     'Internal: whether the caller may change workflows of an owner, who may be gone';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.may_change');
 
 CREATE FUNCTION intake.require_runnable(owner name, owner_oid oid, handler text, handler_oid oid)
     RETURNS void
@@ -135,6 +141,7 @@ END
 $$;
 COMMENT ON FUNCTION intake.require_runnable(name, oid, text, oid) IS
     'Internal: an error if jobs with a handler could not run as a role';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.require_runnable');
 
 CREATE FUNCTION intake.require_handler(workflow_id int, handler regprocedure) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -154,6 +161,7 @@ END
 $$;
 COMMENT ON FUNCTION intake.require_handler(int, regprocedure) IS
     'Internal: an error if a function cannot be the handler of a workflow';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.require_handler');
 
 -- Which counts, name or oid, and what follows: see the columns. Never an error, whatever is gone.
 CREATE FUNCTION intake.bind_workflow() RETURNS trigger

@@ -25,6 +25,7 @@ END
 $$;
 COMMENT ON FUNCTION intake.check_filter(jsonpath) IS
     'Internal: an error where a filter could never find anything, because of a variable or because it fails';
+INSERT INTO intake.grantable VALUES ('worker', 'EXECUTE ON FUNCTION intake.check_filter');
 
 CREATE FUNCTION intake.create_workflow(name text, handler regprocedure DEFAULT NULL,
     source text DEFAULT '*', type text DEFAULT '*', filter jsonpath DEFAULT NULL,
@@ -65,6 +66,7 @@ END
 $$;
 COMMENT ON FUNCTION intake.create_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean, int) IS
     'Runs handler, a function of one argument of type intake.job, on every later event whose source and type match the globs and whose payload has what filter looks for. Its jobs run as the role that calls this. Returns the workflow''s id';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.create_workflow');
 
 CREATE FUNCTION intake.require_workflow(name text) RETURNS int
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -89,6 +91,7 @@ END
 $$;
 COMMENT ON FUNCTION intake.require_workflow(text) IS
     'Internal: the id of a workflow that the caller may change, or an error';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.require_workflow');
 
 CREATE FUNCTION intake.alter_workflow(name text, handler regprocedure DEFAULT NULL,
     source text DEFAULT NULL, type text DEFAULT NULL, filter jsonpath DEFAULT NULL,
@@ -126,6 +129,7 @@ END
 $$;
 COMMENT ON FUNCTION intake.alter_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean, int, jsonb) IS
     'Changes what is not NULL of a workflow; what options names with a null, such as {"filter": null}, is reset to its default first. Jobs that are there already run by the new settings';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.alter_workflow');
 
 CREATE FUNCTION intake.pause_workflow(name text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -138,6 +142,7 @@ END
 $$;
 COMMENT ON FUNCTION intake.pause_workflow(text) IS
     'Lets a workflow''s jobs wait in their lane. Those that an executor has claimed still run';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.pause_workflow');
 
 CREATE FUNCTION intake.resume_workflow(name text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -157,6 +162,7 @@ END
 $$;
 COMMENT ON FUNCTION intake.resume_workflow(text) IS
     'Lets a paused workflow run, and one that came with a restored dump: its owner and its handler are then the role and the function that have those names here';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.resume_workflow');
 
 CREATE FUNCTION intake.resume_workflows() RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -187,6 +193,7 @@ END
 $$;
 COMMENT ON FUNCTION intake.resume_workflows() IS
     'Lets every restored workflow run that the caller may change, after pg_upgrade or a restore, and returns how many. Those that were paused stay so; for one that cannot run there is a WARNING';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.resume_workflows');
 
 CREATE FUNCTION intake.give_workflow(name text, role regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -211,6 +218,7 @@ END
 $$;
 COMMENT ON FUNCTION intake.give_workflow(text, regrole) IS
     'Makes another role the owner of a workflow: its later jobs run as that role. The caller is a member of both, or of the extension''s owner, who may give away what belongs to nobody any more';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.give_workflow');
 
 CREATE FUNCTION intake.drop_workflow(name text, force boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -229,6 +237,7 @@ END
 $$;
 COMMENT ON FUNCTION intake.drop_workflow(text, boolean) IS
     'Ends a workflow. With force, its jobs that wait are discarded. The record of its jobs stays';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.drop_workflow');
 
 ALTER TABLE intake.workflow ENABLE ROW LEVEL SECURITY;
 CREATE POLICY workflow_read ON intake.workflow FOR SELECT USING (true);

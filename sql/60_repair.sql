@@ -9,6 +9,7 @@ AS $$
          + (SELECT count(*) FROM intake.suspect r WHERE r.workflow_id = unfinished_jobs.workflow_id)
 $$;
 COMMENT ON FUNCTION intake.unfinished_jobs(int) IS 'Internal: how many jobs of a workflow have not ended';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.unfinished_jobs');
 
 CREATE FUNCTION intake.done_partition(job_id bigint) RETURNS void
     AS 'MODULE_PATHNAME', 'intake_sql_done_partition' LANGUAGE c VOLATILE STRICT;
@@ -143,6 +144,7 @@ END
 $$;
 COMMENT ON FUNCTION intake.replay(bigint, boolean) IS
     'Runs a dead letter, or a job that is done, once more with all its attempts. A job of a workflow that is not safe to replay needs force';
+INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.replay');
 
 CREATE FUNCTION intake.replay_dead_letters(workflow text DEFAULT NULL, source text DEFAULT NULL,
     error_like text DEFAULT NULL, since timestamptz DEFAULT NULL, max_jobs int DEFAULT NULL,
@@ -181,6 +183,7 @@ END
 $$;
 COMMENT ON FUNCTION intake.replay_dead_letters(text, text, text, timestamptz, int, boolean) IS
     'Runs the dead letters that match once more, oldest first, and returns how many; with dry_run only counts them. error_like is a LIKE pattern. Those that are not safe to replay stay: see intake.replay';
+INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.replay_dead_letters');
 
 CREATE FUNCTION intake.discard(job_id bigint, reason text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -223,6 +226,7 @@ END
 $$;
 COMMENT ON FUNCTION intake.discard(bigint, text) IS
     'Ends a job that is dead or waits, and keeps the reason. A job that runs cannot be discarded';
+INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.discard');
 
 -- For handlers.
 
@@ -235,6 +239,7 @@ END
 $$;
 COMMENT ON FUNCTION intake.fail_permanently(text) IS
     'In a handler: ends the attempt with SQLSTATE WH001; the job becomes a dead letter at once';
+INSERT INTO intake.grantable VALUES ('worker', 'EXECUTE ON FUNCTION intake.fail_permanently');
 
 CREATE FUNCTION intake.retry_in(delay interval, message text DEFAULT 'retry later') RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -250,3 +255,4 @@ END
 $$;
 COMMENT ON FUNCTION intake.retry_in(interval, text) IS
     'In a handler: ends the attempt with SQLSTATE WH002; the next one comes after the delay. It counts as an attempt';
+INSERT INTO intake.grantable VALUES ('worker', 'EXECUTE ON FUNCTION intake.retry_in');

@@ -6,6 +6,7 @@ CREATE VIEW intake.schemes AS
     FROM intake.scheme WHERE kind <> 'internal';
 COMMENT ON VIEW intake.schemes IS
     'Schemes that create_source takes. unverified names facts of a preset that nobody has checked against the provider';
+INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.schemes');
 
 CREATE VIEW intake.sources AS
     SELECT s.id, s.name, s.scheme, '/webhooks/' || s.name AS path,
@@ -22,6 +23,7 @@ CREATE VIEW intake.sources AS
     WHERE s.dropped_at IS NULL AND s.id <> 0;
 COMMENT ON VIEW intake.sources IS
     'Sources, with the settings in force. secrets counts those that verify now: with none, everything is rejected. problem is what is wrong with the source''s rows';
+INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.sources');
 
 CREATE VIEW intake.secrets AS
     SELECT x.id, s.name AS source, x.purpose,
@@ -35,6 +37,7 @@ CREATE VIEW intake.secrets AS
         LEFT JOIN intake.secret_use u ON u.secret_id = x.id;
 COMMENT ON VIEW intake.secrets IS
     'Secrets without what they are. state is valid, not yet valid, expired, or learned (valid, and reveal_secret has not shown it); last_used_at is to the minute';
+INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.secrets');
 
 CREATE VIEW intake.workflows AS
     SELECT w.id, w.name, coalesce(r.rolname, w.owner) AS owner, coalesce(h.name, w.handler) AS handler,
@@ -49,6 +52,7 @@ CREATE VIEW intake.workflows AS
     WHERE w.dropped_at IS NULL;
 COMMENT ON VIEW intake.workflows IS
     'Workflows. state is active, paused, restored (it came with a dump: resume_workflow lets it run), or why it cannot run and its jobs wait: no such role, role cannot log in, role may not connect (to this database), no such handler (it was dropped), role may not execute the handler, or what is wrong with its row';
+INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.workflows');
 
 CREATE VIEW intake.events AS
     SELECT e.id, s.name AS source, e.key, e.type, e.received_at, e.headers, e.body,
@@ -58,6 +62,7 @@ CREATE VIEW intake.events AS
     FROM intake.event e JOIN intake.source s ON s.id = e.source_id;
 COMMENT ON VIEW intake.events IS
     'The log. payload is the body as JSON, NULL where it is not JSON. verified is signature (the sender and the body are authentic), origin (the sender is, the body could have been changed), or none; secret_id is the secret that matched';
+INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.events');
 
 CREATE VIEW intake.jobs AS
     SELECT r.job_id AS id, r.event_id, w.name AS workflow, r.state, r.attempts, r.run_at,
@@ -81,11 +86,13 @@ CREATE VIEW intake.jobs AS
     ) r LEFT JOIN intake.workflow w ON w.id = r.workflow_id;
 COMMENT ON VIEW intake.jobs IS
     'Every job. state is ready, delayed (until run_at), running, suspect (was left without a holder, by a crash mostly, and runs alone next), done, discarded or dead; attempts counts those that ended';
+INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.jobs');
 
 CREATE VIEW intake.attempts AS
     SELECT a.job_id, w.name AS workflow, a.attempt, a.started_at, a.finished_at, a.sqlstate, a.error
     FROM intake.attempt a LEFT JOIN intake.workflow w ON w.id = a.workflow_id;
 COMMENT ON VIEW intake.attempts IS 'Failed attempts, each with its error';
+INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.attempts');
 
 CREATE VIEW intake.dead_letters AS
     SELECT d.job_id, d.event_id, w.name AS workflow, s.name AS source, e.type, e.key,
@@ -98,16 +105,19 @@ CREATE VIEW intake.dead_letters AS
     LEFT JOIN intake.source s ON s.id = e.source_id;
 COMMENT ON VIEW intake.dead_letters IS
     'Jobs that were given up: which event, which workflow, what error, how many attempts, and whether a replay is safe';
+INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.dead_letters');
 
 CREATE VIEW intake.rejections AS
     SELECT id, rejected_at, source, reason, detail, status, peer, request_id, requests
     FROM intake.rejection;
 COMMENT ON VIEW intake.rejections IS
     'Why requests were refused, the newest 10000 rows. source is NULL where no such source exists';
+INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.rejections');
 
 CREATE VIEW intake.workers AS SELECT * FROM intake.workers_running();
 COMMENT ON VIEW intake.workers IS
     'The background workers of this database, and the launcher. job_id is what an executor runs now, jobs how many it has run';
+INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.workers');
 
 CREATE VIEW intake.stats AS
     SELECT w.name AS workflow,
@@ -118,3 +128,4 @@ CREATE VIEW intake.stats AS
            (SELECT count(*) FROM intake.dead_letter r WHERE r.workflow_id = w.id) AS dead
     FROM intake.workflow w WHERE w.dropped_at IS NULL;
 COMMENT ON VIEW intake.stats IS 'How many jobs of each workflow wait, run or are dead';
+INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.stats');

@@ -1,82 +1,37 @@
 -- Who may do what. Nothing is for everybody.
 
-CREATE FUNCTION intake.access_statements(access text) RETURNS text[]
-    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+-- The list comes with the extension. An empty one would make a revocation that revokes nothing.
+CREATE FUNCTION intake.privileges_of(access text) RETURNS text[]
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    statements text[] := ARRAY['GRANT USAGE ON SCHEMA intake TO %s'];
-    reading text[] := ARRAY[
-        'GRANT SELECT ON intake.schemes, intake.sources, intake.secrets, intake.workflows, intake.events, intake.jobs, '
-            'intake.attempts, intake.dead_letters, intake.rejections, intake.workers, intake.stats TO %s',
-        'GRANT EXECUTE ON FUNCTION intake.find_event(text, text), intake.payload(bytea), intake.sealed_with(bytea), intake.database_identity(), intake.workers_running(), '
-            'intake.source_problem(text), intake.workflow_problem(int), intake.handler_name(oid), intake.table_problem(regclass) TO %s'];
-    emitting text[] := ARRAY[
-        'GRANT EXECUTE ON FUNCTION intake.emit(text, jsonb, text, interval), '
-            'intake.fail_permanently(text), intake.retry_in(interval, text), '
-            'intake.check_duration(text, interval, interval, interval), intake.check_filter(jsonpath) TO %s'];
-    repairing text[] := ARRAY[
-        'GRANT EXECUTE ON FUNCTION intake.replay(bigint, boolean), '
-            'intake.replay_dead_letters(text, text, text, timestamptz, int, boolean), '
-            'intake.discard(bigint, text), '
-            'intake.verify(text, jsonb, bytea, text, text, timestamptz), '
-            'intake.verify_explain(text, jsonb, bytea, text, text, timestamptz) TO %s'];
-    configuring text[] := ARRAY[
-        'GRANT EXECUTE ON FUNCTION '
-            'intake.create_source(text, text, text, text, text, interval, text, text, text, text, text, boolean, cidr[], text), '
-            'intake.alter_source(text, text, text, interval, text, text, text, text, text, boolean, cidr[], jsonb), '
-            'intake.drop_source(text), intake.rotate_secret(text, text, interval), '
-            'intake.add_secret(text, text, timestamptz, timestamptz), intake.drop_secret(int), '
-            'intake.learn_secret(text, interval), intake.reveal_secret(text), intake.reencrypt_secrets(), '
-            'intake.sign(text, bytea, jsonb, timestamptz), intake.curl(text, bytea, jsonb, text), '
-            'intake.ingest(text, jsonb, bytea, text, text, text) TO %s',
-        'GRANT EXECUTE ON FUNCTION '
-            'intake.create_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean, int), '
-            'intake.alter_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean, int, jsonb), '
-            'intake.pause_workflow(text), intake.resume_workflow(text), intake.resume_workflows(), '
-            'intake.give_workflow(text, regrole), '
-            'intake.drop_workflow(text, boolean), intake.require_workflow(text), '
-            'intake.warn_unless_preloaded(), intake.unfinished_jobs(int), intake.reset_columns(regclass, int, jsonb, text[]), '
-            'intake.role_oid(name), intake.binding_problem(oid, oid), intake.find_handler(text), intake.workflow_owner(name, oid, text), '
-            'intake.workflow_handler(text, oid, text), intake.is_administrator(), intake.may_change(oid), '
-            'intake.require_runnable(name, oid, text, oid), intake.require_handler(int, regprocedure) TO %s',
-        'GRANT SELECT ON intake.workflow TO %s',
-        'GRANT INSERT (name, handler, source, type, filter, max_attempts, backoff, backoff_max, '
-            'timeout, replay_safe, jobs_per_transaction) ON intake.workflow TO %s',
-        'GRANT UPDATE (owner_oid, handler, handler_oid, source, type, filter, max_attempts, backoff, backoff_max, timeout, '
-            'replay_safe, jobs_per_transaction, paused, database_identity, dropped_at) ON intake.workflow TO %s',
-        'GRANT USAGE ON SEQUENCE intake.workflow_id_seq TO %s'];
+    levels text[] := '{worker,operator,admin}'; -- each includes those before it
+    privileges text[];
 BEGIN
-    CASE access
-        WHEN 'gateway' THEN
-            statements := statements ||
-                ARRAY['GRANT EXECUTE ON FUNCTION intake.receive(bytea[], bytea[], bytea[], bytea[], bytea[], text[]) TO %s'];
-        WHEN 'worker' THEN
-            statements := statements || emitting;
-        WHEN 'operator' THEN
-            statements := statements || emitting || reading || repairing;
-        WHEN 'admin' THEN
-            statements := statements || emitting || reading || repairing || configuring;
-        ELSE
-            RAISE EXCEPTION 'access "%" is not known', access
-                USING ERRCODE = 'invalid_parameter_value',
-                      HINT = 'It is one of gateway, worker, operator, admin.';
-    END CASE;
-    RETURN statements;
+    SELECT array_agg(g.privilege ORDER BY g.privilege) INTO privileges FROM intake.grantable g
+        WHERE g.access = privileges_of.access
+           OR g.access = ANY (levels[:array_position(levels, privileges_of.access)]);
+    IF privileges IS NULL THEN
+        RAISE EXCEPTION 'access "%" is not known', access
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'It is one of gateway, worker, operator, admin.';
+    END IF;
+    RETURN privileges;
 END
 $$;
-COMMENT ON FUNCTION intake.access_statements(text) IS
-    'Internal: the statements that grant an access, with %s for the role';
+COMMENT ON FUNCTION intake.privileges_of(text) IS
+    'Internal: what GRANT takes before TO, and REVOKE before FROM, for each privilege of an access';
 
 CREATE FUNCTION intake.grant_access(role regrole, access text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    statement text;
+    privilege text;
 BEGIN
     -- Two at once would change the same rows of the catalogues, and the server refuses the second.
-    LOCK TABLE intake.workflow IN SHARE UPDATE EXCLUSIVE MODE;
-    FOREACH statement IN ARRAY intake.access_statements(access) LOOP
-        EXECUTE format(statement, role);
+    LOCK TABLE intake.grantable IN SHARE UPDATE EXCLUSIVE MODE;
+    FOREACH privilege IN ARRAY intake.privileges_of(access) LOOP
+        EXECUTE format('GRANT %s TO %s', privilege, role);
     END LOOP;
 END
 $$;
@@ -100,13 +55,13 @@ CREATE FUNCTION intake.revoke_access(role regrole, access text DEFAULT NULL) RET
 AS $$
 DECLARE
     levels text[] := '{admin,operator,worker}'; -- each includes those behind it
-    statements text[] := intake.access_statements(coalesce(access, 'admin'));
-    statement text;
+    privileges text[] := intake.privileges_of(coalesce(access, 'admin'));
+    privilege text;
     keeps text;
 BEGIN
-    LOCK TABLE intake.workflow IN SHARE UPDATE EXCLUSIVE MODE;
+    LOCK TABLE intake.grantable IN SHARE UPDATE EXCLUSIVE MODE;
     IF access IS NULL THEN
-        statements := statements || intake.access_statements('gateway');
+        privileges := privileges || intake.privileges_of('gateway');
     ELSIF access = 'gateway' THEN
         SELECT l INTO keeps FROM unnest(levels) WITH ORDINALITY u(l, n)
             WHERE intake.has_access(role, l) ORDER BY n LIMIT 1;
@@ -122,8 +77,8 @@ BEGIN
             keeps := 'gateway';
         END IF;
     END IF;
-    FOREACH statement IN ARRAY statements LOOP
-        EXECUTE format(regexp_replace(statement, '^GRANT (.*) TO %s$', 'REVOKE \1 FROM %s'), role);
+    FOREACH privilege IN ARRAY privileges LOOP
+        EXECUTE format('REVOKE %s FROM %s', privilege, role);
     END LOOP;
     IF keeps IS NOT NULL THEN
         PERFORM intake.grant_access(role, keeps);

@@ -17,6 +17,8 @@ $old->safe_psql('postgres', q{CREATE FUNCTION note(job intake.job) RETURNS void 
 	extra_params => [ '-U', 'alice' ]);
 $old->safe_psql('postgres', q{SELECT intake.pause_workflow('paused'), intake.emit('n', '{}', key => 'before')});
 wait_for_sql($old, "SELECT count(*) = 1 FROM effect WHERE key = 'before'");
+my $grantable = q{SELECT string_agg(access || privilege, ',' ORDER BY access, privilege) FROM intake.grantable};
+my $lines = $old->safe_psql('postgres', $grantable);
 $old->stop;
 
 my $new = PostgreSQL::Test::Cluster->new('new');
@@ -35,6 +37,9 @@ is($new->safe_psql('postgres', $states), 'paused alice public.note(intake.job) p
 ok(wait_for_sql($new, "SELECT count(*) = 1 FROM effect WHERE key = 'between' AND who = 'alice'"), 'what waited runs');
 my ($code, $out, $err) = $new->psql('postgres', 'DROP OWNED BY alice; DROP ROLE alice');
 like($err, qr/cannot be dropped because some objects depend on it.*column owner of table intake.workflow/s, 'its owner cannot be dropped');
+
+is($new->safe_psql('postgres', $grantable), $lines, 'what can be granted is the same');
+$new->safe_psql('postgres', "CREATE ROLE bob; SELECT intake.grant_access('bob', 'admin')");
 
 $new->stop;
 done_testing();
