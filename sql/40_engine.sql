@@ -157,6 +157,11 @@ CREATE FUNCTION intake.job_enqueue(job_id bigint, event_id bigint, workflow_id i
     AS 'MODULE_PATHNAME', 'intake_sql_job_enqueue' LANGUAGE c VOLATILE STRICT;
 COMMENT ON FUNCTION intake.job_enqueue(bigint, bigint, int) IS
     'Internal: puts a job that has left another room at the end of its lane';
+CREATE FUNCTION intake.job_discard(job_id bigint, event_id bigint, workflow_id int, attempts int, reason text)
+    RETURNS void
+    AS 'MODULE_PATHNAME', 'intake_sql_job_discard' LANGUAGE c VOLATILE STRICT;
+COMMENT ON FUNCTION intake.job_discard(bigint, bigint, int, int, text) IS
+    'Internal: puts a job that has left another room into done, with the reason why it was not done';
 
 CREATE FUNCTION intake.workers_running(OUT pid int, OUT kind text, OUT role text,
     OUT started_at timestamptz, OUT job_id bigint, OUT jobs bigint) RETURNS SETOF record

@@ -1,4 +1,5 @@
--- Repair: by hand, one job or many. A move is one DELETE and one INSERT in a transaction.
+-- Repair: by hand, one job or many. A move takes a job out of its room, by take_out, and puts it into
+-- another one, by job_enqueue or job_discard, in a transaction.
 
 CREATE FUNCTION intake.unfinished_jobs(workflow_id int) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -11,55 +12,36 @@ $$;
 COMMENT ON FUNCTION intake.unfinished_jobs(int) IS 'Internal: how many jobs of a workflow have not ended';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.unfinished_jobs');
 
-CREATE FUNCTION intake.done_partition(job_id bigint) RETURNS void
-    AS 'MODULE_PATHNAME', 'intake_sql_done_partition' LANGUAGE c VOLATILE STRICT;
-COMMENT ON FUNCTION intake.done_partition(bigint) IS
-    'Internal: makes the partition of done that a job belongs to, unless it is there';
-
--- Seldom many rooms of a lane are full, and the planner may believe the contrary.
-CREATE FUNCTION intake.discard_ready(workflow_id int) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+-- Seldom many rooms of a lane are full, and the planner may believe the contrary. What runs stays: a
+-- suspect that runs alone is its holder's.
+CREATE FUNCTION intake.take_out(room text, wanted_job bigint, of_workflows int[])
+    RETURNS TABLE (job_id bigint, event_id bigint, workflow_id int, attempts int)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
 AS $$
 BEGIN
-    PERFORM intake.done_partition(min(r.job_id)) FROM intake.queue r
-        WHERE r.workflow_id = discard_ready.workflow_id GROUP BY r.job_id / 1000000;
-    WITH gone AS (
-        DELETE FROM intake.queue r WHERE r.workflow_id = discard_ready.workflow_id
-            RETURNING r.job_id, r.event_id, r.workflow_id, r.attempts)
-    INSERT INTO intake.done (job_id, event_id, finished_at, workflow_id, attempts, discarded)
-        SELECT g.job_id, g.event_id, now(), g.workflow_id, g.attempts, 'the workflow was dropped' FROM gone g;
+    RETURN QUERY EXECUTE format(
+        'DELETE FROM intake.%I r WHERE %s %s RETURNING r.job_id, r.event_id, r.workflow_id, r.attempts', room,
+        CASE WHEN wanted_job IS NULL THEN 'r.workflow_id = ANY ($2)' ELSE 'r.job_id = $1' END,
+        CASE room WHEN 'suspect' THEN 'AND r.started_at IS NULL' END)
+        USING wanted_job, of_workflows;
 END
 $$;
-COMMENT ON FUNCTION intake.discard_ready(int) IS 'Internal: discards the jobs in the lane of a dropped workflow';
+COMMENT ON FUNCTION intake.take_out(text, bigint, int[]) IS
+    'Internal: deletes from a room the job that is wanted, or else the jobs of workflows, and returns them';
 
-CREATE FUNCTION intake.discard_waiting(workflow_ids int[]) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION intake.discard_jobs_of(workflow_ids int[]) RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
-BEGIN
-    PERFORM intake.done_partition(min(r.job_id)) FROM (
-        SELECT d.job_id FROM intake.delayed d WHERE d.workflow_id = ANY (workflow_ids)
-        UNION ALL SELECT s.job_id FROM intake.suspect s WHERE s.workflow_id = ANY (workflow_ids)
-    ) r GROUP BY r.job_id / 1000000;
-    WITH gone AS (
-        DELETE FROM intake.delayed r WHERE r.workflow_id = ANY (workflow_ids)
-            RETURNING r.job_id, r.event_id, r.workflow_id, r.attempts)
-    INSERT INTO intake.done (job_id, event_id, finished_at, workflow_id, attempts, discarded)
-        SELECT g.job_id, g.event_id, now(), g.workflow_id, g.attempts, 'the workflow was dropped' FROM gone g;
-    WITH gone AS (
-        DELETE FROM intake.suspect r WHERE r.workflow_id = ANY (workflow_ids) AND r.started_at IS NULL
-            RETURNING r.job_id, r.event_id, r.workflow_id, r.attempts)
-    INSERT INTO intake.done (job_id, event_id, finished_at, workflow_id, attempts, discarded)
-        SELECT g.job_id, g.event_id, now(), g.workflow_id, g.attempts, 'the workflow was dropped' FROM gone g;
-END
+    SELECT count(intake.job_discard(t.job_id, t.event_id, t.workflow_id, t.attempts, 'the workflow was dropped'))
+    FROM unnest('{queue,delayed,suspect}'::text[]) room, intake.take_out(room, NULL, workflow_ids) t
 $$;
-COMMENT ON FUNCTION intake.discard_waiting(int[]) IS
-    'Internal: discards the delayed and the suspect jobs of dropped workflows';
+COMMENT ON FUNCTION intake.discard_jobs_of(int[]) IS 'Internal: discards the jobs of dropped workflows that wait';
 
 CREATE FUNCTION intake.discard_jobs() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM intake.discard_ready(NEW.id), intake.discard_waiting(ARRAY[NEW.id]);
+    PERFORM intake.discard_jobs_of(ARRAY[NEW.id]);
     RETURN NULL;
 END
 $$;
@@ -74,12 +56,8 @@ CREATE FUNCTION intake.discard_jobs_of_dropped() RETURNS boolean
 AS $$
 DECLARE
     dropped int[] := ARRAY(SELECT w.id FROM intake.workflow w WHERE w.dropped_at IS NOT NULL ORDER BY w.id);
-    workflow_id int;
 BEGIN
-    FOREACH workflow_id IN ARRAY dropped LOOP
-        PERFORM intake.discard_ready(workflow_id);
-    END LOOP;
-    PERFORM intake.discard_waiting(dropped);
+    PERFORM intake.discard_jobs_of(dropped);
     RETURN EXISTS (SELECT FROM intake.running r WHERE r.workflow_id = ANY (dropped))
         OR EXISTS (SELECT FROM intake.suspect r WHERE r.workflow_id = ANY (dropped));
 END
@@ -87,46 +65,62 @@ $$;
 COMMENT ON FUNCTION intake.discard_jobs_of_dropped() IS
     'Internal: discards what still came for dropped workflows, and returns whether more may come';
 
--- A job that is looked for room by room may pass by. So what has not found it asks where it is, all
--- rooms at once, and looks again where the job has come to.
-CREATE FUNCTION intake.state_of(job_id bigint) RETURNS text
+CREATE FUNCTION intake.room_of(job_id bigint) RETURNS text
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    found_state text;
+    room text;
 BEGIN
-    SELECT CASE WHEN EXISTS (SELECT FROM intake.suspect r WHERE r.job_id = state_of.job_id AND r.started_at IS NOT NULL)
-                THEN 'running' ELSE j.state END
-        INTO found_state FROM intake.jobs j WHERE j.id = state_of.job_id;
+    SELECT CASE j.state
+               WHEN 'ready' THEN 'queue'
+               WHEN 'suspect' THEN CASE WHEN EXISTS (SELECT FROM intake.suspect r WHERE r.job_id = j.id AND r.started_at IS NOT NULL)
+                                        THEN 'running' ELSE 'suspect' END
+               WHEN 'discarded' THEN 'done'
+               WHEN 'dead' THEN 'dead_letter'
+               ELSE j.state END
+        INTO room FROM intake.jobs j WHERE j.id = room_of.job_id;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'job % does not exist', job_id USING ERRCODE = 'undefined_object';
     END IF;
-    RETURN found_state;
+    RETURN room;
 END
 $$;
-COMMENT ON FUNCTION intake.state_of(bigint) IS
-    'Internal: the state of a job, running where it runs alone as a suspect, or an error';
+COMMENT ON FUNCTION intake.room_of(bigint) IS 
+    'Internal: the table that a job is in, running where it runs alone as a suspect, or an error';
+
+-- A job that is looked for room by room may pass by. So what has not found it asks where it is, all
+-- rooms at once, and looks again where the job has come to.
+CREATE FUNCTION intake.take_job(job_id bigint, rooms text[],
+    OUT room text, OUT event_id bigint, OUT workflow_id int, OUT attempts int)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    LOOP
+        FOREACH room IN ARRAY rooms LOOP
+            SELECT t.event_id, t.workflow_id, t.attempts INTO event_id, workflow_id, attempts
+                FROM intake.take_out(room, job_id, NULL) t;
+            IF FOUND THEN
+                RETURN;
+            END IF;
+        END LOOP;
+        room := intake.room_of(job_id);
+        EXIT WHEN room <> ALL (rooms);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION intake.take_job(bigint, text[]) IS
+    'Internal: takes a job out of one of these rooms; where it is in another one, says in which, and does nothing';
 
 CREATE FUNCTION intake.replay(job_id bigint, force boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    job record;
-    state text;
+    job record := intake.take_job(job_id, '{dead_letter,done}');
     workflow intake.workflow;
 BEGIN
-    LOOP
-        SELECT r.event_id, r.workflow_id INTO job FROM intake.dead_letter r
-            WHERE r.job_id = replay.job_id FOR UPDATE;
-        EXIT WHEN FOUND;
-        SELECT r.event_id, r.workflow_id INTO job FROM intake.done r
-            WHERE r.job_id = replay.job_id FOR UPDATE;
-        EXIT WHEN FOUND;
-        state := intake.state_of(job_id);
-        IF state NOT IN ('dead', 'done', 'discarded') THEN
-            RAISE EXCEPTION 'job % has not ended', job_id USING ERRCODE = 'object_not_in_prerequisite_state';
-        END IF;
-    END LOOP;
+    IF job.room NOT IN ('dead_letter', 'done') THEN
+        RAISE EXCEPTION 'job % has not ended', job_id USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
     SELECT * INTO workflow FROM intake.workflow w WHERE w.id = job.workflow_id;
     IF workflow.dropped_at IS NOT NULL THEN
         RAISE EXCEPTION 'workflow "%" of job % was dropped', workflow.name, job_id
@@ -137,8 +131,6 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   HINT = 'If running it once more does no harm: intake.replay(job, force => true).';
     END IF;
-    DELETE FROM intake.dead_letter r WHERE r.job_id = replay.job_id;
-    DELETE FROM intake.done r WHERE r.job_id = replay.job_id;
     PERFORM intake.job_enqueue(job_id, job.event_id, job.workflow_id);
 END
 $$;
@@ -190,38 +182,17 @@ CREATE FUNCTION intake.discard(job_id bigint, reason text) RETURNS void
 AS $$
 DECLARE
     job record;
-    state text;
 BEGIN
     IF reason IS NULL OR reason = '' THEN
         RAISE EXCEPTION 'discarding a job needs a reason' USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    LOOP
-        WITH dead AS (
-            DELETE FROM intake.dead_letter r WHERE r.job_id = discard.job_id
-                RETURNING r.event_id, r.workflow_id, r.attempts
-        ), delayed AS (
-            DELETE FROM intake.delayed r WHERE r.job_id = discard.job_id
-                RETURNING r.event_id, r.workflow_id, r.attempts
-        ), suspect AS (
-            DELETE FROM intake.suspect r WHERE r.job_id = discard.job_id AND r.started_at IS NULL
-                RETURNING r.event_id, r.workflow_id, r.attempts
-        ), ready AS (
-            DELETE FROM intake.queue r WHERE r.job_id = discard.job_id
-                RETURNING r.event_id, r.workflow_id, r.attempts
-        )
-        SELECT * INTO job FROM (SELECT * FROM dead UNION ALL SELECT * FROM delayed
-                                UNION ALL SELECT * FROM suspect UNION ALL SELECT * FROM ready) gone;
-        EXIT WHEN FOUND;
-        state := intake.state_of(job_id);
-        IF state = 'running' THEN
-            RAISE EXCEPTION 'job % is running', job_id USING ERRCODE = 'object_in_use';
-        ELSIF state IN ('done', 'discarded') THEN
-            RAISE EXCEPTION 'job % is done', job_id USING ERRCODE = 'object_not_in_prerequisite_state';
-        END IF;
-    END LOOP;
-    PERFORM intake.done_partition(job_id);
-    INSERT INTO intake.done (job_id, event_id, finished_at, workflow_id, attempts, discarded)
-        VALUES (discard.job_id, job.event_id, now(), job.workflow_id, job.attempts, discard.reason);
+    job := intake.take_job(job_id, '{dead_letter,delayed,suspect,queue}');
+    IF job.room = 'running' THEN
+        RAISE EXCEPTION 'job % is running', job_id USING ERRCODE = 'object_in_use';
+    ELSIF job.room = 'done' THEN
+        RAISE EXCEPTION 'job % is done', job_id USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    PERFORM intake.job_discard(job_id, job.event_id, job.workflow_id, job.attempts, reason);
 END
 $$;
 COMMENT ON FUNCTION intake.discard(bigint, text) IS

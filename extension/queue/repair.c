@@ -6,12 +6,11 @@
 
 #include "fmgr.h"
 
-#include "ground/partition.h"
 #include "ground/table.h"
 #include "queue/room.h"
 
 PG_FUNCTION_INFO_V1(intake_sql_job_enqueue);
-PG_FUNCTION_INFO_V1(intake_sql_done_partition);
+PG_FUNCTION_INFO_V1(intake_sql_job_discard);
 
 /* SQL: puts a job that the caller took out of its room at the end of its lane. */
 Datum
@@ -25,12 +24,15 @@ intake_sql_job_enqueue(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* SQL: makes the partition of done that a job belongs to, unless it is there. */
+/* SQL: puts a job that the caller took out of its room into done, with a reason. */
 Datum
-intake_sql_done_partition(PG_FUNCTION_ARGS)
+intake_sql_job_discard(PG_FUNCTION_ARGS)
 {
-	IntakePartition partition;
+	IntakeJob job = {.job_id = PG_GETARG_INT64(0),
+					 .event_id = PG_GETARG_INT64(1),
+					 .workflow_id = PG_GETARG_INT32(2),
+					 .attempts = PG_GETARG_INT32(3)};
 
-	intake_partition_need(INTAKE_PARTITIONED_DONE, PG_GETARG_INT64(0), &partition);
+	intake_room_discard(&job, PG_GETARG_TEXT_PP(4));
 	PG_RETURN_VOID();
 }

@@ -267,6 +267,28 @@ intake_room_leave(const IntakeJob *job, bool wait)
 	return left;
 }
 
+/* Inserts a job that has left its room into done. DISCARDED is NULL where its handler succeeded. */
+static void
+finish(const IntakeJob *job, int32 attempts, const text *discarded)
+{
+	IntakePartition partition;
+	IntakeTable done;
+	Datum values[Natts_done];
+	bool nulls[Natts_done] = {0};
+
+	INTAKE_COLUMN(values, done_job_id) = Int64GetDatum(job->job_id);
+	INTAKE_COLUMN(values, done_event_id) = Int64GetDatum(job->event_id);
+	INTAKE_COLUMN(values, done_finished_at) = TimestampTzGetDatum(GetCurrentTimestamp());
+	INTAKE_COLUMN(values, done_workflow_id) = Int32GetDatum(job->workflow_id);
+	INTAKE_COLUMN(values, done_attempts) = Int32GetDatum(attempts);
+	INTAKE_COLUMN(values, done_discarded) = PointerGetDatum(discarded);
+	INTAKE_COLUMN(nulls, done_discarded) = discarded == NULL;
+	intake_partition_need(INTAKE_PARTITIONED_DONE, job->job_id, &partition);
+	intake_table_open(&done, partition.oid);
+	intake_table_insert(&done, values, nulls);
+	intake_table_close(&done);
+}
+
 /*
  * Moves a job to done. Raises an error when its holder has lost it: what the handler did must
  * not commit.
@@ -274,24 +296,17 @@ intake_room_leave(const IntakeJob *job, bool wait)
 void
 intake_room_complete(const IntakeJob *job)
 {
-	IntakePartition partition;
-	IntakeTable done;
-	Datum values[Natts_done];
-	bool nulls[Natts_done] = {0};
-
 	if (intake_room_leave(job, true) != INTAKE_LEFT)
 		ereport(ERROR, (errcode(ERRCODE_INTAKE_STALE_LEASE),
 						errmsg("the lease of job " INT64_FORMAT " is lost", job->job_id)));
-	INTAKE_COLUMN(values, done_job_id) = Int64GetDatum(job->job_id);
-	INTAKE_COLUMN(values, done_event_id) = Int64GetDatum(job->event_id);
-	INTAKE_COLUMN(values, done_finished_at) = TimestampTzGetDatum(GetCurrentTimestamp());
-	INTAKE_COLUMN(values, done_workflow_id) = Int32GetDatum(job->workflow_id);
-	INTAKE_COLUMN(values, done_attempts) = Int32GetDatum(job->attempts + 1);
-	INTAKE_COLUMN(nulls, done_discarded) = true;
-	intake_partition_need(INTAKE_PARTITIONED_DONE, job->job_id, &partition);
-	intake_table_open(&done, partition.oid);
-	intake_table_insert(&done, values, nulls);
-	intake_table_close(&done);
+	finish(job, job->attempts + 1, NULL);
+}
+
+/* Inserts a job that has left its room, and is not to run, into done. */
+void
+intake_room_discard(const IntakeJob *job, const text *reason)
+{
+	finish(job, job->attempts, reason);
 }
 
 /* Keeps the record of a failed attempt. STARTED_AT is 0 where it is not known. */
