@@ -16,6 +16,7 @@
 #include "config/vault.h"
 #include "ground/duration.h"
 #include "ground/txn.h"
+#include "verify/content.h"
 
 /* A scheme, or one of its variants, as a row of columns that read_scheme knows. */
 #define SCHEME_COLUMNS                                                                                                \
@@ -345,6 +346,15 @@ needs_guard(const IntakeSource *source)
 	return false;
 }
 
+/* Has each variant say what a body must be, and the source whether it is to be looked at. */
+static void
+settle_content(IntakeSource *source)
+{
+	for (IntakeScheme *scheme = source->scheme; scheme != NULL; scheme = scheme->next)
+		scheme->content = intake_content_default(scheme, source->key, source->type);
+	source->reads_body = intake_content_reads(source->key) || intake_content_reads(source->type);
+}
+
 /* A query for the rows of one source, or of all of them. */
 typedef struct Asking
 {
@@ -479,6 +489,7 @@ intake_source_read_all(List **list, MemoryContext context)
 	{
 		IntakeSource *source = lfirst(cell);
 
+		settle_content(source);
 		source->guarded = source->guarded && needs_guard(source);
 	}
 }

@@ -40,6 +40,7 @@ typedef struct IntakeSource
 	IntakeLocation *key;   /* NULL: no place is known */
 	IntakeLocation *type;
 	bool digest_key;       /* without a key, the digest of the content is it */
+	bool reads_body;       /* key or type may stand in it */
 	bool guarded;          /* content is accepted once, whatever the key */
 	IntakeSecret *secrets; /* for signatures, the newest first */
 	int n_secrets;

@@ -12,6 +12,7 @@
 #include "utils/uuid.h"
 
 #include "common/slice.h"
+#include "read/json.h"
 
 /* What stands for a source and a key in the table event_key. */
 typedef struct IntakeEventKey
@@ -31,6 +32,7 @@ typedef struct IntakeEvent
 	char verified;     /* IntakeVerified */
 	Jsonb *headers;
 	Datum body;         /* a bytea */
+	IntakeJson json;    /* what it is, where that is known */
 	TimestampTz run_at; /* of its jobs; 0: now */
 	bool replay_dead;   /* a duplicate re-arms dead jobs */
 	/* Set by intake_event_store: */

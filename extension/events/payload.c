@@ -52,15 +52,21 @@ try_jsonb(IntakeSlice body)
 	return made;
 }
 
-/* The body as jsonb, or NULL where it is not JSON that jsonb can hold. */
+/*
+ * The body as jsonb, or NULL where it is not JSON that jsonb can hold. KNOWN is what the body is,
+ * where somebody has looked.
+ */
 Jsonb *
-intake_payload_parse(IntakeSlice body)
+intake_payload_parse(IntakeSlice body, IntakeJson known)
 {
 	MemoryContext outer = CurrentMemoryContext;
 	MemoryContext context;
 	Jsonb *made;
 
-	if (!intake_json_valid(body))
+	body = intake_json_unmarked(body);
+	if (known == INTAKE_JSON_UNKNOWN)
+		known = intake_json_look(body, NULL);
+	if (known != INTAKE_JSON_HELD)
 		return NULL;
 	if (body.len < LARGE)
 		return try_jsonb(body);
@@ -79,7 +85,8 @@ intake_payload_parse(IntakeSlice body)
 Datum
 intake_sql_payload(PG_FUNCTION_ARGS)
 {
-	Jsonb *payload = intake_payload_parse(intake_datum_bytes(PG_GETARG_DATUM(0)));
+	Jsonb *payload =
+		intake_payload_parse(intake_datum_bytes(PG_GETARG_DATUM(0)), INTAKE_JSON_UNKNOWN);
 
 	if (payload == NULL)
 		PG_RETURN_NULL();

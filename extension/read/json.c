@@ -338,6 +338,15 @@ search(Search *state, IntakeSlice value, int step)
 	} while (state->found < state->most && take_comma(&rest));
 }
 
+/* A text without the mark (U+FEFF) that some write before UTF-8; to JSON it is nothing. */
+IntakeSlice
+intake_json_unmarked(IntakeSlice text)
+{
+	IntakeSlice mark = {"\xEF\xBB\xBF", 3};
+
+	return intake_slice_starts(text, mark) ? intake_slice_after(text, mark.len) : text;
+}
+
 /*
  * Finds the values at a path, at most MOST, as they are written; returns how many. A step that
  * is a number is a place where it meets an array, and a name where it meets an object.
@@ -347,7 +356,7 @@ intake_json_find(IntakeSlice text, const IntakePath *path, IntakeSlice *values, 
 {
 	Search state = {path, values, most, 0};
 
-	search(&state, text, 0);
+	search(&state, intake_json_unmarked(text), 0);
 	return state.found;
 }
 

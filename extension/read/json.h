@@ -7,8 +7,22 @@
 
 #include "common/slice.h"
 
-#define INTAKE_PATH_MAX 16 /* steps */
-#define INTAKE_JSON_DEPTH 1000
+#define INTAKE_PATH_MAX 16     /* steps */
+#define INTAKE_JSON_DEPTH 1000 /* levels that jsonb is asked to hold */
+
+typedef enum
+{
+	INTAKE_JSON_UNKNOWN, /* nobody has looked */
+	INTAKE_JSON_NOT,
+	INTAKE_JSON_TEXT, /* it is, but jsonb cannot hold it */
+	INTAKE_JSON_HELD  /* jsonb can */
+} IntakeJson;
+
+typedef struct IntakeJsonFault
+{
+	size_t at; /* bytes before it */
+	const char *problem;
+} IntakeJsonFault;
 
 /* One step of a path: into an object by name, into an array by place, or into all of it. */
 typedef struct IntakeStep
@@ -23,11 +37,19 @@ typedef struct IntakePath
 	int count;
 } IntakePath;
 
-extern bool intake_json_valid(IntakeSlice text);
+extern IntakeJson intake_json_look(IntakeSlice text, IntakeJsonFault *fault);
+extern IntakeSlice intake_json_unmarked(IntakeSlice text);
 extern bool intake_json_pointer(const char *text, IntakePath *path);
 extern bool intake_json_path(const char *text, IntakePath *path);
 extern int intake_json_find(IntakeSlice text, const IntakePath *path, IntakeSlice *values,
 							int most);
 extern IntakeSlice intake_json_scalar(IntakeSlice value);
+
+/* Whether a text is JSON that jsonb can hold. */
+static inline bool
+intake_json_valid(IntakeSlice text)
+{
+	return intake_json_look(text, NULL) == INTAKE_JSON_HELD;
+}
 
 #endif

@@ -126,6 +126,17 @@ find_headers(const IntakePlace *place, IntakeSlice block, IntakeSlice *values, i
 	return found;
 }
 
+/*
+ * Whether a place, in JSON or in a form, can be in a body: one that is known to be JSON is no form,
+ * and one that is known to be none has no JSON in it.
+ */
+static bool
+body_may_have(const IntakeRequest *request, IntakePlaceKind kind)
+{
+	return request->json == INTAKE_JSON_UNKNOWN ||
+		   (request->json == INTAKE_JSON_NOT) == (kind == INTAKE_FORM);
+}
+
 static int
 find_json(const IntakePlace *place, IntakeSlice text, IntakeSlice *values, int most)
 {
@@ -150,12 +161,17 @@ intake_location_all(const IntakePlace *place, const IntakeRequest *request, Inta
 		case INTAKE_HEADERS:
 			return find_headers(place, request->headers, values, most);
 		case INTAKE_QUERY:
+			return intake_form_all(request->query, place->name, values, most);
 		case INTAKE_FORM:
-			return intake_form_all(place->kind == INTAKE_QUERY ? request->query : request->body,
-								   place->name, values, most);
+			return body_may_have(request, INTAKE_FORM)
+					   ? intake_form_all(request->body, place->name, values, most)
+					   : 0;
 		case INTAKE_JSON:
-			return find_json(place, place->relative && item.data ? item : request->body, values,
-							 most);
+			if (place->relative && item.data != NULL)
+				return find_json(place, item, values, most);
+			return body_may_have(request, INTAKE_JSON)
+					   ? find_json(place, request->body, values, most)
+					   : 0;
 		case INTAKE_CLAIM:
 			return find_json(place, request->claims, values, most);
 		case INTAKE_BODY:

@@ -6,6 +6,7 @@
 #define INTAKE_REQUEST_H
 
 #include "common/slice.h"
+#include "read/json.h"
 
 /* Microseconds between the epochs of Unix and of PostgreSQL. */
 #define INTAKE_UNIX_EPOCH INT64_C(946684800000000)
@@ -16,6 +17,7 @@ typedef struct IntakeRequest
 	IntakeSlice query;   /* raw, without the question mark */
 	IntakeSlice headers; /* lines "Name: value\r\n", in order, repeats kept */
 	IntakeSlice body;
+	IntakeJson json;        /* what the body is, where somebody has looked */
 	IntakeSlice public_url; /* as it is configured, or absent where URL is from somebody else */
 	IntakeSlice url;        /* as the sender called it, or absent */
 	IntakeSlice claims;     /* of its verified JSON Web Token, or absent */

@@ -11,9 +11,9 @@
 #include "events/payload.h"
 #include "ground/intake.h"
 #include "ground/settings.h"
-#include "read/json.h"
 #include "read/work.h"
 #include "receive/judge.h"
+#include "verify/content.h"
 
 /* Refuses a request, with REASON and DETAIL for the operator. */
 void
@@ -252,7 +252,10 @@ authenticate(IntakeDelivery *delivery, IntakeVerdict *verdict)
 
 	intake_judge_verify(source, &delivery->request, verdict, &delivery->secret);
 	if (verdict->reason == INTAKE_OK)
+	{
 		delivery->request.claims = verdict->claims;
+		delivery->request.json = verdict->json;
+	}
 	else if (source->our_fault)
 		intake_judge_reject(delivery, 503, source->our_fault, pstrdup(verdict->detail));
 	else
@@ -312,9 +315,27 @@ extract_key(IntakeDelivery *delivery, const IntakeVerdict *verdict)
 		return fits(delivery, event->key, INTAKE_MAX_KEY, "key");
 	intake_judge_reject(delivery, 400, "no_key",
 						source->key == NULL ? "neither source nor scheme says where the key is"
-						: intake_json_valid(delivery->request.body)
-							? "no usable key was found"
-							: "no usable key was found; the body is not JSON");
+						: delivery->request.json == INTAKE_JSON_NOT
+							? "no usable key was found; the body is not JSON"
+							: "no usable key was found");
+	return false;
+}
+
+/* Whether the body is what the scheme says; the request is refused where it is not. */
+static bool
+has_content(IntakeDelivery *delivery, const IntakeScheme *scheme)
+{
+	IntakeRequest *request = &delivery->request;
+	const char *problem = intake_content_problem(scheme, scheme->content, request);
+
+	if (problem == NULL)
+	{
+		if (delivery->source->reads_body)
+			intake_content_look(request);
+		return true;
+	}
+	intake_judge_reject(delivery, 400,
+						scheme->content == INTAKE_CONTENT_FORM ? "not_form" : "not_json", problem);
 	return false;
 }
 
@@ -324,7 +345,7 @@ extract(IntakeDelivery *delivery, const IntakeVerdict *verdict)
 	IntakeSource *source = delivery->source;
 	IntakeEvent *event = &delivery->event;
 
-	if (!extract_key(delivery, verdict))
+	if (!has_content(delivery, verdict->scheme) || !extract_key(delivery, verdict))
 		return;
 	event->type = read_text(source->type, &delivery->request);
 	if (!fits(delivery, event->type, INTAKE_MAX_TYPE, "type"))
@@ -338,6 +359,9 @@ extract(IntakeDelivery *delivery, const IntakeVerdict *verdict)
 	event->headers = intake_payload_headers(delivery->request.headers, verdict->scheme,
 											delivery->secret ? delivery->secret->key.secret
 															 : (IntakeSlice){NULL, 0});
+	/* What is no object or array may be JSON, too. */
+	if (delivery->request.json != INTAKE_JSON_NOT)
+		event->json = delivery->request.json;
 	event->replay_dead = source->replay_dead;
 	delivery->accepted = true;
 }

@@ -282,6 +282,45 @@ uses(const IntakeScheme *scheme, const char *variable)
 	return scheme->message != NULL && intake_template_uses(scheme->message, variable);
 }
 
+static bool
+place_reads(const IntakePlace *place)
+{
+	return place->kind == INTAKE_JSON || place->kind == INTAKE_FORM;
+}
+
+static bool
+template_reads(const IntakeTemplate *message)
+{
+	return message != NULL && (intake_template_reads(message, INTAKE_JSON) ||
+							   intake_template_reads(message, INTAKE_FORM));
+}
+
+static bool
+requirement_reads(const IntakeRequirement *requirement)
+{
+	for (int i = 0; i < requirement->location.count; i++)
+		if (place_reads(&requirement->location.places[i]))
+			return true;
+	for (int i = 0; i < requirement->n_templates; i++)
+		if (template_reads(requirement->templates[i]))
+			return true;
+	return false;
+}
+
+/* Whether verifying reads the body as JSON or as a form. */
+static bool
+reads_body(const IntakeScheme *scheme)
+{
+	for (int i = 0; i < scheme->n_signatures; i++)
+		if (place_reads(&scheme->signatures[i]))
+			return true;
+	for (int i = 0; i < scheme->n_require; i++)
+		if (requirement_reads(&scheme->require[i]))
+			return true;
+	return template_reads(scheme->message) ||
+		   (scheme->has_timestamp && place_reads(&scheme->timestamp));
+}
+
 static int
 compare_names(const void *a, const void *b)
 {
@@ -373,6 +412,7 @@ compile_rest(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 		scheme->message != NULL && (intake_template_uses(scheme->message, "url") ||
 									intake_template_uses(scheme->message, "path"));
 	scheme->uses_token = uses(scheme, "token");
+	scheme->reads_body = reads_body(scheme);
 	return compile_verified(row->verified, scheme, error);
 }
 

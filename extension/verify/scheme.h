@@ -121,6 +121,7 @@ typedef struct IntakeScheme
 	const char *const *url_fields; /* that the sender adds to the query */
 	int n_url_fields;
 	IntakeContent content;
+	bool reads_body; /* as JSON or as a form, while it is verified */
 	const char *const *fields; /* of a form, sorted: that it may have; NULL: any */
 	int n_fields;
 	bool loose;          /* parts may move: what is signed is accepted once */

@@ -16,6 +16,7 @@
 #include "read/form.h"
 #include "read/work.h"
 #include "verify/candidate.h"
+#include "verify/content.h"
 #include "verify/jwt.h"
 #include "verify/signature.h"
 #include "verify/url.h"
@@ -526,6 +527,10 @@ begin(const IntakeScheme *scheme, const IntakeRequest *request, IntakeSlice toke
 	v->scheme = scheme;
 	v->request = *request;
 	v->request.claims = INTAKE_ABSENT;
+	/* What must be JSON, or a form, is asked for behind the signature. */
+	if (scheme->reads_body && scheme->content != INTAKE_CONTENT_JSON &&
+		scheme->content != INTAKE_CONTENT_FORM)
+		intake_content_look(&v->request);
 	v->values.request = &v->request;
 	v->values.url = request->url;
 	v->values.token = token;
@@ -553,6 +558,7 @@ intake_signature_verify(const IntakeScheme *scheme, const IntakeRequest *request
 	v->verdict = verdict;
 	v->keys = keys;
 	v->n_keys = n_keys;
+	verdict->json = v->request.json;
 	if (scheme->kind == INTAKE_UNSIGNED)
 		ok = true;
 	else if (n_keys == 0)

@@ -47,6 +47,7 @@ typedef struct IntakeVerdict
 	IntakeSlice timestamp; /* in timestamp_text */
 	char timestamp_text[INTAKE_TIMESTAMP_MAX];
 	IntakeSlice claims; /* of a token, once verified */
+	IntakeJson json;    /* what the body is, where that was looked at */
 } IntakeVerdict;
 
 extern const char *intake_reason_name(IntakeReason reason);

@@ -254,6 +254,22 @@ intake_template_uses(const IntakeTemplate *message, const char *variable)
 	return false;
 }
 
+/* Whether a template has something of a JSON body, or of a form: KIND is the one or the other. */
+bool
+intake_template_reads(const IntakeTemplate *message, IntakePlaceKind kind)
+{
+	for (int i = 0; i < message->count; i++)
+	{
+		const IntakePart *part = &message->parts[i];
+
+		if ((part->kind == INTAKE_PART_LOCATION && part->place->kind == kind) ||
+			(part->kind == INTAKE_PART_FORM_SORTED && kind == INTAKE_FORM) ||
+			(part->arguments != NULL && intake_template_reads(part->arguments, kind)))
+			return true;
+	}
+	return false;
+}
+
 /* Whether a template has what stands at a place. */
 bool
 intake_template_uses_place(const IntakeTemplate *message, const IntakePlace *place)

@@ -58,7 +58,7 @@ SELECT intake.ingest('bytes', '[1]', 'h');
 
 -- A key is found: long, short, not ASCII, only in its source, as event_key says that it is stored; after a source was made again, what it has.
 CREATE TABLE keys AS SELECT unnest(ARRAY['k', 'evt_1NG8Du2eZvKYlo2CUI79vXWy', 'Schlüssel-🔑', repeat('x', 1024)]) AS key;
-SELECT count(intake.create_source('twin', 'none', key_from => 'header:x-id'));
+SELECT count(intake.create_source('twin', 'none', key_from => 'header:x-id', type_from => 'header:x-type'));
 SELECT DISTINCT (intake.ingest(name, jsonb_build_object('X-Signature', hex(convert_to(key, 'UTF8'), 'secret'), 'X-Id', key), convert_to(key, 'UTF8'))).status FROM keys, unnest(ARRAY['bytes', 'twin']) name;
 SELECT e.source, count(*), bool_and(intake.find_event(e.source, e.key) = e.id) AS found, bool_and(EXISTS (SELECT FROM intake.event_key k WHERE k.event_id = e.id AND (k.head, k.digest) =
         (('x' || encode(substr(convert_to(e.key, 'UTF8') || '\x0000000000000000', 1, 8), 'hex'))::bit(64)::bigint, encode(substr(sha256(int4send(s.id) || convert_to(e.key, 'UTF8')), 1, 16), 'hex')::uuid))) AS as_documented
@@ -66,7 +66,7 @@ SELECT e.source, count(*), bool_and(intake.find_event(e.source, e.key) = e.id) A
 SELECT intake.find_event('bytes', 'none'), intake.find_event('nobody', 'k'), intake.find_event('bytes', ''), intake.find_event(NULL, 'k');
 SELECT intake.drop_source('twin');
 SELECT intake.find_event('twin', 'k') = max(id) AS of_the_dropped FROM intake.events WHERE source = 'twin' AND key = 'k';
-SELECT count(intake.create_source('twin', 'none', key_from => 'header:x-id'));
+SELECT count(intake.create_source('twin', 'none', key_from => 'header:x-id', type_from => 'header:x-type'));
 SELECT (intake.ingest('twin', '{"X-Id": "k"}', 'again')).status;
 SELECT intake.find_event('twin', 'k') = max(id) AS of_the_new, count(*) FROM intake.events WHERE source = 'twin' AND key = 'k';
 SELECT intake.emit('found', '{}', 'k') > 0 AS emitted;

@@ -121,7 +121,7 @@ SELECT name, problem FROM intake.sources WHERE name ~ '^(sound|broken)' ORDER BY
 SELECT bounds_wait('count(*) = 1 FROM intake.jobs WHERE workflow = ''sound'' AND state = ''done''');
 SELECT workflow, state FROM intake.jobs WHERE workflow ~ '^broken' ORDER BY workflow;
 SELECT name, status FROM intake.sources,
-    intake.ingest(name, jsonb_build_object('X-Signature', encode(hmac('b', 'x', 'sha256'), 'hex'), 'X-Id', '1'), 'b')
+    intake.ingest(name, jsonb_build_object('X-Signature', encode(hmac('{}', 'x', 'sha256'), 'hex'), 'X-Id', '1'), '{}')
     WHERE name ~ '^(sound|broken)' ORDER BY name;
 SELECT source, reason, detail FROM intake.rejections WHERE source ~ '^broken' ORDER BY source;
 

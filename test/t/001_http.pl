@@ -117,7 +117,7 @@ ok(sysread($outside, my $page, 4096), 'until one leaves');
 stop_shim($small);
 
 # The bytes stored are the bytes sent.
-$node->safe_psql('postgres', "SELECT intake.create_source('bytes', 'hmac', secret => '" . SECRET . "', key_from => 'header:x-id')");
+$node->safe_psql('postgres', "SELECT intake.create_source('bytes', 'hmac', secret => '" . SECRET . "', key_from => 'header:x-id', type_from => 'header:x-type')");
 my %bodies = (
 	spaces => " {\r\n\t\"a\" : 1 }\n", nul => "{\0}\xff", escaped => '{"a":"\u0000"}', invalid => "\xc3\x28",
 	surrogate => '{"a":"\ud800"}', empty => '', form => 'a=1&b=%20', mebibyte => '{"a":"' . 'x' x ((1 << 20) - 8) . '"}');

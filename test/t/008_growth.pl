@@ -10,7 +10,7 @@ my $node = new_server('growth');
 $node->safe_psql('postgres', q{
 	CREATE TABLE effect (event_id bigint);
 	CREATE FUNCTION note(job intake.job) RETURNS void LANGUAGE sql AS 'INSERT INTO public.effect VALUES (job.event_id)';
-	SELECT intake.create_source('open', 'none', key_from => 'header:x-id'), intake.create_workflow('all', 'note(intake.job)', source => 'open');
+	SELECT intake.create_source('open', 'none', key_from => 'header:x-id', type_from => 'header:x-type'), intake.create_workflow('all', 'note(intake.job)', source => 'open');
 	SELECT intake.pause_workflow('all')});
 
 # Each sends bodies that say which key is theirs, so that a row that was overwritten shows.

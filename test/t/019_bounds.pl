@@ -13,7 +13,7 @@ use constant MIB => 1 << 20;
 use constant SLACK => 32 * MIB;
 
 my $node = new_server('bounds', max_connections => 40);
-$node->safe_psql('postgres', "SELECT intake.create_source('any', 'none', verified => 'none', missing_key => 'digest')");
+$node->safe_psql('postgres', "SELECT intake.create_source('any', 'none', verified => 'none', missing_key => 'digest', key_from => 'header:x-id', type_from => 'header:x-type')");
 
 # The most that a shim has had in memory, in bytes.
 sub peak

@@ -9,7 +9,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = new_server('framing', max_connections => 30);
-$node->safe_psql('postgres', "SELECT intake.create_source('any', 'none', verified => 'none', missing_key => 'digest')");
+$node->safe_psql('postgres', "SELECT intake.create_source('any', 'none', verified => 'none', missing_key => 'digest', key_from => 'header:x-id', type_from => 'header:x-type')");
 my $url = start_shim($node, '--request-timeout', '5');
 
 # ---- by hand: each must be refused, and the connection closed ----

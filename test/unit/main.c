@@ -13,6 +13,7 @@ main(void)
 	test_reading();
 	test_times();
 	test_json();
+	test_content();
 	test_schemes();
 	test_address();
 	test_peer();

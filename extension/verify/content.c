@@ -1,0 +1,163 @@
+/*
+ * content.c
+ *		What a body must be for an event to be made of it. Pure; what is wrong is palloc'ed.
+ *
+ * A signature covers bytes, not what they mean. Where key and type are read from JSON or from a
+ * form, the body must be just that and nothing besides, so that no bytes which the sender signed
+ * for something else can be read as an event.
+ */
+#include <stdio.h>
+
+#include "common/memory.h"
+
+#include "read/form.h"
+#include "read/work.h"
+#include "verify/content.h"
+
+static bool
+has_place(const IntakeLocation *location, IntakePlaceKind kind)
+{
+	for (int i = 0; location != NULL && i < location->count; i++)
+		if (location->places[i].kind == kind)
+			return true;
+	return false;
+}
+
+/* Whether what stands at a location (or NULL) may be read from the body as JSON or as a form. */
+bool
+intake_content_reads(const IntakeLocation *location)
+{
+	return has_place(location, INTAKE_JSON) || has_place(location, INTAKE_FORM);
+}
+
+/*
+ * What a body must be: as the scheme says, or else as what is read from it tells, which is its items,
+ * its fields as a whole, and the key and the type of an event.
+ */
+IntakeContent
+intake_content_default(const IntakeScheme *scheme, const IntakeLocation *key,
+					   const IntakeLocation *type)
+{
+	bool json = scheme->each != NULL || has_place(key, INTAKE_JSON) || has_place(type, INTAKE_JSON);
+	bool form = (scheme->message != NULL && intake_template_uses(scheme->message, "form_sorted")) ||
+				has_place(key, INTAKE_FORM) || has_place(type, INTAKE_FORM);
+
+	if (scheme->content != INTAKE_CONTENT_UNSAID)
+		return scheme->content;
+	return json == form ? INTAKE_CONTENT_ANY : json ? INTAKE_CONTENT_JSON : INTAKE_CONTENT_FORM;
+}
+
+/* Such as: byte 17 of the body: not UTF-8 */
+static const char *
+say(const char *unit, size_t number, const char *whole, const char *what)
+{
+	char *text = palloc(200);
+
+	snprintf(text, 200, "%s %zu of the %s: %s", unit, number, whole, what);
+	return text;
+}
+
+/* The first byte that is not white space of JSON, or NUL. */
+static char
+first_of(IntakeSlice text)
+{
+	while (text.len > 0 && (text.data[0] == ' ' || text.data[0] == '\t' || text.data[0] == '\r' ||
+							text.data[0] == '\n'))
+		text = intake_slice_after(text, 1);
+	return text.len > 0 ? text.data[0] : '\0';
+}
+
+/* Looks whether the body is an object or an array of JSON; returns why not, or NULL. */
+static const char *
+look(IntakeRequest *request)
+{
+	IntakeSlice body = intake_json_unmarked(request->body);
+	char first = first_of(body);
+	IntakeJsonFault fault;
+
+	request->json = INTAKE_JSON_NOT;
+	if (body.len == 0)
+		return "the body is empty";
+	if (first != '{' && first != '[')
+		return "the body is no JSON object or array";
+	request->json = intake_json_look(body, &fault);
+	if (request->json != INTAKE_JSON_NOT)
+		return NULL;
+	return say("byte", request->body.len - body.len + fault.at + 1, "body", fault.problem);
+}
+
+/* Finds out whether places in the body are to be read as JSON or as a form. */
+void
+intake_content_look(IntakeRequest *request)
+{
+	if (request->json == INTAKE_JSON_UNKNOWN)
+		(void) look(request);
+}
+
+/* The place of a name among the fields that a form may have, or -1. */
+static int
+field_of(const IntakeScheme *scheme, IntakeSlice name)
+{
+	for (int i = 0; i < scheme->n_fields; i++)
+		if (intake_slice_equal(name, intake_slice_cstr(scheme->fields[i])))
+			return i;
+	return -1;
+}
+
+/* Each field must be one of those that the scheme names, and the only one of its name. */
+static const char *
+fields_problem(const IntakeScheme *scheme, IntakeSlice body)
+{
+	bool *seen = palloc0(scheme->n_fields * sizeof(bool));
+	IntakeFormReader reader = intake_form_begin(body);
+	IntakeField field;
+
+	for (size_t number = 1; intake_form_next(&reader, &field); number++)
+	{
+		int found = field_of(scheme, intake_form_decode(field.name));
+
+		if (found < 0)
+			return say("field", number, "form", "none of those that the scheme names");
+		if (seen[found])
+			return say("field", number, "form", "it is there already");
+		seen[found] = true;
+	}
+	return NULL;
+}
+
+static const char *
+form_problem(const IntakeScheme *scheme, IntakeSlice body)
+{
+	char first = first_of(intake_json_unmarked(body));
+
+	if (first == '{' || first == '[')
+		return "the body begins as JSON does";
+	intake_work_charge(body.len);
+	for (size_t i = 0; i < body.len; i++)
+		if ((unsigned char) body.data[i] <= ' ' || body.data[i] == 0x7F)
+			return say("byte", i + 1, "body", "a space or a control character");
+	return scheme->n_fields > 0 ? fields_problem(scheme, body) : NULL;
+}
+
+/*
+ * Whether an event may be made of the body of a request that SCHEME has verified, where CONTENT is
+ * what the body must be. Returns NULL, or what is wrong, for the operator: nothing of the body is in
+ * it. What the body was found to be is noted in the request.
+ */
+const char *
+intake_content_problem(const IntakeScheme *scheme, IntakeContent content, IntakeRequest *request)
+{
+	const char *problem;
+
+	switch (content)
+	{
+		case INTAKE_CONTENT_JSON:
+			return look(request);
+		case INTAKE_CONTENT_FORM:
+			problem = form_problem(scheme, request->body);
+			request->json = INTAKE_JSON_NOT;
+			return problem;
+		default:
+			return NULL;
+	}
+}
