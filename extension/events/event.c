@@ -91,7 +91,7 @@ dispatch(IntakeTable *queue, const IntakeEvent *event)
 		IntakeWorkflow *workflow = lfirst(cell);
 
 		if (event->run_at != 0)
-			intake_room_delay(workflow->id, intake_room_next("job_id_seq"), event->id, 0,
+			intake_room_delay(workflow->id, intake_table_next_id("job_id_seq"), event->id, 0,
 							  event->run_at);
 		else
 			intake_room_enqueue(queue, workflow->id, 0, event->id, 0);
@@ -132,17 +132,17 @@ rearm(IntakeTable *queue, int64 event_id)
  * Stores COUNT events in the current transaction, and sorts EVENTS. Sets id, fresh and replayed
  * of each. The registry of workflows is fresh, and a snapshot is active.
  *
- * HASTY stores faster, and may return false: then one of the keys is taken, and the caller undoes
- * everything and calls again, not hasty. An event without a key comes alone.
+ * OPTIMISTIC stores faster, and may return false: then one of the keys is taken, and the caller
+ * undoes everything and calls again, without that. An event without a key comes alone.
  */
 bool
-intake_event_store(IntakeEvent **events, int count, bool hasty)
+intake_event_store(IntakeEvent **events, int count, bool optimistic)
 {
 	IntakeTable queue;
 
 	if (count == 0)
 		return true;
-	if (!intake_event_key_take(events, count, hasty))
+	if (!intake_event_key_take(events, count, optimistic))
 		return false;
 	insert_events(events, count);
 

@@ -57,7 +57,7 @@ typedef struct IntakeStoredEvent
 } IntakeStoredEvent;
 
 extern bool intake_event_read(int64 id, IntakeStoredEvent *event);
-extern bool intake_event_store(IntakeEvent **events, int count, bool hasty);
+extern bool intake_event_store(IntakeEvent **events, int count, bool optimistic);
 extern int64 intake_event_emit(const char *type, Jsonb *payload, IntakeSlice key,
 							   TimestampTz run_at);
 

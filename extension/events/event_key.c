@@ -23,7 +23,7 @@
 #include "queue/room.h"
 #include "verify/digest.h"
 
-#define WARY_CALLS 100 /* that look for keys first, after the last duplicate */
+#define PROBING_CALLS 100 /* that look for keys first, after the last duplicate */
 
 PG_FUNCTION_INFO_V1(intake_sql_event_of);
 
@@ -114,7 +114,7 @@ take_key(IntakeTable *keys, const IntakeEventKey *key, int64 *id)
 			return false;
 		}
 		if (*id == 0)
-			*id = intake_room_next("event_id_seq");
+			*id = intake_table_next_id("event_id_seq");
 		fill_key(values, key, *id);
 		if (intake_table_insert_unique(keys, values, nulls))
 			return true;
@@ -191,35 +191,36 @@ find_events(IntakeTable *keys, IntakeEvent **events, int count)
 }
 
 /*
- * The same as take_keys, faster: inserts all keys at once. Returns false when one of them was taken, or is there twice: the caller undoes this, and calls
- * take_keys. Where that happened not long ago, what is there already is looked for first.
+ * The same as take_keys, faster: inserts all keys at once. Returns false when one of them was
+ * taken, or is there twice: the caller undoes this, and calls take_keys. Where that happened not
+ * long ago, what is there already is looked for first.
  */
 static bool
 take_free_keys(IntakeEvent **events, int count)
 {
-	static int wary = 0; /* so many calls look first */
+	static int probing = 0; /* so many calls look first */
 	IntakeTable keys;
 	bool known = false;
 	bool free;
 
 	intake_table_open(&keys, intake_table_oid("event_key"));
 	keys.grows = true;
-	if (wary > 0)
+	if (probing > 0)
 		find_events(&keys, events, count);
 	for (int i = 0; i < count; i++)
 	{
-		events[i]->fresh |= wary == 0;
+		events[i]->fresh |= probing == 0;
 		known |= !events[i]->fresh;
 		if (!events[i]->fresh)
 			continue;
-		events[i]->id = intake_room_next("event_id_seq");
+		events[i]->id = intake_table_next_id("event_id_seq");
 		add_key(&keys, &events[i]->stored_key, events[i]->id);
 		if (events[i]->guard.data != NULL)
 			add_key(&keys, &events[i]->stored_guard, events[i]->id);
 	}
 	free = intake_table_flush(&keys);
 	intake_table_close(&keys);
-	wary = free && !known ? Max(wary - 1, 0) : WARY_CALLS;
+	probing = free && !known ? Max(probing - 1, 0) : PROBING_CALLS;
 	return free;
 }
 
@@ -230,7 +231,7 @@ take_free_keys(IntakeEvent **events, int count)
 static void
 make_own_key(IntakeEvent *event)
 {
-	event->id = intake_room_next("event_id_seq");
+	event->id = intake_table_next_id("event_id_seq");
 	event->key = intake_slice_cstr(psprintf(INTAKE_MADE_KEY INT64_FORMAT, event->id));
 	event->fresh = true;
 	event->replayed = false;
@@ -240,11 +241,11 @@ make_own_key(IntakeEvent *event)
  * Takes the keys and guards of COUNT events, and sorts EVENTS. Sets id, fresh and replayed of each.
  * An event without a key comes alone.
  *
- * HASTY is faster, and may return false: then one of the keys is taken, and the caller undoes
- * everything and calls again, not hasty.
+ * OPTIMISTIC is faster, and may return false: then one of the keys is taken, and the caller undoes
+ * everything and calls again, without that.
  */
 bool
-intake_event_key_take(IntakeEvent **events, int count, bool hasty)
+intake_event_key_take(IntakeEvent **events, int count, bool optimistic)
 {
 	if (count == 1 && events[0]->key.data == NULL)
 	{
@@ -262,7 +263,7 @@ intake_event_key_take(IntakeEvent **events, int count, bool hasty)
 			event->stored_guard = make_key(-event->source_id, event->guard);
 	}
 	qsort(events, count, sizeof(IntakeEvent *), by_key);
-	if (hasty)
+	if (optimistic)
 		return take_free_keys(events, count);
 	take_keys(events, count);
 	return true;

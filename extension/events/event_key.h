@@ -7,6 +7,6 @@
 
 #include "events/event.h"
 
-extern bool intake_event_key_take(IntakeEvent **events, int count, bool hasty);
+extern bool intake_event_key_take(IntakeEvent **events, int count, bool optimistic);
 
 #endif

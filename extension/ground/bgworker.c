@@ -93,7 +93,7 @@ start(IntakeChild *child, IntakeWorkerKind kind, Oid database, Oid owner)
 
 	if (intake_clock_ms() < places.next_try)
 		return false;
-	if (!intake_slot_has_room())
+	if (!intake_slot_is_free())
 	{
 		note_full("pg_intake.max_workers");
 		return false;

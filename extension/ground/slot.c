@@ -334,14 +334,14 @@ intake_slot_set_turn(int64 next)
 
 /* Whether a worker that starts now would find a slot. */
 bool
-intake_slot_has_room(void)
+intake_slot_is_free(void)
 {
-	bool room;
+	bool free;
 
 	LWLockAcquire(intake_shmem->lock, LW_SHARED);
-	room = free_slot_locked(INTAKE_EXECUTOR) != NULL;
+	free = free_slot_locked(INTAKE_EXECUTOR) != NULL;
 	LWLockRelease(intake_shmem->lock);
-	return room;
+	return free;
 }
 
 /*

@@ -56,7 +56,7 @@ extern bool intake_slot_attach(IntakeWorkerKind kind, Oid owner, int most);
 extern int intake_slot_count(IntakeWorkerKind kind, Oid database, Oid owner);
 extern int intake_slot_count_all(Oid database);
 extern int intake_slot_rank(void);
-extern bool intake_slot_has_room(void);
+extern bool intake_slot_is_free(void);
 extern void intake_slot_wake(IntakeWorkerKind kind, Oid database, Oid owner);
 extern void intake_slot_call_supervisor(void);
 extern void intake_slot_wake_all(Oid database);

@@ -16,6 +16,7 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_trigger.h"
+#include "commands/sequence.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -49,6 +50,13 @@ intake_table_oid(const char *name)
 						errmsg("table \"%s.%s\" does not exist", INTAKE_SCHEMA, name),
 						errhint("Drop and create the extension pg_intake again.")));
 	return oid;
+}
+
+/* The next value of a sequence of the extension, whoever asks. */
+int64
+intake_table_next_id(const char *sequence)
+{
+	return nextval_internal(intake_table_oid(sequence), false);
 }
 
 /*

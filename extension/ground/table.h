@@ -48,6 +48,7 @@ typedef struct IntakeScan
 } IntakeScan;
 
 extern Oid intake_table_oid(const char *name);
+extern int64 intake_table_next_id(const char *sequence);
 extern void intake_table_lock(Oid relation, LOCKMODE lock);
 
 extern void intake_table_check(Oid relation, bool writes);

@@ -11,7 +11,6 @@
 #include "access/stratnum.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
-#include "commands/sequence.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -26,13 +25,6 @@
 #include "queue/announce.h"
 #include "queue/room.h"
 
-/* The next value of a sequence of the extension, whoever asks. */
-int64
-intake_room_next(const char *sequence)
-{
-	return nextval_internal(intake_table_oid(sequence), false);
-}
-
 static void
 insert_row(const char *table_name, const Datum *values, const bool *nulls)
 {
@@ -45,7 +37,8 @@ insert_row(const char *table_name, const Datum *values, const bool *nulls)
 
 /*
  * Puts a job at the end of its lane in QUEUE, the open table (the row is inserted when that is
- * closed), and tells the lane when the transaction commits. JOB_ID 0 makes a new job: its id is its position. Returns the id.
+ * closed), and tells the lane when the transaction commits. JOB_ID 0 makes a new job, whose id is
+ * its position. Returns the id.
  */
 int64
 intake_room_enqueue(IntakeTable *queue, int32 workflow_id, int64 job_id, int64 event_id,
@@ -53,7 +46,7 @@ intake_room_enqueue(IntakeTable *queue, int32 workflow_id, int64 job_id, int64 e
 {
 	Datum values[Natts_queue];
 	bool nulls[Natts_queue] = {0};
-	int64 position = intake_room_next("job_id_seq");
+	int64 position = intake_table_next_id("job_id_seq");
 
 	if (job_id == 0)
 		job_id = position;

@@ -34,8 +34,6 @@ typedef enum IntakeLeave
 	INTAKE_LOST  /* it is not there, or not under its lease: the holder has lost it */
 } IntakeLeave;
 
-extern int64 intake_room_next(const char *sequence);
-
 extern int64 intake_room_enqueue(IntakeTable *queue, int32 workflow_id, int64 job_id,
 								 int64 event_id, int32 attempts);
 extern void intake_room_delay(int32 workflow_id, int64 job_id, int64 event_id, int32 attempts,

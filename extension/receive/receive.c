@@ -69,7 +69,7 @@ typedef struct Storing
 {
 	IntakeEvent **events;
 	int count;
-	bool hasty;
+	bool optimistic;
 } Storing;
 
 static bool
@@ -77,17 +77,17 @@ store_events(void *argument)
 {
 	Storing *storing = argument;
 
-	return intake_event_store(storing->events, storing->count, storing->hasty);
+	return intake_event_store(storing->events, storing->count, storing->optimistic);
 }
 
 /*
- * Stores events, all or none. On an error that concerns one of them only, or when HASTY has
+ * Stores events, all or none. On an error that concerns one of them only, or when OPTIMISTIC has
  * failed, returns false; any other error is raised.
  */
 static bool
-try_to_store(IntakeEvent **events, int count, bool hasty)
+try_to_store(IntakeEvent **events, int count, bool optimistic)
 {
-	Storing storing = {events, count, hasty};
+	Storing storing = {events, count, optimistic};
 	ErrorData *error;
 	bool stored = intake_txn_try(store_events, &storing, &error);
 

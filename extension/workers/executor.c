@@ -525,7 +525,7 @@ take_lease(void)
 	/* A command may have asked for the database before it could see this process. */
 	if (!intake_txn_begin(INTAKE_GATE_JOB) || intake_make_way_is_wanted(MyDatabaseId))
 		proc_exit(0);
-	intake_slot_self->lease = intake_room_next("lease_seq");
+	intake_slot_self->lease = intake_table_next_id("lease_seq");
 	CommitTransactionCommand();
 }
 

@@ -74,7 +74,7 @@ wrong_lengths() {
 	done
 }
 
-# Walls: an include goes only to a room on a lower floor, or stays in its room; read and verify
+# Walls: an include goes only to a folder on a lower floor, or stays in its folder; read and verify
 # know nothing of PostgreSQL, but through common/memory.h. See extension/README.md.
 declare -A floor=([common]=0 [ground]=1 [read]=1 [verify]=2 [queue]=2 [config]=3 [events]=4
 	[receive]=5 [jobs]=5 [workers]=6)
@@ -85,7 +85,7 @@ server_headers='(postgres|fmgr|funcapi|miscadmin|pgstat)\.h'
 includes() {
 	grep -oE '^#include "[^"]+"' "$@" | sed -E 's/:#include "/ /; s/"$//'
 }
-# goes_up FROM TO: whether an include from one room into the other breaks the rule.
+# goes_up FROM TO: whether an include from one folder into the other breaks the rule.
 goes_up() {
 	[ "$1" != "$2" ] || return 1
 	[ "${floor[$2]}" -ge "${floor[$1]}" ] || [[ $1 == verify && $2 == ground ]]
@@ -150,7 +150,7 @@ complain_of "without a COMMENT" silent_objects
 complain_of "SECURITY DEFINER without a search_path" open_definers
 complain_of "files that are too long" wrong_lengths
 complain_of "includes that go up, or out of what is pure" includes_up
-complain_of "includes that do not name their room" nameless_includes
+complain_of "includes that do not name their folder" nameless_includes
 complain_of "durations measured by the time of day" durations_by_day
 complain_of "headers that do not compile alone" dependent_headers
 check_format
