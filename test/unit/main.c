@@ -20,6 +20,7 @@ main(void)
 	test_framing();
 	test_cost();
 	test_borders();
+	test_resplit();
 	test_vectors(stdin);
 	printf("%d passed, %d failed\n", check_passed, check_failed);
 	return check_failed > 0;
