@@ -3,6 +3,7 @@
 # skipped and why, of what failed enough to understand it, and in the last line how much there was
 # of each. The logs stay in LOGS.
 set -euo pipefail
+cd "$(dirname "$0")/../.."
 # shellcheck source=test/bin/cluster.sh
 . test/bin/cluster.sh
 export LANG=C.UTF-8

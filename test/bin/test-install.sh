@@ -17,7 +17,8 @@ fail() {
 }
 
 # inside ROOT COMMAND...: runs a command in a chroot, as on a machine of its own: what it has
-# started ends with it. It has the tree at hand, and the packages that another one has fetched.
+# started ends with it. It has the tree at hand, and the packages that another one has fetched, and
+# obeys Ctrl-C also where this script runs in the background.
 inside() {
 	local root=$1
 	shift
@@ -26,7 +27,7 @@ inside() {
 		mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && mount -t tmpfs tmpfs "$0/dev/shm" &&
 			mount --bind "$1" "$0/var/cache/apt/archives" || exit
 		shift
-		env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb \
+		env -i --default-signal=INT,QUIT PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb \
 			chroot "$0" bash -c "cd /root/pg_intake && \"\$@\"" - "$@"
 		exit "$?"' "$root" "$INSTALL_DIR/archives" "$@"
 }
@@ -57,11 +58,10 @@ paste_all() {
 	cat <<-'SCRIPT'
 		set -eu
 		export PSQL="runuser -u postgres -- psql -X -A -t -v ON_ERROR_STOP=1 app"
-		port=8080
 		paste() { perl test/bin/blocks.pl README.md "$1" >"/tmp/$1.sh" && bash -x "/tmp/$1.sh"; }
 		paste install
 		paste serve &
-		until curl -fsS "http://127.0.0.1:$port/readyz"; do sleep 0.2; done
+		until curl -fsS "http://127.0.0.1:8080/readyz"; do sleep 0.2; done
 		paste tour | tee /tmp/tour.out
 		grep -qx 'o-2|' /tmp/tour.out
 		paste remove
@@ -108,6 +108,9 @@ check() {
 [ "$(id -u)" -eq 0 ] || fail "chroots need root"
 for tool in debootstrap git unshare; do
 	command -v "$tool" >/dev/null || fail "there is no $tool here; install it: apt-get install $tool"
+done
+for port in 5432 8080 54300; do
+	! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || fail "port $port is in use; the README's lines need it"
 done
 mkdir -p "$INSTALL_DIR/archives/partial"
 exec 9>"$INSTALL_DIR/lock"
