@@ -13,133 +13,32 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "storage/ipc.h"
 #include "tcop/tcopprot.h"
-#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
-#include "utils/typcache.h"
 
 #include "config/registry.h"
-#include "events/event.h"
-#include "events/payload.h"
-#include "ground/datum.h"
+#include "ground/clock.h"
 #include "ground/intake.h"
-#include "ground/rowtype.h"
 #include "ground/slot.h"
 #include "ground/txn.h"
+#include "jobs/argument.h"
 #include "jobs/attempt.h"
 #include "jobs/failure.h"
 #include "jobs/handler.h"
 #include "jobs/session.h"
 
-#define HANDLER_GRACE 5000 /* milliseconds between the timeout and the end of the process */
-
-enum
-{
-	job_id,
-	job_event_id,
-	job_workflow,
-	job_source,
-	job_type,
-	job_key,
-	job_received_at,
-	job_headers,
-	job_body,
-	job_payload,
-	job_attempt,
-	job_max_attempts,
-	job_lease,
-	job_columns
-};
-
-static const Oid job_types[job_columns] = {INT8OID, INT8OID,        TEXTOID,  TEXTOID,  TEXTOID,
-										   TEXTOID, TIMESTAMPTZOID, JSONBOID, BYTEAOID, JSONBOID,
-										   INT4OID, INT4OID,        INT8OID};
+#define HANDLER_GRACE 5000  /* milliseconds between the timeout and the end of the process */
+#define TOGETHER_TIME 10000 /* microseconds, after which jobs that share a transaction commit */
 
 static TimeoutId grace_timeout = MAX_TIMEOUTS;
-
-/* The type intake.job. */
-static Oid
-job_type_oid(void)
-{
-	Oid type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("job"),
-							   ObjectIdGetDatum(get_namespace_oid(INTAKE_SCHEMA, false)));
-
-	if (!OidIsValid(type))
-		elog(ERROR, "type intake.job does not exist");
-	return type;
-}
-
-/* Whether the type intake.job is what handlers can be given. Says so once when it is not. */
-bool
-intake_attempt_type_fits(void)
-{
-	static bool said = false;
-	TupleDesc descriptor = lookup_rowtype_tupdesc(job_type_oid(), -1);
-	bool fits = intake_rowtype_fits(descriptor, job_types, job_columns);
-
-	ReleaseTupleDesc(descriptor);
-	if (!fits && !said)
-		ereport(WARNING, (errcode(ERRCODE_DATATYPE_MISMATCH),
-						  errmsg("the type intake.job is not what pg_intake gives to handlers"),
-						  errdetail("No job runs until it is."),
-						  errhint("Undo what was altered; attributes behind its own may stay.")));
-	said = !fits;
-	return fits;
-}
-
-/*
- * What the handler gets: a row of type intake.job. Where that cannot be formed, which was looked
- * at before the job was claimed, the process ends as if it was asked to: what it holds goes back.
- */
-static Datum
-make_argument(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease, Oid type)
-{
-	TupleDesc descriptor;
-	HeapTuple row;
-	IntakeStoredEvent event;
-	Datum values[job_columns];
-	bool nulls[job_columns] = {0};
-	Jsonb *payload;
-
-	if (!intake_attempt_type_fits())
-		intake_slot_leave();
-	if (!intake_event_read(job->event_id, &event))
-		ereport(ERROR, (errcode(ERRCODE_INTAKE_PERMANENT),
-						errmsg("event " INT64_FORMAT " of the job is not stored any more",
-							   job->event_id)));
-	payload =
-		intake_payload_parse(intake_datum_bytes(PointerGetDatum(event.body)), INTAKE_JSON_UNKNOWN);
-	values[job_id] = Int64GetDatum(job->job_id);
-	values[job_event_id] = Int64GetDatum(job->event_id);
-	values[job_workflow] = CStringGetTextDatum(workflow->name);
-	values[job_source] = CStringGetTextDatum(event.source);
-	nulls[job_type] = event.type == NULL;
-	values[job_type] = event.type ? CStringGetTextDatum(event.type) : (Datum) 0;
-	values[job_key] = CStringGetTextDatum(event.key);
-	values[job_received_at] = TimestampTzGetDatum(event.received_at);
-	values[job_headers] = JsonbPGetDatum(event.headers);
-	values[job_body] = PointerGetDatum(event.body);
-	nulls[job_payload] = payload == NULL;
-	values[job_payload] = JsonbPGetDatum(payload);
-	values[job_attempt] = Int32GetDatum(job->attempts + 1);
-	values[job_max_attempts] = Int32GetDatum(workflow->max_attempts);
-	values[job_lease] = Int64GetDatum(lease);
-	descriptor = lookup_rowtype_tupdesc(type, -1);
-	row = intake_rowtype_form(descriptor, values, nulls, job_columns);
-	ReleaseTupleDesc(descriptor);
-	return HeapTupleGetDatum(row);
-}
 
 /* The handler went on after its cancel: end the process, which no handler can catch. */
 static void
@@ -172,8 +71,8 @@ stop_timeouts(void)
 static void
 call_handler(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
 {
-	Oid type = job_type_oid();
-	Datum argument = make_argument(job, workflow, lease, type);
+	Oid type = intake_argument_type();
+	Datum argument = intake_argument_make(job, workflow, lease, type);
 	int nest = NewGUCNestLevel();
 
 	SPI_connect();
@@ -324,78 +223,151 @@ run(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
 }
 
 /*
- * Runs a job that this process holds under LEASE: its handler and its completion in one
- * transaction, or, if that fails, the record of the failure in another. To be called outside of
- * a transaction, in a context that is reset soon. An error is raised only when the failure
- * cannot be recorded; the process then ends.
+ * The workflow of the next job, or NULL where this process may not run it any more. It is looked
+ * up anew, since it may have changed: a paused one runs what is claimed, one that was dropped,
+ * given to another role or that cannot run does not.
  */
-void
-intake_attempt_run(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
+static const IntakeWorkflow *
+find_workflow(const IntakeHolder *holder)
 {
-	MemoryContext context = CurrentMemoryContext;
-	TimestampTz started_at = GetCurrentTimestamp();
+	IntakeWorkflow *workflow = intake_registry_workflow(holder->jobs[holder->next].workflow_id);
 
-	pgstat_report_activity(STATE_RUNNING, workflow->name);
-	PG_TRY();
-	{
-		run(job, workflow, lease);
-	}
-	PG_CATCH();
-	{
-		fail(job, started_at, context);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
+	if (workflow == NULL || workflow->problem != NULL || workflow->owner != GetSessionUserId())
+		return NULL;
+	return workflow;
+}
+
+/* The same; what is left of a batch that has none is given back when the process ends. */
+static const IntakeWorkflow *
+next_workflow(const IntakeHolder *holder)
+{
+	const IntakeWorkflow *workflow = find_workflow(holder);
+
+	if (workflow == NULL)
+		proc_exit(0);
+	return workflow;
+}
+
+/* After the transaction, in which errors would be its jobs' own. */
+static void
+clean_up(const IntakeHolder *holder)
+{
+	MemoryContextSwitchTo(holder->memory);
 	intake_failure_notify();
 	intake_session_clear();
 }
 
-/* ---- several in one transaction ---- */
-
-/*
- * Runs the jobs that NEXT gives in one transaction; none of them is a suspect, and their
- * workflows are in the registry when they are given. Returns false when that could not commit,
- * or a failure could not be recorded in it: nothing has happened then, and the caller runs each
- * alone, which tells whose fault it is. To be called outside of a transaction.
- */
-bool
-intake_attempt_run_together(const IntakeJob *(*next)(void), const IntakeWorkflow *workflow,
-							int64 lease)
+/* Runs the next job in a transaction of its own. */
+static void
+run_alone(IntakeHolder *holder)
 {
-	MemoryContext context = CurrentMemoryContext;
-	volatile bool committed = false;
-	int64 timeout = workflow->timeout;
+	TimestampTz started_at = GetCurrentTimestamp();
+	const IntakeWorkflow *workflow = next_workflow(holder);
+	const IntakeJob *job = intake_holder_start(holder);
 
 	pgstat_report_activity(STATE_RUNNING, workflow->name);
 	PG_TRY();
 	{
-		MemoryContext each;
-		const IntakeJob *job;
+		run(job, workflow, holder->lease);
+	}
+	PG_CATCH();
+	{
+		fail(job, started_at, holder->memory);
+	}
+	PG_END_TRY();
+	clean_up(holder);
+	intake_holder_committed(holder);
+	MemoryContextReset(holder->memory);
+}
 
+/* ---- several in one transaction ---- */
+
+/* Whether the next job, before END, may share the transaction of those that were started. */
+static bool
+may_join(const IntakeHolder *holder, int end, int64 until)
+{
+	/* The first one runs however long the transaction had to wait for its lock. */
+	bool first = holder->next == holder->uncommitted;
+
+	return holder->next < end && !intake_slot_self->stop && (first || intake_clock_now() < until) &&
+		   find_workflow(holder) != NULL;
+}
+
+/* Runs jobs until END, or fewer where they take long, in the transaction in progress. */
+static void
+run_each(IntakeHolder *holder, int end, int64 until)
+{
+	MemoryContext each =
+		AllocSetContextCreate(TopTransactionContext, "pg_intake job", ALLOCSET_DEFAULT_SIZES);
+
+	MemoryContextSwitchTo(each);
+	while (!intake_session_must_end())
+	{
+		intake_holder_ended(holder);
+		CHECK_FOR_INTERRUPTS();
+		if (!may_join(holder, end, until))
+			break;
+		run_or_record(intake_holder_start(holder), holder->lease);
+		MemoryContextReset(each);
+	}
+}
+
+/*
+ * Runs jobs until END in one transaction, fewer where they take long; none of them is a suspect.
+ * Returns false when that could not commit, or a failure could not be recorded in it: nothing has
+ * happened then, and the caller runs each alone, which tells whose fault it is.
+ */
+static bool
+run_together(IntakeHolder *holder, const IntakeWorkflow *workflow, int end)
+{
+	int64 until = intake_clock_now() + TOGETHER_TIME;
+	int64 timeout = workflow->timeout;
+	volatile bool committed = false;
+
+	pgstat_report_activity(STATE_RUNNING, workflow->name);
+	PG_TRY();
+	{
 		begin(INTAKE_GATE_JOB);
-		each =
-			AllocSetContextCreate(TopTransactionContext, "pg_intake job", ALLOCSET_DEFAULT_SIZES);
-		MemoryContextSwitchTo(each);
-		while (!intake_session_must_end() && (job = next()) != NULL)
-		{
-			run_or_record(job, lease);
-			MemoryContextReset(each);
-		}
+		run_each(holder, end, until);
 		settle(timeout);
 		CommitTransactionCommand();
 		committed = true;
 	}
 	PG_CATCH();
 	{
-		MemoryContextSwitchTo(context);
+		MemoryContextSwitchTo(holder->memory);
 		stop_timeouts();
 		FlushErrorState();
 		AbortOutOfAnyTransaction();
 		intake_session_leave_handler();
 	}
 	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	intake_failure_notify();
-	intake_session_clear();
+	clean_up(holder);
+	if (committed)
+		intake_holder_committed(holder);
 	return committed;
+}
+
+/*
+ * Runs the next job that this process holds: its handler and its completion in one transaction, or,
+ * if that fails, the record of the failure in another. Where its workflow says so, those behind it
+ * share the transaction. To be called outside of a transaction. An error is raised only when the
+ * failure cannot be recorded; the process then ends.
+ */
+void
+intake_attempt_run(IntakeHolder *holder)
+{
+	const IntakeWorkflow *workflow = next_workflow(holder);
+	int end = Min(holder->count, holder->next + workflow->jobs_per_transaction);
+	int last;
+
+	MemoryContextSwitchTo(holder->memory);
+	if (end - holder->next < 2 || !run_together(holder, workflow, end))
+	{
+		last = Max(holder->next, holder->uncommitted + 1);
+		intake_holder_aborted(holder);
+		while (holder->next < last)
+			run_alone(holder);
+	}
+	MemoryContextReset(holder->memory);
 }

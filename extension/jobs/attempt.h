@@ -7,12 +7,8 @@
 
 #include "postgres.h"
 
-#include "config/workflow.h"
-#include "queue/room.h"
+#include "jobs/holder.h"
 
-extern bool intake_attempt_type_fits(void);
-extern void intake_attempt_run(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease);
-extern bool intake_attempt_run_together(const IntakeJob *(*next)(void),
-										const IntakeWorkflow *workflow, int64 lease);
+extern void intake_attempt_run(IntakeHolder *holder);
 
 #endif

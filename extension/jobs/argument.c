@@ -1,0 +1,116 @@
+/*
+ * argument.c
+ *		What a handler gets: a row of type intake.job.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+#include "events/event.h"
+#include "events/payload.h"
+#include "ground/datum.h"
+#include "ground/intake.h"
+#include "ground/rowtype.h"
+#include "ground/slot.h"
+#include "jobs/argument.h"
+
+enum
+{
+	job_id,
+	job_event_id,
+	job_workflow,
+	job_source,
+	job_type,
+	job_key,
+	job_received_at,
+	job_headers,
+	job_body,
+	job_payload,
+	job_attempt,
+	job_max_attempts,
+	job_lease,
+	job_columns
+};
+
+static const Oid job_types[job_columns] = {INT8OID, INT8OID,        TEXTOID,  TEXTOID,  TEXTOID,
+										   TEXTOID, TIMESTAMPTZOID, JSONBOID, BYTEAOID, JSONBOID,
+										   INT4OID, INT4OID,        INT8OID};
+
+/* The type intake.job. */
+Oid
+intake_argument_type(void)
+{
+	Oid type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("job"),
+							   ObjectIdGetDatum(get_namespace_oid(INTAKE_SCHEMA, false)));
+
+	if (!OidIsValid(type))
+		elog(ERROR, "type intake.job does not exist");
+	return type;
+}
+
+/* Whether the type intake.job is what handlers can be given. Says so once when it is not. */
+bool
+intake_argument_type_fits(void)
+{
+	static bool said = false;
+	TupleDesc descriptor = lookup_rowtype_tupdesc(intake_argument_type(), -1);
+	bool fits = intake_rowtype_fits(descriptor, job_types, job_columns);
+
+	ReleaseTupleDesc(descriptor);
+	if (!fits && !said)
+		ereport(WARNING, (errcode(ERRCODE_DATATYPE_MISMATCH),
+						  errmsg("the type intake.job is not what pg_intake gives to handlers"),
+						  errdetail("No job runs until it is."),
+						  errhint("Undo what was altered; attributes behind its own may stay.")));
+	said = !fits;
+	return fits;
+}
+
+/*
+ * What the handler gets: a row of type intake.job. Where that cannot be formed, which was looked
+ * at before the job was claimed, the process ends as if it was asked to: what it holds goes back.
+ */
+Datum
+intake_argument_make(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease, Oid type)
+{
+	TupleDesc descriptor;
+	HeapTuple row;
+	IntakeStoredEvent event;
+	Datum values[job_columns];
+	bool nulls[job_columns] = {0};
+	Jsonb *payload;
+
+	if (!intake_argument_type_fits())
+		intake_slot_leave();
+	if (!intake_event_read(job->event_id, &event))
+		ereport(ERROR, (errcode(ERRCODE_INTAKE_PERMANENT),
+						errmsg("event " INT64_FORMAT " of the job is not stored any more",
+							   job->event_id)));
+	payload =
+		intake_payload_parse(intake_datum_bytes(PointerGetDatum(event.body)), INTAKE_JSON_UNKNOWN);
+	values[job_id] = Int64GetDatum(job->job_id);
+	values[job_event_id] = Int64GetDatum(job->event_id);
+	values[job_workflow] = CStringGetTextDatum(workflow->name);
+	values[job_source] = CStringGetTextDatum(event.source);
+	nulls[job_type] = event.type == NULL;
+	values[job_type] = event.type ? CStringGetTextDatum(event.type) : (Datum) 0;
+	values[job_key] = CStringGetTextDatum(event.key);
+	values[job_received_at] = TimestampTzGetDatum(event.received_at);
+	values[job_headers] = JsonbPGetDatum(event.headers);
+	values[job_body] = PointerGetDatum(event.body);
+	nulls[job_payload] = payload == NULL;
+	values[job_payload] = JsonbPGetDatum(payload);
+	values[job_attempt] = Int32GetDatum(job->attempts + 1);
+	values[job_max_attempts] = Int32GetDatum(workflow->max_attempts);
+	values[job_lease] = Int64GetDatum(lease);
+	descriptor = lookup_rowtype_tupdesc(type, -1);
+	row = intake_rowtype_form(descriptor, values, nulls, job_columns);
+	ReleaseTupleDesc(descriptor);
+	return HeapTupleGetDatum(row);
+}

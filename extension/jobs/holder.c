@@ -1,0 +1,230 @@
+/*
+ * holder.c
+ *		Jobs in the hands of a process.
+ *
+ * A batch of them is claimed durably, under the lease of the process, and then started one by one.
+ * What the process holds when it ends, it gives back on its way out: jobs that did not start go
+ * back to their lane; the one that was running is charged an attempt, unless the process was asked
+ * to stop. After a crash nobody gives anything back, and the supervisor finds the rows in running
+ * (suspect.c).
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/lmgr.h"
+#include "storage/pmsignal.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "ground/bgworker.h"
+#include "ground/slot.h"
+#include "ground/table.h"
+#include "jobs/failure.h"
+#include "jobs/holder.h"
+#include "jobs/suspect.h"
+
+/* ---- giving back ---- */
+
+static void
+requeue(const IntakeJob *job)
+{
+	IntakeTable queue;
+	IntakeLeave left = job->suspect ? intake_suspect_unmark(job) : intake_room_leave(job, false);
+
+	if (left != INTAKE_LEFT)
+		intake_failure_lost(job, left, NULL);
+	if (left != INTAKE_LEFT || job->suspect)
+		return;
+	intake_table_open(&queue, intake_table_oid("queue"));
+	intake_room_enqueue(&queue, job->workflow_id, job->job_id, job->event_id, job->attempts);
+	intake_table_close(&queue);
+}
+
+/*
+ * Locks the tables that giving back writes to, or reads. Returns false where somebody else has
+ * locked one: a process that ends cannot be cancelled, and so must not wait.
+ */
+static bool
+lock_rooms(void)
+{
+	static const char *const rooms[] = {"running", "suspect",     "queue",    "delayed",
+										"attempt", "dead_letter", "event_key"};
+
+	for (int i = 0; i < lengthof(rooms); i++)
+		if (!ConditionalLockRelationOid(intake_table_oid(rooms[i]), RowExclusiveLock))
+			return false;
+	/* Read, for what becomes of a job that is charged. */
+	return ConditionalLockRelationOid(intake_table_oid("workflow"), AccessShareLock);
+}
+
+/*
+ * Charges a job for the end of its process; after the others, and apart. An error here ends the
+ * exit, and leaves the job in running, where the supervisor finds it.
+ */
+static void
+charge(const IntakeJob *job)
+{
+	IntakeFailure failure = {0};
+
+	failure.sqlerrcode = ERRCODE_ADMIN_SHUTDOWN;
+	failure.error = "the executor was terminated while the job ran";
+	failure.hurried = true;
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (lock_rooms())
+		intake_failure_record(job, &failure);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	intake_failure_notify();
+}
+
+/*
+ * Gives back what is not committed, in a transaction. If CHARGED, returns the job that was running
+ * instead, or NULL where none was.
+ */
+static const IntakeJob *
+requeue_all(IntakeHolder *holder, bool charged)
+{
+	const IntakeJob *culprit = NULL;
+
+	if (!lock_rooms())
+	{
+		ereport(LOG, (errmsg("pg_intake: %d jobs could not be given back: a table is locked",
+							 holder->count - holder->uncommitted)));
+		holder->uncommitted = holder->count;
+	}
+	while (holder->uncommitted < holder->count)
+	{
+		int i = holder->uncommitted++;
+
+		if (charged && holder->running && i == holder->next - 1)
+			culprit = &holder->jobs[i];
+		else
+			requeue(&holder->jobs[i]);
+	}
+	return culprit;
+}
+
+/*
+ * Exit callback: gives back what this process holds. What it cannot give back, the supervisor
+ * finds: rows whose lease nobody holds.
+ */
+static void
+give_back(int code, Datum arg)
+{
+	IntakeHolder *holder = (IntakeHolder *) DatumGetPointer(arg);
+	bool charged = !intake_slot_self->stop && !intake_bgworker_server_stopping();
+	const IntakeJob *culprit;
+
+	if (holder->claiming != NULL)
+		intake_lane_rewind(holder->claiming, 0);
+	/* The end of the postmaster is a crash: nobody is to blame, and the next server recovers. */
+	if (holder->uncommitted >= holder->count || !PostmasterIsAlive())
+		return;
+	AbortOutOfAnyTransaction();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	culprit = requeue_all(holder, charged);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	if (culprit != NULL)
+		charge(culprit);
+}
+
+/* ---- claiming ---- */
+
+/*
+ * Takes a lease for this process, which has a slot, and promises to give back what it will hold.
+ * To be called once, in a transaction.
+ */
+void
+intake_holder_open(IntakeHolder *holder)
+{
+	memset(holder, 0, sizeof(*holder));
+	holder->lease = intake_table_next_id("lease_seq");
+	intake_slot_self->lease = holder->lease;
+	holder->memory =
+		AllocSetContextCreate(TopMemoryContext, "pg_intake holder", ALLOCSET_DEFAULT_SIZES);
+	before_shmem_exit(give_back, PointerGetDatum(holder));
+}
+
+/* Makes a claim of COUNT jobs durable. They are held only when it is. */
+static int
+commit_claim(IntakeHolder *holder, int count)
+{
+	if (count > 0)
+		ForceSyncCommit();
+	CommitTransactionCommand();
+	holder->next = holder->uncommitted = 0;
+	holder->count = count;
+	return count;
+}
+
+/*
+ * Claims up to MOST jobs of a lane, and returns how many. Commits the transaction that it is called
+ * in; nothing is held when it is called.
+ */
+int
+intake_holder_claim(IntakeHolder *holder, IntakeLane *lane, int32 workflow_id, int most)
+{
+	int count;
+
+	holder->claiming = lane;
+	count = intake_room_claim(lane, workflow_id, holder->lease, Min(most, INTAKE_HOLDER_MOST),
+							  holder->jobs);
+	count = commit_claim(holder, count);
+	holder->claiming = NULL;
+	return count;
+}
+
+/* Likewise takes a suspect of a workflow, which the caller may run: nobody else runs a job. */
+int
+intake_holder_claim_suspect(IntakeHolder *holder, int32 workflow_id)
+{
+	int count;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	count = intake_suspect_take(workflow_id, holder->lease, &holder->jobs[0]) ? 1 : 0;
+	PopActiveSnapshot();
+	return commit_claim(holder, count);
+}
+
+/* ---- running ---- */
+
+/* The next job is about to run. */
+const IntakeJob *
+intake_holder_start(IntakeHolder *holder)
+{
+	const IntakeJob *job = &holder->jobs[holder->next++];
+
+	intake_slot_self->job_id = job->job_id;
+	holder->running = true;
+	return job;
+}
+
+/* It has ended, in a transaction that others may share. */
+void
+intake_holder_ended(IntakeHolder *holder)
+{
+	holder->running = false;
+}
+
+/* What was started is committed. */
+void
+intake_holder_committed(IntakeHolder *holder)
+{
+	holder->running = false;
+	intake_slot_self->jobs += holder->next - holder->uncommitted;
+	holder->uncommitted = holder->next;
+	intake_slot_self->job_id = 0;
+}
+
+/* Nothing of what was started is committed: it starts again. */
+void
+intake_holder_aborted(IntakeHolder *holder)
+{
+	holder->running = false;
+	holder->next = holder->uncommitted;
+}

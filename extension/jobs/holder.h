@@ -1,0 +1,36 @@
+/*
+ * holder.h
+ *		Jobs in the hands of a process: claimed under its lease, run one after the other, and given
+ *		back where they did not end.
+ */
+#ifndef INTAKE_HOLDER_H
+#define INTAKE_HOLDER_H
+
+#include "postgres.h"
+
+#include "queue/lane.h"
+#include "queue/room.h"
+
+#define INTAKE_HOLDER_MOST 256
+
+typedef struct IntakeHolder
+{
+	int64 lease;
+	IntakeJob jobs[INTAKE_HOLDER_MOST];
+	int count;
+	int next;             /* the first one not started */
+	int uncommitted;      /* the first one whose end is not committed */
+	bool running;         /* the one before next is running */
+	IntakeLane *claiming; /* a claim is in progress on that lane */
+	MemoryContext memory; /* for the job that runs */
+} IntakeHolder;
+
+extern void intake_holder_open(IntakeHolder *holder);
+extern int intake_holder_claim(IntakeHolder *holder, IntakeLane *lane, int32 workflow_id, int most);
+extern int intake_holder_claim_suspect(IntakeHolder *holder, int32 workflow_id);
+extern const IntakeJob *intake_holder_start(IntakeHolder *holder);
+extern void intake_holder_ended(IntakeHolder *holder);
+extern void intake_holder_committed(IntakeHolder *holder);
+extern void intake_holder_aborted(IntakeHolder *holder);
+
+#endif
