@@ -10,11 +10,8 @@
 #include "utils/jsonb.h"
 
 #include "common/slice.h"
-#include "ground/datum.h"
 #include "read/json.h"
 #include "verify/scheme.h"
-
-#define intake_payload_text_valid(text) intake_datum_is_text(text) /* for judge.c */
 
 extern Jsonb *intake_payload_parse(IntakeSlice body, IntakeJson known);
 extern Jsonb *intake_payload_headers(IntakeSlice block, const IntakeScheme *scheme,

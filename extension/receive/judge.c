@@ -9,6 +9,7 @@
 
 #include "common/scratch.h"
 #include "events/payload.h"
+#include "ground/datum.h"
 #include "ground/intake.h"
 #include "ground/settings.h"
 #include "read/work.h"
@@ -36,8 +37,8 @@ answer_handshake(IntakeDelivery *delivery)
 {
 	IntakeAnswer *answer = &delivery->answer;
 
-	if (!intake_payload_text_valid(answer->body) || !intake_payload_text_valid(answer->headers) ||
-		!intake_payload_text_valid(answer->secret))
+	if (!intake_datum_is_text(answer->body) || !intake_datum_is_text(answer->headers) ||
+		!intake_datum_is_text(answer->secret))
 	{
 		answer->secret = (IntakeSlice){NULL, 0};
 		intake_judge_reject(delivery, 400, "handshake_refused", "the challenge is not text");
@@ -271,7 +272,7 @@ read_text(const IntakeLocation *location, const IntakeRequest *request)
 
 	if (location != NULL)
 		value = intake_location_read(location, request);
-	if (value.data == NULL || value.len == 0 || !intake_payload_text_valid(value))
+	if (value.data == NULL || value.len == 0 || !intake_datum_is_text(value))
 		value = (IntakeSlice){NULL, 0};
 	return value;
 }
