@@ -82,7 +82,7 @@ COMMENT ON COLUMN intake.scheme.variants IS
 COMMENT ON COLUMN intake.scheme.verified IS
     'What a verified request proves: signature (who sent it and what), origin (who, but the body could be another), none. NULL: as the other columns tell';
 COMMENT ON COLUMN intake.scheme.missing_key IS
-    'What becomes of a request without a key, unless the source says otherwise: reject, or digest, where the SHA-256 of the signed content but for its timestamp is the key';
+    'What becomes of a request without a key, unless the source says otherwise: reject, or digest, where the SHA-256 of the signed content is the key, with a byte 0 in place of its time and of a secret; of items that are signed each by itself, that of the sorted SHA-256 of each';
 COMMENT ON COLUMN intake.scheme.key_from IS 'Where the event key stands unless the source says otherwise';
 COMMENT ON COLUMN intake.scheme.type_from IS 'Where the event type stands unless the source says otherwise';
 COMMENT ON COLUMN intake.scheme.handshake IS
@@ -135,7 +135,7 @@ COMMENT ON COLUMN intake.source.signature_from IS
 COMMENT ON COLUMN intake.source.content IS
     'What a body must be, where the scheme does not say: json, form or any; NULL: json or form where key or type stand in one, else any';
 COMMENT ON COLUMN intake.source.replay_guard IS
-    'Whether signed content is accepted once only, under whatever key, where neither the key nor a time is signed';
+    'Whether what was signed (its bytes, time included, or each item that is signed by itself) is accepted once only, under whatever key, where the signature does not cover the key; independent of tolerance';
 COMMENT ON COLUMN intake.source.allowed_peers IS
     'Addresses that may send, seen behind trusted proxies; NULL: all';
 COMMENT ON COLUMN intake.source.learn_until IS

@@ -45,7 +45,7 @@ COMMENT ON COLUMN intake.event_key.event_id IS 'The event that the key stands fo
 COMMENT ON COLUMN intake.event_key.head IS
     'The first 8 bytes of the key, zeros behind a shorter one, the first byte the most significant: keys that come in order are neighbours in the index';
 COMMENT ON COLUMN intake.event_key.digest IS
-    'The first 16 bytes of the SHA-256 of the source''s id (int4send) and the key. A row of the replay guard has the source negated, and as its key the SHA-256 of the signed content, in base64url';
+    'The first 16 bytes of the SHA-256 of the source''s id (int4send) and the key. A row of the replay guard has the source negated, and as its key the 32 bytes of the SHA-256 of what was signed, with a byte 0 in place of a secret; of items that are signed each by itself, a row for each';
 SELECT pg_catalog.pg_extension_config_dump('intake.event_key', '');
 
 CREATE SEQUENCE intake.rejection_seq;

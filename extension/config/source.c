@@ -17,6 +17,7 @@
 #include "ground/duration.h"
 #include "ground/txn.h"
 #include "verify/content.h"
+#include "verify/coverage.h"
 
 /* A scheme, or one of its variants, as a row of columns that read_scheme knows. */
 #define SCHEME_COLUMNS                                                                                                \
@@ -335,15 +336,12 @@ read_handshake(IntakeSource *source, int row)
 	source->handshakes[source->n_handshakes++] = *compiled;
 }
 
-/* Whether content must be remembered because nothing else stops who sends it again. */
-static bool
-needs_guard(const IntakeSource *source)
+/* Marks the variants of the scheme whose content must be remembered. */
+static void
+set_guards(IntakeSource *source)
 {
-	for (const IntakeScheme *scheme = source->scheme; scheme != NULL; scheme = scheme->next)
-		if (scheme->message != NULL && !intake_scheme_has_window(scheme) && source->key != NULL &&
-			!intake_scheme_covers(scheme, source->key))
-			return true;
-	return false;
+	for (IntakeScheme *scheme = source->scheme; scheme != NULL; scheme = scheme->next)
+		scheme->guarded = source->guarded && intake_coverage_needs_guard(scheme, source->key);
 }
 
 /* Has each variant say what a body must be, and the source whether it is to be looked at. */
@@ -487,9 +485,7 @@ intake_source_read_all(List **list, MemoryContext context)
 	read_rows(*list, "handshake of the scheme", handshake_query, read_handshake);
 	foreach (cell, *list)
 	{
-		IntakeSource *source = lfirst(cell);
-
-		settle_content(source);
-		source->guarded = source->guarded && needs_guard(source);
+		settle_content(lfirst(cell));
+		set_guards(lfirst(cell));
 	}
 }

@@ -41,7 +41,7 @@ typedef struct IntakeSource
 	IntakeLocation *type;
 	bool digest_key;       /* without a key, the digest of the content is it */
 	bool reads_body;       /* key or type may stand in it */
-	bool guarded;          /* content is accepted once, whatever the key */
+	bool guarded;          /* content is accepted once where its key is not signed */
 	IntakeSecret *secrets; /* for signatures, the newest first */
 	int n_secrets;
 	IntakeSlice token; /* for handshakes, or absent */

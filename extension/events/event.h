@@ -13,6 +13,7 @@
 
 #include "common/slice.h"
 #include "read/json.h"
+#include "verify/digest.h"
 
 /* What stands for a source and a key in the table event_key. */
 typedef struct IntakeEventKey
@@ -26,10 +27,12 @@ typedef struct IntakeEvent
 	int32 source_id;
 	const char *source_name;
 	IntakeSlice key; /* valid text; absent: one is made of the event's id, which comes alone then */
-	IntakeSlice guard; /* text that no other event of the source has had, or absent */
-	IntakeSlice type;  /* valid text, or absent */
-	int32 secret_id;   /* 0: none */
-	char verified;     /* IntakeVerified */
+	const IntakeDigest *guards; /* of what was signed, each once; a replay has no new one */
+	int n_guards;               /* 0: it is known by its key alone */
+	bool varies;                /* signed again, it has other guards */
+	IntakeSlice type;           /* valid text, or absent */
+	int32 secret_id;            /* 0: none */
+	char verified;              /* IntakeVerified */
 	Jsonb *headers;
 	Datum body;         /* a bytea */
 	IntakeJson json;    /* what it is, where that is known */
@@ -37,10 +40,9 @@ typedef struct IntakeEvent
 	bool replay_dead;   /* a duplicate re-arms dead jobs */
 	/* Set by intake_event_store: */
 	IntakeEventKey stored_key;
-	IntakeEventKey stored_guard;
 	int64 id;
 	bool fresh;    /* stored now, not before */
-	bool replayed; /* not stored: its guard is that of another event */
+	bool replayed; /* not stored: its guards are those of other events */
 } IntakeEvent;
 
 /* An event as it is stored. */

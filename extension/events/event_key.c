@@ -6,16 +6,22 @@
  * event costs beyond its own row is the page of the index where its key belongs. The first bytes
  * of the key stand before the digest, so that keys that come in order stay in the same few pages.
  *
+ * Guards are rows of the same table, with the source negated: each stands for bytes that a sender
+ * has signed, which make no second event under whatever key. An event may have many (of a batch
+ * whose items are signed each by itself), and is a replay only where all of them came before.
+ *
  * Two transactions that store the same keys would wait for each other if they took them in
- * different orders; so guards are taken before keys, and each in the order of the index.
+ * different orders; so all guards are taken before all keys, and each in the order of the index.
  */
 #include "postgres.h"
 
 #include "access/stratnum.h"
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/snapmgr.h"
 
 #include "events/event_key.h"
 #include "ground/intake.h"
@@ -24,6 +30,22 @@
 #include "verify/digest.h"
 
 #define PROBING_CALLS 100 /* that look for keys first, after the last duplicate */
+
+/* A guard of an event of a batch. */
+typedef struct Guard
+{
+	IntakeEventKey key;
+	IntakeEvent *event;
+	bool taken;            /* for this event, or to be */
+	int64 id;              /* that it was taken with */
+	ItemPointerData place; /* of its row */
+} Guard;
+
+typedef struct Guards
+{
+	Guard *list;
+	int count;
+} Guards;
 
 PG_FUNCTION_INFO_V1(intake_sql_event_of);
 
@@ -62,8 +84,7 @@ by_key(const void *a, const void *b)
 static int
 by_guard(const void *a, const void *b)
 {
-	return compare_keys(&(*(IntakeEvent *const *) a)->stored_guard,
-						&(*(IntakeEvent *const *) b)->stored_guard);
+	return compare_keys(&((const Guard *) a)->key, &((const Guard *) b)->key);
 }
 
 /* The columns of a row of event_key. */
@@ -121,22 +142,113 @@ take_key(IntakeTable *keys, const IntakeEventKey *key, int64 *id)
 	}
 }
 
+/* Whether the event ID, which may have been committed a moment ago, has the same body. */
+static bool
+has_body_of(const IntakeEvent *event, int64 id)
+{
+	bytea *body = DatumGetByteaPP(event->body);
+	IntakeStoredEvent stored;
+	bool found;
+	bool same;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	found = intake_event_read(id, &stored);
+	PopActiveSnapshot();
+	if (!found)
+		return false;
+	same = intake_slice_equal((IntakeSlice){VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body)},
+							  (IntakeSlice){VARDATA(stored.body), VARSIZE(stored.body) - VARHDRSZ});
+	pfree(stored.body);
+	pfree(stored.headers);
+	return same;
+}
+
 /*
- * Takes the guards of the events that are not there yet: content that came before under
- * another key is not stored once more. Guards are rows of event_key with the source negated.
+ * Looks whether an event has come before under its key. If it has not, it is taken for a replay
+ * until one of its guards is found free.
  */
 static void
-take_guards(IntakeTable *keys, IntakeEvent **events, int count)
+look_for_event(IntakeTable *keys, IntakeEvent *event)
 {
-	IntakeEvent **guarded = palloc((count + 1) * sizeof(IntakeEvent *));
-	int n = 0;
+	event->id = find_key(keys, &event->stored_key);
+	event->fresh = event->id == 0;
+	event->replayed = event->fresh && event->n_guards > 0;
+}
 
-	for (int i = 0; i < count; i++)
-		if (events[i]->guard.data != NULL && find_key(keys, &events[i]->stored_key) == 0)
-			guarded[n++] = events[i];
-	qsort(guarded, n, sizeof(IntakeEvent *), by_guard);
-	for (int i = 0; i < n; i++)
-		guarded[i]->replayed = !take_key(keys, &guarded[i]->stored_guard, &guarded[i]->id);
+/*
+ * Keeps the guards that are to be looked at: of events that are not there yet, and of those that
+ * came again, signed anew with another time and otherwise the same, whose bytes are used up, too.
+ * With another body they are not, or who sends it under a key that is known would keep the genuine
+ * one out.
+ */
+static void
+select_guards(Guards *guards)
+{
+	const IntakeEvent *last = NULL;
+	bool matters = false;
+	int count = 0;
+
+	for (int i = 0; i < guards->count; i++)
+	{
+		const IntakeEvent *event = guards->list[i].event;
+
+		if (event != last)
+			matters = event->fresh || (event->varies && has_body_of(event, event->id));
+		if (matters)
+			guards->list[count++] = guards->list[i];
+		last = event;
+	}
+	guards->count = count;
+}
+
+/* The id of an event as far as it has one of its own; else 0. */
+static int64
+own_id(const IntakeEvent *event)
+{
+	return event->replayed ? 0 : event->id;
+}
+
+/* Notes that a guard is its event's, with ID, or (not TAKEN) that of another event, ID. */
+static void
+note_guard(Guard *guard, bool taken, int64 id)
+{
+	guard->taken = taken;
+	guard->id = id;
+	if (taken || guard->event->replayed)
+		guard->event->id = id;
+	if (taken)
+		guard->event->replayed = false;
+}
+
+/* Takes guards, in the order of the index. */
+static void
+take_guards(IntakeTable *keys, Guards *guards)
+{
+	qsort(guards->list, guards->count, sizeof(Guard), by_guard);
+	for (int i = 0; i < guards->count; i++)
+	{
+		Guard *guard = &guards->list[i];
+		int64 id = own_id(guard->event);
+		bool taken = take_key(keys, &guard->key, &id);
+
+		guard->place = keys->slot->tts_tid;
+		note_guard(guard, taken, id);
+	}
+}
+
+/* Gives back the guards of events whose keys others took meanwhile, maybe for other content. */
+static void
+give_back(IntakeTable *keys, Guards *guards)
+{
+	for (int i = 0; i < guards->count; i++)
+	{
+		Guard *guard = &guards->list[i];
+
+		if (!guard->taken || guard->id == guard->event->id)
+			continue;
+		CommandCounterIncrement();
+		(void) intake_table_delete(keys, &guard->place);
+	}
 }
 
 /* Two deliveries of one event at a time are not a replay. */
@@ -144,21 +256,31 @@ static void
 forgive(IntakeTable *keys, IntakeEvent **events, int count)
 {
 	for (int i = 0; i < count; i++)
-		if (events[i]->replayed && find_key(keys, &events[i]->stored_key) != 0)
-			events[i]->replayed = false;
+	{
+		int64 id = events[i]->replayed ? find_key(keys, &events[i]->stored_key) : 0;
+
+		if (id == 0)
+			continue;
+		events[i]->id = id;
+		events[i]->replayed = false;
+	}
 }
 
 /* Gives the events their ids: new ones, or those of the events which have their keys already. */
 static void
-take_keys(IntakeEvent **events, int count)
+take_keys(IntakeEvent **events, int count, Guards *guards)
 {
 	IntakeTable keys;
 
 	intake_table_open(&keys, intake_table_oid("event_key"));
-	take_guards(&keys, events, count);
+	for (int i = 0; i < count; i++)
+		look_for_event(&keys, events[i]);
+	select_guards(guards);
+	take_guards(&keys, guards);
 	for (int i = 0; i < count; i++)
 		events[i]->fresh =
 			!events[i]->replayed && take_key(&keys, &events[i]->stored_key, &events[i]->id);
+	give_back(&keys, guards);
 	forgive(&keys, events, count);
 	intake_table_close(&keys);
 }
@@ -173,20 +295,25 @@ add_key(IntakeTable *keys, const IntakeEventKey *key, int64 event_id)
 	intake_table_add(keys, values, nulls, NULL);
 }
 
-/* Sets fresh of the events that are not there yet, and id and replayed of the others. */
+/*
+ * Sets fresh of the events that are not there yet, id and replayed of the others, and taken of the
+ * guards that are free.
+ */
 static void
-find_events(IntakeTable *keys, IntakeEvent **events, int count)
+find_events(IntakeTable *keys, IntakeEvent **events, int count, Guards *guards)
 {
 	for (int i = 0; i < count; i++)
+		look_for_event(keys, events[i]);
+	select_guards(guards);
+	for (int i = 0; i < guards->count; i++)
 	{
-		events[i]->id = find_key(keys, &events[i]->stored_key);
-		events[i]->fresh = events[i]->id == 0;
-		if (!events[i]->fresh || events[i]->guard.data == NULL)
-			continue;
-		events[i]->id = find_key(keys, &events[i]->stored_guard);
-		events[i]->fresh = events[i]->id == 0;
-		events[i]->replayed = !events[i]->fresh;
+		Guard *guard = &guards->list[i];
+		int64 other = find_key(keys, &guard->key);
+
+		note_guard(guard, other == 0, other != 0 ? other : own_id(guard->event));
 	}
+	for (int i = 0; i < count; i++)
+		events[i]->fresh = events[i]->id == 0;
 	forgive(keys, events, count);
 }
 
@@ -196,7 +323,7 @@ find_events(IntakeTable *keys, IntakeEvent **events, int count)
  * long ago, what is there already is looked for first.
  */
 static bool
-take_free_keys(IntakeEvent **events, int count)
+take_free_keys(IntakeEvent **events, int count, Guards *guards)
 {
 	static int probing = 0; /* so many calls look first */
 	IntakeTable keys;
@@ -206,7 +333,7 @@ take_free_keys(IntakeEvent **events, int count)
 	intake_table_open(&keys, intake_table_oid("event_key"));
 	keys.grows = true;
 	if (probing > 0)
-		find_events(&keys, events, count);
+		find_events(&keys, events, count, guards);
 	for (int i = 0; i < count; i++)
 	{
 		events[i]->fresh |= probing == 0;
@@ -215,9 +342,10 @@ take_free_keys(IntakeEvent **events, int count)
 			continue;
 		events[i]->id = intake_table_next_id("event_id_seq");
 		add_key(&keys, &events[i]->stored_key, events[i]->id);
-		if (events[i]->guard.data != NULL)
-			add_key(&keys, &events[i]->stored_guard, events[i]->id);
 	}
+	for (int i = 0; i < guards->count; i++)
+		if (guards->list[i].taken || probing == 0)
+			add_key(&keys, &guards->list[i].key, guards->list[i].event->id);
 	free = intake_table_flush(&keys);
 	intake_table_close(&keys);
 	probing = free && !known ? Max(probing - 1, 0) : PROBING_CALLS;
@@ -237,6 +365,29 @@ make_own_key(IntakeEvent *event)
 	event->replayed = false;
 }
 
+/* The guards of the events, those of one event together. */
+static Guards
+make_guards(IntakeEvent **events, int count)
+{
+	Guards guards = {NULL, 0};
+	int most = 0;
+
+	for (int i = 0; i < count; i++)
+		most += events[i]->n_guards;
+	if (most > 0)
+		guards.list = palloc0(most * sizeof(Guard));
+	for (int i = 0; i < count; i++)
+		for (int j = 0; j < events[i]->n_guards; j++)
+		{
+			Guard *guard = &guards.list[guards.count++];
+
+			guard->event = events[i];
+			guard->key =
+				make_key(-events[i]->source_id, intake_digest_slice(&events[i]->guards[j]));
+		}
+	return guards;
+}
+
 /*
  * Takes the keys and guards of COUNT events, and sorts EVENTS. Sets id, fresh and replayed of each.
  * An event without a key comes alone.
@@ -247,6 +398,8 @@ make_own_key(IntakeEvent *event)
 bool
 intake_event_key_take(IntakeEvent **events, int count, bool optimistic)
 {
+	Guards guards;
+
 	if (count == 1 && events[0]->key.data == NULL)
 	{
 		make_own_key(events[0]);
@@ -259,13 +412,12 @@ intake_event_key_take(IntakeEvent **events, int count, bool optimistic)
 		event->id = 0;
 		event->fresh = event->replayed = false;
 		event->stored_key = make_key(event->source_id, event->key);
-		if (event->guard.data != NULL)
-			event->stored_guard = make_key(-event->source_id, event->guard);
 	}
 	qsort(events, count, sizeof(IntakeEvent *), by_key);
+	guards = make_guards(events, count);
 	if (optimistic)
-		return take_free_keys(events, count);
-	take_keys(events, count);
+		return take_free_keys(events, count, &guards);
+	take_keys(events, count, &guards);
 	return true;
 }
 

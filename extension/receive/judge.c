@@ -15,6 +15,8 @@
 #include "read/work.h"
 #include "receive/judge.h"
 #include "verify/content.h"
+#include "verify/coverage.h"
+#include "verify/fingerprint.h"
 
 /* Refuses a request, with REASON and DETAIL for the operator. */
 void
@@ -277,19 +279,41 @@ read_text(const IntakeLocation *location, const IntakeRequest *request)
 	return value;
 }
 
-/* The SHA-256 of what the signature covers, but for its time, in an encoding. */
-static IntakeSlice
-content_digest(const IntakeDelivery *delivery, const IntakeVerdict *verdict,
-			   IntakeEncoding encoding)
+/* Nothing is stored without the guard that it needs. */
+static void
+fail_to_digest(void)
 {
-	IntakeSlice content = intake_signature_content(verdict, &delivery->request,
-												   delivery->source->token, intake_slice_cstr(""));
-	IntakeDigest digest;
-	char *out = palloc(intake_encoding_size(INTAKE_DIGEST_MAX));
+	ereport(ERROR, (errcode(ERRCODE_SYSTEM_ERROR), errmsg("libcrypto cannot digest a request")));
+}
 
-	if (content.data == NULL || !intake_digest_plain(INTAKE_SHA256, &content, 1, &digest))
-		return (IntakeSlice){NULL, 0};
-	return (IntakeSlice){out, intake_encoding_encode(encoding, intake_digest_slice(&digest), out)};
+/* The key of an event that has no other: the digest of what is signed. */
+static IntakeSlice
+content_key(const IntakeDelivery *delivery, const IntakeVerdict *verdict)
+{
+	IntakeDigest digest;
+	char *hex = palloc(2 * INTAKE_DIGEST_MAX + 1);
+
+	if (!intake_fingerprint_key(verdict, &delivery->request, delivery->source->token, &digest))
+		fail_to_digest();
+	intake_encoding_hex(digest.bytes, digest.len, hex);
+	return intake_slice_cstr(hex);
+}
+
+/* Has what was signed remembered, where another key would make another event of it. */
+static void
+guard(IntakeDelivery *delivery, const IntakeVerdict *verdict)
+{
+	IntakeEvent *event = &delivery->event;
+	IntakeDigest *guards;
+
+	if (!verdict->scheme->guarded)
+		return;
+	event->n_guards =
+		intake_fingerprint_guards(verdict, &delivery->request, delivery->source->token, &guards);
+	event->guards = guards;
+	event->varies = intake_coverage_varies(verdict->scheme);
+	if (event->n_guards == 0)
+		fail_to_digest();
 }
 
 /* Whether a value has at most LIMIT bytes; the request is refused where it has more. */
@@ -311,7 +335,7 @@ extract_key(IntakeDelivery *delivery, const IntakeVerdict *verdict)
 
 	event->key = read_text(source->key, &delivery->request);
 	if ((event->key.data == NULL || event->key.len > INTAKE_MAX_KEY) && source->digest_key)
-		event->key = content_digest(delivery, verdict, INTAKE_HEX);
+		event->key = content_key(delivery, verdict);
 	if (event->key.data != NULL)
 		return fits(delivery, event->key, INTAKE_MAX_KEY, "key");
 	intake_judge_reject(delivery, 400, "no_key",
@@ -351,8 +375,7 @@ extract(IntakeDelivery *delivery, const IntakeVerdict *verdict)
 	event->type = read_text(source->type, &delivery->request);
 	if (!fits(delivery, event->type, INTAKE_MAX_TYPE, "type"))
 		return;
-	if (source->guarded)
-		event->guard = content_digest(delivery, verdict, INTAKE_BASE64URL);
+	guard(delivery, verdict);
 	event->source_id = source->id;
 	event->source_name = source->name;
 	event->secret_id = delivery->secret ? delivery->secret->id : 0;
@@ -394,7 +417,9 @@ keep(IntakeDelivery *delivery)
 	if (!delivery->accepted)
 		return;
 	event->key = keep_slice(event->key);
-	event->guard = keep_slice(event->guard);
+	if (event->n_guards > 0)
+		event->guards = memcpy(palloc(event->n_guards * sizeof(IntakeDigest)), event->guards,
+							   event->n_guards * sizeof(IntakeDigest));
 	event->type = keep_slice(event->type);
 	event->headers =
 		memcpy(palloc(VARSIZE(event->headers)), event->headers, VARSIZE(event->headers));

@@ -7,6 +7,7 @@
 
 #include "common/memory.h"
 
+#include "verify/coverage.h"
 #include "verify/scheme.h"
 
 static bool
@@ -225,29 +226,9 @@ compile_timestamp(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error
 		return fail(error, "a timestamp from jwt: needs the kind jwt");
 	scheme->has_timestamp = true;
 	scheme->timestamp = location.places[0];
+	if (scheme->message != NULL)
+		intake_template_find_time(scheme->message, &scheme->timestamp);
 	return true;
-}
-
-/* Whether the body cannot be changed without the signature, as far as the row tells. */
-static bool
-body_is_bound(const IntakeScheme *scheme)
-{
-	if (scheme->kind == INTAKE_JWT && scheme->signatures[0].kind == INTAKE_BODY)
-		return true;
-	if (scheme->message != NULL && (intake_template_uses(scheme->message, "body") ||
-									intake_template_uses(scheme->message, "form_sorted")))
-		return true;
-	for (int i = 0; i < scheme->n_require; i++)
-	{
-		const IntakeRequirement *requirement = &scheme->require[i];
-		bool is_signed = requirement->location.places[0].kind == INTAKE_CLAIM ||
-						 (scheme->message != NULL && intake_template_uses(scheme->message, "url"));
-
-		for (int j = 0; is_signed && j < requirement->n_templates; j++)
-			if (intake_template_uses(requirement->templates[j], "body"))
-				return true;
-	}
-	return false;
 }
 
 static bool
@@ -257,7 +238,7 @@ compile_verified(const char *verified, IntakeScheme *scheme, char **error)
 		scheme->verified = INTAKE_VERIFIED_NONE;
 	else if (verified == NULL)
 		scheme->verified = scheme->kind != INTAKE_TOKEN && scheme->kind != INTAKE_BASIC &&
-								   !scheme->loose && body_is_bound(scheme)
+								   !scheme->loose && intake_coverage_has_body(scheme)
 							   ? INTAKE_VERIFIED_SIGNATURE
 							   : INTAKE_VERIFIED_ORIGIN;
 	else if (strcmp(verified, "signature") == 0)
@@ -453,49 +434,6 @@ intake_scheme_for(const IntakeScheme *scheme, const IntakeRequest *request)
 	while (scheme->next != NULL && !intake_requirements_meet(scheme->when, scheme->n_when, &values))
 		scheme = scheme->next;
 	return scheme;
-}
-
-/* Whether a request is worth nothing to who has caught it, a while later. */
-bool
-intake_scheme_has_window(const IntakeScheme *scheme)
-{
-	IntakeLocation location = {.count = 1};
-
-	if (scheme->kind == INTAKE_JWT)
-		return true;
-	if (!scheme->has_timestamp || scheme->tolerance < 0 || scheme->message == NULL)
-		return false;
-	location.places[0] = scheme->timestamp;
-	return intake_template_uses(scheme->message, "timestamp") ||
-		   intake_scheme_covers(scheme, &location);
-}
-
-static bool
-covers_place(const IntakeScheme *scheme, const IntakePlace *place)
-{
-	if (place->kind == INTAKE_CLAIM)
-		return true;
-	if (scheme->message == NULL)
-		return false;
-	if (intake_template_uses_place(scheme->message, place))
-		return true;
-	if (place->kind == INTAKE_QUERY)
-		return intake_template_uses(scheme->message, "url");
-	if (place->kind == INTAKE_FORM && intake_template_uses(scheme->message, "form_sorted"))
-		return true;
-	return (place->kind == INTAKE_JSON || place->kind == INTAKE_FORM ||
-			place->kind == INTAKE_BODY) &&
-		   intake_template_uses(scheme->message, "body");
-}
-
-/* Whether whatever stands at a location is covered by the signature. */
-bool
-intake_scheme_covers(const IntakeScheme *scheme, const IntakeLocation *location)
-{
-	for (int i = 0; i < location->count; i++)
-		if (!covers_place(scheme, &location->places[i]))
-			return false;
-	return location->count > 0;
 }
 
 /* ---- credentials ---- */

@@ -121,16 +121,17 @@ typedef struct IntakeScheme
 	const char *const *url_fields; /* that the sender adds to the query */
 	int n_url_fields;
 	IntakeContent content;
-	bool reads_body; /* as JSON or as a form, while it is verified */
+	bool reads_body;           /* as JSON or as a form, while it is verified */
 	const char *const *fields; /* of a form, sorted: that it may have; NULL: any */
 	int n_fields;
-	bool loose;          /* parts may move: what is signed is accepted once */
+	bool loose;          /* parts may move */
 	bool uses_url;       /* nothing verifies unless the URL is known that the sender called */
 	bool query_is_fixed; /* it must be that of the public URL, and url_fields */
 	bool uses_token;     /* nor unless the source has a token */
 	IntakeVerified verified;
 	IntakeRequirement *when; /* of a variant: what a request must meet */
 	int n_when;
+	bool guarded;              /* set by its source: what is signed is accepted once */
 	struct IntakeScheme *next; /* of a variant: the next one, at last the scheme itself */
 } IntakeScheme;
 
@@ -138,8 +139,6 @@ extern IntakeScheme *intake_scheme_compile(const IntakeSchemeRow *row, char **er
 extern void intake_scheme_release(IntakeScheme *scheme);
 extern const IntakeScheme *intake_scheme_for(const IntakeScheme *scheme,
 											 const IntakeRequest *request);
-extern bool intake_scheme_has_window(const IntakeScheme *scheme);
-extern bool intake_scheme_covers(const IntakeScheme *scheme, const IntakeLocation *location);
 extern bool intake_scheme_header_is_credential(const IntakeScheme *scheme, IntakeSlice name);
 
 #endif

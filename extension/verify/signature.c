@@ -17,6 +17,7 @@
 #include "read/work.h"
 #include "verify/candidate.h"
 #include "verify/content.h"
+#include "verify/fingerprint.h"
 #include "verify/jwt.h"
 #include "verify/signature.h"
 #include "verify/url.h"
@@ -410,6 +411,7 @@ try_jwts(Verification *v)
 		{
 			/* Its claims are read again, to be there for longer. */
 			v->request.claims = v->verdict->claims = token.claims;
+			v->verdict->signing_input = token.content;
 			return true;
 		}
 		v->request.claims = v->verdict->claims = INTAKE_ABSENT;
@@ -455,16 +457,27 @@ verify_item(Verification *v)
 	return true;
 }
 
+/* Keeps the digests of an item, where it is content that is signed. */
+static bool
+note_item(Verification *v, int index)
+{
+	if (v->verdict->items == NULL)
+		return true;
+	v->verdict->n_items = index + 1;
+	return intake_fingerprint_item(v->verdict, &v->values, &v->verdict->items[index]) ||
+		   refuse(v, INTAKE_BAD_SECRET, "libcrypto cannot digest an item");
+}
+
 static bool
 verify_items(Verification *v)
 {
-	IntakeSlice items[INTAKE_CANDIDATES_MAX + 1];
+	IntakeSlice items[INTAKE_ITEMS_MAX + 1];
 	int count;
 
 	if (v->scheme->each == NULL)
 		return verify_item(v);
-	count = intake_json_find(v->request.body, v->scheme->each, items, INTAKE_CANDIDATES_MAX + 1);
-	if (count == 0 || count > INTAKE_CANDIDATES_MAX)
+	count = intake_json_find(v->request.body, v->scheme->each, items, INTAKE_ITEMS_MAX + 1);
+	if (count == 0 || count > INTAKE_ITEMS_MAX)
 		return refuse(v, INTAKE_NO_SIGNATURE, "the request has no items, or more than 100");
 	for (int i = 0; i < count; i++)
 	{
@@ -472,7 +485,7 @@ verify_items(Verification *v)
 		bool right;
 
 		v->values.item = items[i];
-		right = verify_item(v);
+		right = verify_item(v) && note_item(v, i);
 		v->verdict->claims = INTAKE_ABSENT;
 		intake_scratch_end(scratch);
 		if (!right || intake_work_over())
@@ -505,7 +518,9 @@ verify_urls(Verification *v)
 	IntakeSlice url = v->request.url;
 
 	if (scheme->message != NULL && intake_template_uses(scheme->message, "form_sorted"))
-		v->values.form_sorted = intake_form_sorted(v->request.body);
+		v->verdict->form_sorted = v->values.form_sorted = intake_form_sorted(v->request.body);
+	if (scheme->each != NULL && (scheme->message != NULL || scheme->kind == INTAKE_JWT))
+		v->verdict->items = palloc(INTAKE_ITEMS_MAX * sizeof(IntakeFingerprint));
 	v->values.url = v->verdict->url = url;
 	if (verify_items(v))
 		return true;
@@ -596,8 +611,8 @@ intake_signature_verify(const IntakeScheme *scheme, const IntakeRequest *request
 static IntakeSlice
 content_of_items(Verification *v)
 {
-	IntakeSlice items[INTAKE_CANDIDATES_MAX];
-	int count = intake_json_find(v->request.body, v->scheme->each, items, INTAKE_CANDIDATES_MAX);
+	IntakeSlice items[INTAKE_ITEMS_MAX];
+	int count = intake_json_find(v->request.body, v->scheme->each, items, INTAKE_ITEMS_MAX);
 	size_t room = 1024;
 	char *out = palloc(room);
 	size_t length = 0;
@@ -624,8 +639,8 @@ content_of_items(Verification *v)
 
 /*
  * The content that the signature of a request covers, by its verdict, with TIMESTAMP for its
- * time and without any secret; the body where a scheme has no message. Absent where the
- * request lacks a part of it.
+ * time and without any secret, to be shown; the body where a scheme has no message. Absent where
+ * the request lacks a part of it.
  */
 IntakeSlice
 intake_signature_content(const IntakeVerdict *verdict, const IntakeRequest *request,

@@ -35,6 +35,14 @@ typedef enum
 
 #define INTAKE_PUBLIC_CANDIDATES_MAX 8 /* signatures by a private key in one request */
 #define INTAKE_TIMESTAMP_MAX 64        /* bytes as it is written */
+#define INTAKE_ITEMS_MAX 100           /* of one request that are signed each by itself */
+
+/* Digests of an item that was verified (fingerprint.h). */
+typedef struct IntakeFingerprint
+{
+	IntakeDigest exact;   /* as it was signed */
+	IntakeDigest undated; /* but for its time */
+} IntakeFingerprint;
 
 typedef struct IntakeVerdict
 {
@@ -46,8 +54,12 @@ typedef struct IntakeVerdict
 	IntakeSlice url;
 	IntakeSlice timestamp; /* in timestamp_text */
 	char timestamp_text[INTAKE_TIMESTAMP_MAX];
-	IntakeSlice claims; /* of a token, once verified */
-	IntakeJson json;    /* what the body is, where that was looked at */
+	IntakeSlice claims;        /* of a token, once verified */
+	IntakeSlice signing_input; /* the header and claims of that token, as they came */
+	IntakeSlice form_sorted;   /* of the body, where the message has it */
+	IntakeJson json;           /* what the body is, where that was looked at */
+	IntakeFingerprint *items;  /* where each is signed by itself */
+	int n_items;
 } IntakeVerdict;
 
 extern const char *intake_reason_name(IntakeReason reason);

@@ -281,6 +281,20 @@ intake_template_uses_place(const IntakeTemplate *message, const IntakePlace *pla
 	return false;
 }
 
+/* Makes {timestamp} of the parts that read the place where the time stands. */
+void
+intake_template_find_time(IntakeTemplate *message, const IntakePlace *place)
+{
+	for (int i = 0; i < message->count; i++)
+	{
+		IntakePart *part = &message->parts[i];
+
+		if (part->kind == INTAKE_PART_LOCATION && !part->lower &&
+			intake_place_equal(part->place, place))
+			part->kind = INTAKE_PART_TIMESTAMP;
+	}
+}
+
 /* Lets a pattern say what may stand at a place, wherever a template has that. */
 void
 intake_template_expect(IntakeTemplate *message, const IntakePlace *place,

@@ -14,6 +14,8 @@
 #include "resplit.h"
 #include "sketch.h"
 #include "verify/content.h"
+#include "verify/coverage.h"
+#include "verify/fingerprint.h"
 #include "verify/sign.h"
 #include "verify/signature.h"
 
@@ -32,7 +34,8 @@ typedef struct Attack
 	IntakeKey key;
 	Sketch original;
 	IntakeSlice original_key;
-	IntakeSlice original_guard;
+	IntakeDigest *original_guards;
+	int n_original_guards;
 	IntakeSlice content; /* that was signed */
 	IntakeSlice signature;
 	bool extended; /* the content is more than what the sender signed */
@@ -194,7 +197,6 @@ key_of(const Attack *a, const IntakeVerdict *verdict, const IntakeRequest *reque
 {
 	IntakeLocation location;
 	IntakeSlice key = INTAKE_ABSENT;
-	IntakeSlice content;
 	IntakeDigest digest;
 	const char *why;
 	char *out;
@@ -203,38 +205,36 @@ key_of(const Attack *a, const IntakeVerdict *verdict, const IntakeRequest *reque
 		key = intake_location_read(&location, request);
 	if (key.len > 0 || !a->preset.digest_key)
 		return key.len > 0 ? key : INTAKE_ABSENT;
-	content =
-		intake_signature_content(verdict, request, intake_slice_cstr(TOKEN), intake_slice_cstr(""));
-	if (content.data == NULL || !intake_digest_plain(INTAKE_SHA256, &content, 1, &digest))
+	if (!intake_fingerprint_key(verdict, request, intake_slice_cstr(TOKEN), &digest))
 		return INTAKE_ABSENT;
 	out = palloc(intake_encoding_size(digest.len));
 	return (IntakeSlice){out,
 						 intake_encoding_encode(INTAKE_HEX, intake_digest_slice(&digest), out)};
 }
 
-/* Whether the product remembers what was signed, besides the key. */
-static bool
-is_guarded(const Attack *a)
+/* What the product remembers of what was signed, besides the key; returns how many. */
+static int
+guards_of(const Attack *a, const IntakeVerdict *verdict, const IntakeRequest *request,
+		  IntakeDigest **guards)
 {
 	IntakeLocation location;
 	const char *why;
+	bool has_key =
+		a->preset.key_from != NULL && intake_location_parse(a->preset.key_from, &location, &why);
 
-	if (a->preset.key_from == NULL || !intake_location_parse(a->preset.key_from, &location, &why))
-		return false;
-	for (const IntakeScheme *scheme = a->scheme; scheme != NULL; scheme = scheme->next)
-		if (scheme->message != NULL && !intake_scheme_has_window(scheme) &&
-			!intake_scheme_covers(scheme, &location))
-			return true;
-	return false;
+	if (!intake_coverage_needs_guard(verdict->scheme, has_key ? &location : NULL))
+		return 0;
+	return intake_fingerprint_guards(verdict, request, intake_slice_cstr(TOKEN), guards);
 }
 
-static IntakeSlice
-guard_of(const Attack *a, const IntakeVerdict *verdict, const IntakeRequest *request)
+static bool
+has_guard(const Attack *a, const IntakeDigest *guard)
 {
-	if (!is_guarded(a))
-		return INTAKE_ABSENT;
-	return intake_signature_content(verdict, request, intake_slice_cstr(TOKEN),
-									intake_slice_cstr(""));
+	for (int i = 0; i < a->n_original_guards; i++)
+		if (intake_slice_equal(intake_digest_slice(guard),
+							   intake_digest_slice(&a->original_guards[i])))
+			return true;
+	return false;
 }
 
 /* Whether a request that verified becomes an event beside that of the genuine one. */
@@ -242,12 +242,16 @@ static bool
 is_news(const Attack *a, const IntakeVerdict *verdict, const IntakeRequest *request)
 {
 	IntakeSlice key = key_of(a, verdict, request);
-	IntakeSlice guard = guard_of(a, verdict, request);
+	IntakeDigest *guards;
+	int count;
 
-	if (key.data == NULL)
+	if (key.data == NULL || intake_slice_equal(key, a->original_key))
 		return false;
-	return !intake_slice_equal(key, a->original_key) &&
-		   (guard.data == NULL || !intake_slice_equal(guard, a->original_guard));
+	count = guards_of(a, verdict, request, &guards);
+	for (int i = 0; i < count; i++)
+		if (!has_guard(a, &guards[i]))
+			return true;
+	return count == 0;
 }
 
 /* ---- the genuine request ---- */
@@ -477,7 +481,7 @@ make_original(Attack *a)
 		return false;
 	}
 	a->original_key = key_of(a, &verdict, &request);
-	a->original_guard = guard_of(a, &verdict, &request);
+	a->n_original_guards = guards_of(a, &verdict, &request, &a->original_guards);
 	return a->original_key.data != NULL;
 }
 
@@ -1047,7 +1051,7 @@ resplit_run_token(Resplit *resplit)
 	{
 		request.claims = verdict.claims;
 		a->original_key = key_of(a, &verdict, &request);
-		a->original_guard = guard_of(a, &verdict, &request);
+		a->n_original_guards = guards_of(a, &verdict, &request, &a->original_guards);
 	}
 	for (int i = 0; i < 4 && resplit->genuine; i++)
 	{

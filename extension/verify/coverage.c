@@ -1,0 +1,171 @@
+/*
+ * coverage.c
+ *		What a signature binds: which values of a request cannot be others while it stays. Pure.
+ *
+ * A value is bound where it stands in the message as it is, or in a digest there that nobody can
+ * hit with another value: neither in lower case, nor in a CRC-32. Where the message ends and the
+ * next part begins is what borders.c proves, unless the scheme says that its borders are loose.
+ */
+#include "verify/coverage.h"
+
+/* Whether the end of an argument of a function shows, whatever stands in the others. */
+static bool
+is_fixed(const IntakePart *part)
+{
+	return part->kind == INTAKE_PART_SECRET || part->kind == INTAKE_PART_TOKEN ||
+		   part->kind == INTAKE_PART_TIMESTAMP;
+}
+
+static bool
+all_others_are_fixed(const IntakeTemplate *arguments, IntakePartKind kind)
+{
+	for (int i = 0; i < arguments->count; i++)
+		if (arguments->parts[i].kind != kind && !is_fixed(&arguments->parts[i]))
+			return false;
+	return true;
+}
+
+/* Whether a template binds a variable. */
+static bool
+binds(const IntakeTemplate *message, IntakePartKind kind)
+{
+	for (int i = 0; i < message->count; i++)
+	{
+		const IntakePart *part = &message->parts[i];
+
+		if (part->kind == kind && !part->lower)
+			return true;
+		if ((part->kind == INTAKE_PART_DIGEST || part->kind == INTAKE_PART_HMAC) &&
+			all_others_are_fixed(part->arguments, kind) && binds(part->arguments, kind))
+			return true;
+	}
+	return false;
+}
+
+static bool
+binds_place(const IntakeTemplate *message, const IntakePlace *place)
+{
+	for (int i = 0; i < message->count; i++)
+		if (message->parts[i].kind == INTAKE_PART_LOCATION && !message->parts[i].lower &&
+			intake_place_equal(message->parts[i].place, place))
+			return true;
+	return false;
+}
+
+/* Whether the signature itself binds a place, outside of the body. */
+static bool
+signs_place(const IntakeScheme *scheme, const IntakePlace *place)
+{
+	const IntakeTemplate *message = scheme->message;
+
+	if (place->kind == INTAKE_CLAIM)
+		return scheme->kind == INTAKE_JWT;
+	if (message == NULL)
+		return false;
+	return binds_place(message, place) ||
+		   (place->kind == INTAKE_QUERY &&
+			(binds(message, INTAKE_PART_URL) || binds(message, INTAKE_PART_PATH)));
+}
+
+/* Whether what must be equal to signed values binds a variable, whichever of them it is. */
+static bool
+requirement_binds(const IntakeScheme *scheme, const IntakeRequirement *requirement,
+				  IntakePartKind kind)
+{
+	if (requirement->test != INTAKE_EQUAL)
+		return false;
+	for (int i = 0; i < requirement->location.count; i++)
+		if (!signs_place(scheme, &requirement->location.places[i]))
+			return false;
+	for (int i = 0; i < requirement->n_templates; i++)
+		if (!binds(requirement->templates[i], kind))
+			return false;
+	return requirement->n_templates > 0;
+}
+
+/* Whether a variable cannot have another value without another signature. */
+static bool
+is_bound(const IntakeScheme *scheme, IntakePartKind kind)
+{
+	if (scheme->message != NULL && binds(scheme->message, kind))
+		return true;
+	for (int i = 0; i < scheme->n_require; i++)
+		if (requirement_binds(scheme, &scheme->require[i], kind))
+			return true;
+	return false;
+}
+
+static bool
+token_is_body(const IntakeScheme *scheme)
+{
+	for (int i = 0; i < scheme->n_signatures; i++)
+		if (scheme->signatures[i].kind != INTAKE_BODY)
+			return false;
+	return scheme->kind == INTAKE_JWT;
+}
+
+/* Whether the body cannot be changed without the signature, as far as the row tells. */
+bool
+intake_coverage_has_body(const IntakeScheme *scheme)
+{
+	return token_is_body(scheme) || is_bound(scheme, INTAKE_PART_BODY) ||
+		   is_bound(scheme, INTAKE_PART_FORM_SORTED);
+}
+
+static bool
+has_place(const IntakeScheme *scheme, const IntakePlace *place)
+{
+	if (signs_place(scheme, place))
+		return true;
+	switch (place->kind)
+	{
+		case INTAKE_QUERY:
+			return is_bound(scheme, INTAKE_PART_URL) || is_bound(scheme, INTAKE_PART_PATH);
+		case INTAKE_FORM:
+			return is_bound(scheme, INTAKE_PART_BODY) || is_bound(scheme, INTAKE_PART_FORM_SORTED);
+		case INTAKE_JSON:
+		case INTAKE_BODY:
+			return token_is_body(scheme) || is_bound(scheme, INTAKE_PART_BODY);
+		default:
+			return false;
+	}
+}
+
+/* Whether whatever stands at a location is covered by the signature. */
+bool
+intake_coverage_has(const IntakeScheme *scheme, const IntakeLocation *location)
+{
+	for (int i = 0; i < location->count; i++)
+		if (!has_place(scheme, &location->places[i]))
+			return false;
+	return location->count > 0;
+}
+
+/*
+ * Whether signed content must be remembered, because the same could come again under another key.
+ * KEY is NULL where the digest of the content is the key. A token that binds no body is for many
+ * requests; of those that do, each is for one.
+ */
+bool
+intake_coverage_needs_guard(const IntakeScheme *scheme, const IntakeLocation *key)
+{
+	if (scheme->message == NULL &&
+		(scheme->kind != INTAKE_JWT || !intake_coverage_has_body(scheme)))
+		return false;
+	return scheme->each != NULL || scheme->loose ||
+		   (key != NULL && !intake_coverage_has(scheme, key));
+}
+
+/* Whether what is signed may differ between two deliveries of one event. */
+bool
+intake_coverage_varies(const IntakeScheme *scheme)
+{
+	for (int i = 0; scheme->message != NULL && i < scheme->message->count; i++)
+	{
+		IntakePartKind kind = scheme->message->parts[i].kind;
+
+		if (kind != INTAKE_PART_BODY && kind != INTAKE_PART_SECRET && kind != INTAKE_PART_LITERAL)
+			return true;
+	}
+	return scheme->message == NULL;
+}

@@ -1,0 +1,126 @@
+/*
+ * fingerprint.c
+ *		Digests of what was signed: by which content is known again. Pure; results are palloc'ed.
+ *
+ * All are SHA-256. Where a secret stood there is a byte 0, and in a key where the time stood, too:
+ * so what was before it and what was behind it does not flow together.
+ */
+#include <stdlib.h>
+
+#include "common/memory.h"
+
+#include "verify/fingerprint.h"
+
+static const IntakeSlice nothing = {"", 1}; /* a byte 0 */
+
+static bool
+digest_message(const IntakeScheme *scheme, IntakeValues values, bool dated, IntakeDigest *out)
+{
+	IntakeSlice *parts = palloc((scheme->message->count + 1) * sizeof(IntakeSlice));
+	int count;
+
+	values.secret = nothing;
+	if (!dated)
+		values.timestamp = nothing;
+	count = intake_template_render(scheme->message, &values, parts);
+	return count >= 0 && intake_digest_plain(INTAKE_SHA256, parts, count, out);
+}
+
+/* What the message of a request is made of, once it was verified. */
+static IntakeValues
+values_of(const IntakeVerdict *verdict, const IntakeRequest *request, IntakeSlice token)
+{
+	IntakeValues values = {0};
+
+	values.request = request;
+	values.url = verdict->url;
+	values.timestamp = verdict->timestamp;
+	values.token = token;
+	values.form_sorted = verdict->form_sorted;
+	return values;
+}
+
+/* The digests of an item that was just verified. Returns false where there are none. */
+bool
+intake_fingerprint_item(const IntakeVerdict *verdict, const IntakeValues *values,
+						IntakeFingerprint *print)
+{
+	const IntakeScheme *scheme = verdict->scheme;
+
+	if (scheme->message != NULL)
+		return digest_message(scheme, *values, true, &print->exact) &&
+			   digest_message(scheme, *values, false, &print->undated);
+	if (!intake_digest_plain(INTAKE_SHA256, &verdict->signing_input, 1, &print->exact))
+		return false;
+	print->undated = print->exact;
+	return true;
+}
+
+static int
+by_bytes(const void *a, const void *b)
+{
+	return memcmp(((const IntakeDigest *) a)->bytes, ((const IntakeDigest *) b)->bytes,
+				  ((const IntakeDigest *) a)->len);
+}
+
+/* The digests of all items, in order, and each once; returns how many. */
+static int
+digest_items(const IntakeVerdict *verdict, bool dated, IntakeDigest **out)
+{
+	IntakeDigest *digests = palloc((verdict->n_items + 1) * sizeof(IntakeDigest));
+	int count = 0;
+
+	for (int i = 0; i < verdict->n_items; i++)
+		digests[i] = dated ? verdict->items[i].exact : verdict->items[i].undated;
+	qsort(digests, verdict->n_items, sizeof(IntakeDigest), by_bytes);
+	for (int i = 0; i < verdict->n_items; i++)
+		if (count == 0 || by_bytes(&digests[i], &digests[count - 1]) != 0)
+			digests[count++] = digests[i];
+	*out = digests;
+	return count;
+}
+
+/*
+ * The digests of all that was signed in a request that was verified, each once: of its items, of
+ * its token, or of its message. Returns how many, or 0 where libcrypto fails.
+ */
+int
+intake_fingerprint_guards(const IntakeVerdict *verdict, const IntakeRequest *request,
+						  IntakeSlice token, IntakeDigest **guards)
+{
+	const IntakeScheme *scheme = verdict->scheme;
+	bool ok;
+
+	if (scheme->each != NULL)
+		return digest_items(verdict, true, guards);
+	*guards = palloc(sizeof(IntakeDigest));
+	if (scheme->message != NULL)
+		ok = digest_message(scheme, values_of(verdict, request, token), true, *guards);
+	else
+		ok = intake_digest_plain(INTAKE_SHA256, &verdict->signing_input, 1, *guards);
+	return ok ? 1 : 0;
+}
+
+/*
+ * The digest that is the key of a request that was verified and has no other: of what was signed
+ * but for its time, of the set of its items, or, where the scheme has no message, of its body.
+ * Returns false where libcrypto fails.
+ */
+bool
+intake_fingerprint_key(const IntakeVerdict *verdict, const IntakeRequest *request,
+					   IntakeSlice token, IntakeDigest *key)
+{
+	const IntakeScheme *scheme = verdict->scheme;
+	IntakeSlice parts[INTAKE_ITEMS_MAX];
+	IntakeDigest *digests;
+	int count;
+
+	if (scheme->message == NULL)
+		return intake_digest_plain(INTAKE_SHA256, &request->body, 1, key);
+	if (scheme->each == NULL)
+		return digest_message(scheme, values_of(verdict, request, token), false, key);
+	count = digest_items(verdict, false, &digests);
+	for (int i = 0; i < count; i++)
+		parts[i] = intake_digest_slice(&digests[i]);
+	return intake_digest_plain(INTAKE_SHA256, parts, count, key);
+}
