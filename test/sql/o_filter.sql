@@ -35,7 +35,7 @@ SELECT intake.create_workflow('filter zone', 'filter_handler(intake.job)', type 
 SELECT intake.create_workflow('filter other', 'filter_handler(intake.job)', type => 'filter', filter => '$.n ? (@ > 1)') > 0;
 SELECT intake.create_workflow('filter none', 'filter_handler(intake.job)', type => 'filter') > 0;
 -- and what was written past create_workflow
-UPDATE intake.workflow SET filter = '$x' WHERE name = 'filter strings';
+UPDATE intake.workflow SET filter = '"2026-01-01".datetime() < "2026-01-01T00:00:00+00".datetime()' WHERE name = 'filter strings';
 SELECT count(intake.create_source('filter', 'hmac', secret => 'x', key_from => 'header:x-id', type_from => '$.type'));
 CREATE FUNCTION filter_send(id text, body bytea) RETURNS int LANGUAGE sql AS $$
     SELECT status FROM intake.ingest('filter',
@@ -57,7 +57,7 @@ SELECT intake.create_workflow('filter alert', 'filter_handler(intake.job)', type
     intake.create_workflow('filter alert zone', 'filter_handler(intake.job)', type => 'job.dead',
         filter => '"2026-01-01T00:00:00+00".datetime() > $.error.datetime()') > 0,
     intake.create_workflow('filter dying', 'filter_fails(intake.job)', type => 'filter.dying') > 0;
-UPDATE intake.workflow SET filter = '$x' WHERE name = 'filter alert zone';
+UPDATE intake.workflow SET filter = '"2026-01-01".datetime() < "2026-01-01T00:00:00+00".datetime()' WHERE name = 'filter alert zone';
 SELECT intake.emit('filter.dying', '{}') > 0;
 SELECT filter_wait('count(*) = 1 FROM intake.dead_letters WHERE workflow = ''filter dying''');
 SELECT filter_wait('count(*) = 1 FROM intake.jobs WHERE workflow = ''filter alert'' AND state = ''done''');

@@ -23,8 +23,7 @@ GRANT pg_write_all_data, pg_read_all_data TO grants_writer;
 GRANT ALL ON ALL TABLES IN SCHEMA intake TO grants_writer;
 SET ROLE grants_writer;
 INSERT INTO intake.grantable VALUES ('worker', 'SELECT ON intake.source_secret');
-COPY intake.grantable FROM STDIN;
-\.
+\copy intake.grantable FROM /dev/null
 WITH changed AS (UPDATE intake.grantable SET privilege = 'SELECT ON intake.source_secret' RETURNING 1) SELECT count(*) FROM changed;
 WITH gone AS (DELETE FROM intake.grantable RETURNING 1) SELECT count(*) FROM gone;
 SELECT count(*) FROM intake.grantable;

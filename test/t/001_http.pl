@@ -192,7 +192,7 @@ is($node->safe_psql('postgres', "SELECT count(*) FROM intake.events WHERE key LI
 
 # What the operator can read.
 is($node->safe_psql('postgres', "SELECT string_agg(DISTINCT reason, ' ' ORDER BY reason) FROM intake.rejections"),
-	'method mismatch no_key no_signature unknown_source', 'the rejections say why');
+	'method mismatch no_key no_signature not_json unknown_source', 'the rejections say why');
 # Not even the server's log of a failed statement holds one.
 $node->psql('postgres', "SELECT intake.create_source('x', 'svix', secret => '" . SECRET . "!')");
 $node->psql('postgres', "SELECT intake.rotate_secret('nobody', '" . SECRET . "')");
