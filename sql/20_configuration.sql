@@ -74,7 +74,7 @@ COMMENT ON COLUMN intake.scheme.url_variants IS 'Forms of the public URL to try 
 COMMENT ON COLUMN intake.scheme.url_fields IS
     'Names of the fields that the sender adds to the query of public_url, in that order, where message has the URL';
 COMMENT ON COLUMN intake.scheme.content IS
-    'What a body must be: json (an object or an array), form, form:NAME,NAME (with these fields at most, each once), or any. NULL: json or form where key or type stand in one, else any';
+    'What a body must be: json (an object or an array), form, form:NAME,NAME (with these fields at most, each once), or any. NULL: json or form where key, type or signed items stand in one, else any';
 COMMENT ON COLUMN intake.scheme.borders IS
     'firm: what is signed can be cut into the parts of message in one way only, which is proven when the row is stored; loose: the provider''s format lets parts move, so a request proves its origin only, and what is signed is accepted once';
 COMMENT ON COLUMN intake.scheme.variants IS
@@ -133,7 +133,7 @@ COMMENT ON COLUMN intake.source.missing_key IS
 COMMENT ON COLUMN intake.source.signature_from IS
     'Where the signature or token stands, for senders that let one choose; NULL: as the scheme says';
 COMMENT ON COLUMN intake.source.content IS
-    'What a body must be, where the scheme does not say: json, form or any; NULL: json or form where key or type stand in one, else any';
+    'What a body must be, where the scheme does not say: json, form or any; NULL: json or form where key, type or signed items stand in one, else any';
 COMMENT ON COLUMN intake.source.replay_guard IS
     'Whether what was signed (its bytes, time included, or each item that is signed by itself) is accepted once only, under whatever key, where the signature does not cover the key; independent of tolerance';
 COMMENT ON COLUMN intake.source.allowed_peers IS

@@ -137,12 +137,43 @@ COMMENT ON FUNCTION intake.reset_columns(regclass, int, jsonb, text[]) IS
     'Internal: sets the columns that options names, each with a null, to their defaults';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.reset_columns');
 
+CREATE FUNCTION intake.set_source_options(source_id int, options jsonb, resettable text[])
+    RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    content text := options ->> 'content';
+    of_scheme intake.scheme;
+BEGIN
+    IF content IS NOT NULL THEN
+        IF content NOT IN ('json', 'form', 'any') THEN
+            RAISE EXCEPTION 'content is not json, form or any' USING ERRCODE = 'invalid_parameter_value',
+                HINT = 'null lets key_from and type_from tell what a body must be.';
+        END IF;
+        SELECT c.* INTO of_scheme FROM intake.source s JOIN intake.scheme c ON c.name = s.scheme
+            WHERE s.id = set_source_options.source_id;
+        IF of_scheme.content IS NOT NULL THEN
+            RAISE EXCEPTION 'the content of scheme "%" cannot be changed', of_scheme.name
+                USING ERRCODE = 'invalid_parameter_value',
+                      DETAIL = format('The scheme says %s, and what it verifies depends on that.', of_scheme.content),
+                      HINT = 'A scheme of your own may say otherwise.';
+        END IF;
+        UPDATE intake.source s SET content = set_source_options.options ->> 'content'
+            WHERE s.id = set_source_options.source_id;
+        options := options - 'content';
+    END IF;
+    PERFORM intake.reset_columns('intake.source', source_id, options, resettable || 'content'::text);
+END
+$$;
+COMMENT ON FUNCTION intake.set_source_options(int, jsonb, text[]) IS
+    'Internal: sets what options of create_source and alter_source may name with a value, and resets what they name with a null';
+
 CREATE FUNCTION intake.create_source(name text, scheme text, secret text DEFAULT NULL,
     key_from text DEFAULT NULL, type_from text DEFAULT NULL, tolerance interval DEFAULT NULL,
     public_url text DEFAULT NULL, on_dead_duplicate text DEFAULT 'replay',
     verify_token text DEFAULT NULL, missing_key text DEFAULT NULL, signature_from text DEFAULT NULL,
     replay_guard boolean DEFAULT true, allowed_peers cidr[] DEFAULT NULL,
-    verified text DEFAULT NULL) RETURNS int
+    verified text DEFAULT NULL, options jsonb DEFAULT '{}') RETURNS int
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -163,6 +194,7 @@ BEGIN
     IF new_id IS NULL THEN
         RAISE EXCEPTION 'source "%" already exists', name USING ERRCODE = 'duplicate_object';
     END IF;
+    PERFORM intake.set_source_options(new_id, options, '{}');
     IF secret IS NOT NULL THEN
         PERFORM intake.store_secret(new_id, secret);
     END IF;
@@ -173,8 +205,8 @@ BEGIN
     RETURN new_id;
 END
 $$;
-COMMENT ON FUNCTION intake.create_source(text, text, text, text, text, interval, text, text, text, text, text, boolean, cidr[], text) IS
-    'Creates an endpoint /webhooks/<name> whose requests are signed by a scheme, and returns its id. Without a secret it rejects everything until rotate_secret gives it one, or a handshake teaches it one within ten minutes (Asana, Notion); learn_secret gives that more time. key_from, type_from, tolerance, missing_key and signature_from override the scheme. public_url is the URL that the sender calls, verify_token what a handshake must present (Meta) or what the scheme describes. replay_guard false lets what was signed in again under another key, where the signature does not cover the key; allowed_peers are the addresses that may send; verified must be none for a scheme that verifies nothing';
+COMMENT ON FUNCTION intake.create_source(text, text, text, text, text, interval, text, text, text, text, text, boolean, cidr[], text, jsonb) IS
+    'Creates an endpoint /webhooks/<name> whose requests are signed by a scheme, and returns its id. Without a secret it rejects everything until rotate_secret gives it one, or a handshake teaches it one within ten minutes (Asana, Notion); learn_secret gives that more time. key_from, type_from, tolerance, missing_key and signature_from override the scheme. public_url is the URL that the sender calls, verify_token what a handshake must present (Meta) or what the scheme describes. replay_guard false lets what was signed in again under another key, where the signature does not cover the key; allowed_peers are the addresses that may send; verified must be none for a scheme that verifies nothing. options may name content (json, form or any): what a body must be, where neither the scheme says so nor the places of key and type should tell';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.create_source');
 
 CREATE FUNCTION intake.alter_source(name text, key_from text DEFAULT NULL,
@@ -196,7 +228,7 @@ BEGIN
             WHERE x.source_id = this_source AND x.purpose = 'handshake';
         options := CASE options -> 'verify_token' WHEN 'null' THEN options - 'verify_token' ELSE options END;
     END IF;
-    PERFORM intake.reset_columns('intake.source', this_source, options, settable);
+    PERFORM intake.set_source_options(this_source, options, settable);
     UPDATE intake.source s SET
         key_from = coalesce(alter_source.key_from, s.key_from),
         type_from = coalesce(alter_source.type_from, s.type_from),
@@ -216,7 +248,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION intake.alter_source(text, text, text, interval, text, text, text, text, text, boolean, cidr[], jsonb) IS
-    'Changes what is not NULL of a source; what options names with a null, such as {"tolerance": null}, is reset first, to what the scheme says or the default. allowed_peers => ''{}'' lets every address send again';
+    'Changes what is not NULL of a source; what options names with a null, such as {"tolerance": null}, is reset first, to what the scheme says or the default. options may also say what a body must be: {"content": "json"}, form or any. allowed_peers => ''{}'' lets every address send again';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.alter_source');
 
 CREATE FUNCTION intake.drop_source(name text) RETURNS void

@@ -43,6 +43,34 @@ CREATE TRIGGER give_way BEFORE INSERT ON intake.scheme
     FOR EACH ROW WHEN (NOT NEW.preset) EXECUTE FUNCTION intake.give_way();
 COMMENT ON TRIGGER give_way ON intake.scheme IS 'A preset gives way to a scheme of its name';
 
+-- What a scheme verifies must have one reading only: that is proven here, and the unit tests prove it
+-- for presets, which are there before this trigger is. It runs as the owner, since whoever may insert
+-- need not be able to read, and after other triggers have had their say.
+CREATE FUNCTION intake.scheme_problem(name text) RETURNS text
+    AS 'MODULE_PATHNAME', 'intake_sql_scheme_problem' LANGUAGE c VOLATILE STRICT SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION intake.scheme_problem(text) IS
+    'Why no source can use a scheme: its row cannot be understood, or what it verifies could be read in two ways; NULL where one can';
+
+CREATE FUNCTION intake.prove_scheme() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    problem text := intake.scheme_problem(NEW.name);
+BEGIN
+    IF problem IS NOT NULL THEN
+        RAISE EXCEPTION 'scheme "%" cannot be used', NEW.name USING ERRCODE = 'check_violation',
+            DETAIL = problem, TABLE = 'scheme', SCHEMA = 'intake',
+            HINT = 'The columns of intake.scheme have COMMENTs; a preset that signs in a similar way can be copied.';
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION intake.prove_scheme() IS 'Trigger: refuses a scheme that no source can use';
+CREATE TRIGGER prove_scheme AFTER INSERT OR UPDATE ON intake.scheme
+    FOR EACH ROW EXECUTE FUNCTION intake.prove_scheme();
+COMMENT ON TRIGGER prove_scheme ON intake.scheme IS 'Refuses a scheme that no source can use';
+
 -- Roles and handlers. A name is quoted where it has to be, whatever the session asks for, so that it
 -- is the same name for all of them.
 

@@ -1,7 +1,7 @@
 -- What people read.
 
 CREATE VIEW intake.schemes AS
-    SELECT name, provider, kind, algorithm, key_from, missing_key, type_from, tolerance, preset,
+    SELECT name, provider, kind, algorithm, key_from, missing_key, type_from, content, tolerance, preset,
            description, unverified
     FROM intake.scheme WHERE kind <> 'internal';
 COMMENT ON VIEW intake.schemes IS
@@ -13,6 +13,7 @@ CREATE VIEW intake.sources AS
            coalesce(s.key_from, c.key_from) AS key_from,
            coalesce(s.missing_key, c.missing_key) AS missing_key,
            coalesce(s.type_from, c.type_from) AS type_from,
+           coalesce(c.content, s.content) AS content,
            coalesce(s.tolerance, c.tolerance) AS tolerance,
            s.public_url, s.on_dead_duplicate, s.replay_guard, s.allowed_peers,
            (SELECT count(*) FROM intake.source_secret x
@@ -22,7 +23,7 @@ CREATE VIEW intake.sources AS
     FROM intake.source s LEFT JOIN intake.scheme c ON c.name = s.scheme
     WHERE s.dropped_at IS NULL AND s.id <> 0;
 COMMENT ON VIEW intake.sources IS
-    'Sources, with the settings in force. secrets counts those that verify now: with none, everything is rejected. problem is what is wrong with the source''s rows';
+    'Sources, with the settings in force. content is what a body must be; NULL: as the places of key and type tell. secrets counts those that verify now: with none, everything is rejected. problem is what is wrong with the source''s rows';
 INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.sources');
 
 CREATE VIEW intake.secrets AS

@@ -88,14 +88,15 @@ intake_rows_pairs(int row, int column, int *count)
 	return pairs;
 }
 
-/* Runs QUERY, with $1 a number. The rows are in SPI_tuptable. */
+/* Runs QUERY, with $1 a number and $2 a text. The rows are in SPI_tuptable. */
 uint64
-intake_rows_query_of(const char *query, int32 id)
+intake_rows_query_of(const char *query, int32 id, const char *name)
 {
 	MemoryContext context = CurrentMemoryContext;
+	Datum values[] = {Int32GetDatum(id), CStringGetTextDatum(name)};
 
-	if (SPI_execute_with_args(query, 1, (Oid[]){INT4OID}, (Datum[]){Int32GetDatum(id)}, NULL, true,
-							  0) != SPI_OK_SELECT)
+	if (SPI_execute_with_args(query, 2, (Oid[]){INT4OID, TEXTOID}, values, NULL, true, 0) !=
+		SPI_OK_SELECT)
 		elog(ERROR, "could not read the configuration");
 	MemoryContextSwitchTo(context);
 	return SPI_processed;

@@ -13,7 +13,7 @@
 
 /* The functions below read from the result of this. The caller is connected to SPI. */
 extern uint64 intake_rows_query(const char *query, MemoryContext context);
-extern uint64 intake_rows_query_of(const char *query, int32 id);
+extern uint64 intake_rows_query_of(const char *query, int32 id, const char *name);
 
 extern bool intake_rows_null(int row, int column);
 extern char *intake_rows_text(int row, int column);

@@ -32,37 +32,61 @@
 	"ARRAY(SELECT t.v FROM jsonb_array_elements(" json ") WITH ORDINALITY p(pair, n),"             \
 	"  jsonb_array_elements_text(p.pair) WITH ORDINALITY t(v, m) ORDER BY p.n, t.m)"
 
-static const char source_query[] =
-	"SELECT s.id, s.name, " SCHEME_COLUMNS ", coalesce(s.key_from, r.key_from),"
-	"  coalesce(s.type_from, r.type_from), s.public_url, s.on_dead_duplicate = 'replay',"
-	"  r.reject_status, r.success_body, coalesce(s.missing_key, r.missing_key) = 'digest',"
-	"  s.replay_guard, s.allowed_peers::text[], s.scheme"
-	" FROM intake.source s LEFT JOIN intake.scheme r ON r.name = s.scheme"
-	" WHERE s.dropped_at IS NULL AND r.kind IS DISTINCT FROM 'internal'"
-	" AND $1 IN (0, s.id)";
+/*
+ * What is read of SOURCES, which are rows of intake.source: all of them, or the one of which $1 is
+ * the id.
+ */
+#define SOURCE_QUERY(sources)                                                                      \
+	"SELECT s.id, s.name, " SCHEME_COLUMNS ", coalesce(s.key_from, r.key_from),"                   \
+	"  coalesce(s.type_from, r.type_from), s.public_url, s.on_dead_duplicate = 'replay',"          \
+	"  r.reject_status, r.success_body, coalesce(s.missing_key, r.missing_key) = 'digest',"        \
+	"  s.replay_guard, s.allowed_peers::text[], s.scheme"                                          \
+	" FROM " sources " s LEFT JOIN intake.scheme r ON r.name = s.scheme"                           \
+	" WHERE s.dropped_at IS NULL AND r.kind IS DISTINCT FROM 'internal'"                           \
+	" AND $1 IN (0, s.id)"
 
-static const char variant_query[] = "SELECT s.id, " PAIRS(
-	"v.variant -> 'when'") ", " SCHEME_COLUMNS
-						   " FROM intake.source s JOIN intake.scheme c ON c.name = s.scheme,"
-						   "  jsonb_array_elements(c.variants) WITH ORDINALITY v(variant, n),"
-						   "  jsonb_populate_record(c, v.variant - 'when') r"
-						   " WHERE s.dropped_at IS NULL AND $1 IN (0, s.id) ORDER BY s.id, v.n DESC";
+#define VARIANT_QUERY(sources)                                                                     \
+	"SELECT s.id, " PAIRS(                                                                         \
+		"v.variant -> 'when'") ", " SCHEME_COLUMNS " FROM " sources                                \
+							   " s JOIN intake.scheme c ON c.name = s.scheme,"                     \
+							   "  jsonb_array_elements(c.variants) WITH ORDINALITY v(variant, n)," \
+							   "  jsonb_populate_record(c, v.variant - 'when') r"                  \
+							   " WHERE s.dropped_at IS NULL AND $1 IN (0, s.id) ORDER BY s.id, v.n DESC"
 
-static const char secret_query[] =
+#define HANDSHAKE_QUERY(sources)                                                                                            \
+	"SELECT s.id, h.method, " PAIRS(                                                                                        \
+		"h.require") ","                                                                                                    \
+					 "  coalesce(h.signed, false), coalesce(h.status, 200), h.content_type, h.headers, h.body,"             \
+					 "  " PAIRS(                                                                                            \
+						 "h.json") ", h.learn FROM " sources                                                                \
+								   " s JOIN intake.scheme c ON c.name = s.scheme,"                                          \
+								   "  ROWS FROM (jsonb_to_recordset(c.handshake) AS (method text, require jsonb,"           \
+								   "   signed boolean, status int, content_type text, headers text, body text, json jsonb," \
+								   "   learn text)) WITH ORDINALITY"                                                        \
+								   "   h(method, require, signed, status, content_type, headers, body, json, learn, n)"     \
+								   " WHERE s.dropped_at IS NULL AND $1 IN (0, s.id) ORDER BY s.id, h.n"
+
+/* What a source of the scheme called $2 would be that says nothing by itself. */
+#define SOURCE_OF_SCHEME                                                                           \
+	"(SELECT r.* FROM (SELECT jsonb_build_object('id', 0, 'name', '', 'scheme', $2) AS json) j,"   \
+	"  jsonb_populate_record(NULL::intake.source, j.json) r)"
+
+typedef struct Queries
+{
+	const char *sources;
+	const char *variants;
+	const char *secrets; /* or NULL */
+	const char *handshakes;
+} Queries;
+
+static const Queries of_sources = {
+	SOURCE_QUERY("intake.source"), VARIANT_QUERY("intake.source"),
 	"SELECT source_id, purpose = 'handshake', secret, id, valid_from, expires_at"
-	" FROM intake.source_secret WHERE $1 IN (0, source_id) ORDER BY id DESC";
+	" FROM intake.source_secret WHERE $1 IN (0, source_id) ORDER BY id DESC",
+	HANDSHAKE_QUERY("intake.source")};
 
-static const char handshake_query[] = "SELECT s.id, h.method, " PAIRS(
-	"h.require") ","
-				 "  coalesce(h.signed, false), coalesce(h.status, 200), h.content_type, h.headers, h.body,"
-				 "  " PAIRS(
-					 "h.json") ", h.learn"
-							   " FROM intake.source s JOIN intake.scheme c ON c.name = s.scheme,"
-							   "  ROWS FROM (jsonb_to_recordset(c.handshake) AS (method text, require jsonb,"
-							   "   signed boolean, status int, content_type text, headers text, body text, json jsonb,"
-							   "   learn text)) WITH ORDINALITY"
-							   "   h(method, require, signed, status, content_type, headers, body, json, learn, n)"
-							   " WHERE s.dropped_at IS NULL AND $1 IN (0, s.id) ORDER BY s.id, h.n";
+static const Queries of_scheme = {SOURCE_QUERY(SOURCE_OF_SCHEME), VARIANT_QUERY(SOURCE_OF_SCHEME),
+								  NULL, HANDSHAKE_QUERY(SOURCE_OF_SCHEME)};
 
 static IntakeVault vault; /* while sources are read */
 
@@ -358,7 +382,8 @@ typedef struct Asking
 {
 	const char *what; /* the rows are, for people */
 	const char *text;
-	int32 source_id; /* 0: all */
+	const char *scheme; /* that they are asked of, or "" */
+	int32 source_id;    /* 0: all */
 	uint64 rows;
 } Asking;
 
@@ -367,7 +392,7 @@ run(void *argument)
 {
 	Asking *query = argument;
 
-	query->rows = intake_rows_query_of(query->text, query->source_id);
+	query->rows = intake_rows_query_of(query->text, query->source_id, query->scheme);
 	return true;
 }
 
@@ -409,9 +434,8 @@ read_result(List *sources, const Asking *query, void (*reader)(IntakeSource *, i
  * JSON of that kind, the sources are asked for one by one, and the one whose row it is is closed.
  */
 static void
-read_rows(List *sources, const char *what, const char *text, void (*reader)(IntakeSource *, int))
+read_rows(List *sources, Asking query, void (*reader)(IntakeSource *, int))
 {
-	Asking query = {what, text};
 	ListCell *cell;
 
 	if (try(&query) == NULL)
@@ -429,7 +453,7 @@ read_rows(List *sources, const char *what, const char *text, void (*reader)(Inta
 		if (problem == NULL)
 			read_result(sources, &query, reader);
 		else
-			close_source(source, psprintf("%s: %s", what, problem));
+			close_source(source, psprintf("%s: %s", query.what, problem));
 	}
 }
 
@@ -460,16 +484,11 @@ release_sources(void *list)
 	intake_vault_close(&vault);
 }
 
-/*
- * Reads all sources into CONTEXT. The list must stay where it is until the context is reset,
- * which releases what the sources hold. The caller is connected to SPI.
- */
-void
-intake_source_read_all(List **list, MemoryContext context)
+static void
+read_all(List **list, MemoryContext context, const Queries *queries, const char *scheme)
 {
 	MemoryContextCallback *callback = MemoryContextAllocZero(context, sizeof(*callback));
-	Asking query = {"sources", source_query};
-	ListCell *cell;
+	Asking query = {"sources", queries->sources, scheme};
 
 	callback->func = release_sources;
 	callback->arg = list;
@@ -478,14 +497,40 @@ intake_source_read_all(List **list, MemoryContext context)
 	MemoryContextSwitchTo(context);
 	for (uint64 row = 0; row < query.rows; row++)
 		*list = lappend(*list, read_source(row));
-	read_rows(*list, "variants of the scheme", variant_query, read_variant);
-	intake_vault_open(&vault);
-	read_rows(*list, "secrets", secret_query, read_secret);
-	intake_vault_close(&vault);
-	read_rows(*list, "handshake of the scheme", handshake_query, read_handshake);
+	read_rows(*list, (Asking){"variants of the scheme", queries->variants, scheme}, read_variant);
+	if (queries->secrets != NULL)
+	{
+		intake_vault_open(&vault);
+		read_rows(*list, (Asking){"secrets", queries->secrets, scheme}, read_secret);
+		intake_vault_close(&vault);
+	}
+	read_rows(*list, (Asking){"handshake of the scheme", queries->handshakes, scheme},
+			  read_handshake);
+}
+
+/*
+ * Reads all sources into CONTEXT. The list must stay where it is until the context is reset,
+ * which releases what the sources hold. The caller is connected to SPI.
+ */
+void
+intake_source_read_all(List **list, MemoryContext context)
+{
+	ListCell *cell;
+
+	read_all(list, context, &of_sources, "");
 	foreach (cell, *list)
 	{
 		settle_content(lfirst(cell));
 		set_guards(lfirst(cell));
 	}
+}
+
+/*
+ * Reads what would be a source of the scheme called NAME, in the same way. It has no secrets, and
+ * its variants say of their content what the scheme says. An empty list: it is internal.
+ */
+void
+intake_source_read_scheme(List **list, MemoryContext context, const char *name)
+{
+	read_all(list, context, &of_scheme, name);
 }

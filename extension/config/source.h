@@ -56,5 +56,6 @@ typedef struct IntakeSource
 } IntakeSource;
 
 extern void intake_source_read_all(List **list, MemoryContext context);
+extern void intake_source_read_scheme(List **list, MemoryContext context, const char *name);
 
 #endif

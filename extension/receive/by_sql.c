@@ -16,6 +16,7 @@
 #include "ground/datum.h"
 #include "read/headers.h"
 #include "receive/receive.h"
+#include "verify/content.h"
 #include "verify/sign.h"
 
 #define SHOWN 32 /* bytes of a message at either end */
@@ -222,10 +223,17 @@ intake_sql_verify_explain(PG_FUNCTION_ARGS)
 	IntakeVerdict verdict = {0};
 	IntakeRequest request = {0};
 	StringInfoData out;
+	const char *problem = NULL;
 
 	verify_arguments(fcinfo, "intake.verify_explain", &request, &verdict);
 	initStringInfo(&out);
-	appendStringInfoString(&out, intake_reason_name(verdict.reason));
+	if (verdict.reason == INTAKE_OK)
+		problem = intake_content_problem(verdict.scheme, verdict.scheme->content, &request);
+	if (problem != NULL)
+		appendStringInfo(&out, "%s: it verifies, but is no event: %s",
+						 intake_content_reason(verdict.scheme->content), problem);
+	else
+		appendStringInfoString(&out, intake_reason_name(verdict.reason));
 	if (verdict.detail[0] != '\0')
 		appendStringInfo(&out, ": %s", verdict.detail);
 	if (verdict.reason == INTAKE_MISMATCH && verdict.scheme->message != NULL)

@@ -359,8 +359,7 @@ has_content(IntakeDelivery *delivery, const IntakeScheme *scheme)
 			intake_content_look(request);
 		return true;
 	}
-	intake_judge_reject(delivery, 400,
-						scheme->content == INTAKE_CONTENT_FORM ? "not_form" : "not_json", problem);
+	intake_judge_reject(delivery, 400, intake_content_reason(scheme->content), problem);
 	return false;
 }
 

@@ -161,3 +161,10 @@ intake_content_problem(const IntakeScheme *scheme, IntakeContent content, Intake
 			return NULL;
 	}
 }
+
+/* The word for a body that is not what CONTENT says. */
+const char *
+intake_content_reason(IntakeContent content)
+{
+	return content == INTAKE_CONTENT_FORM ? "not_form" : "not_json";
+}

@@ -12,6 +12,7 @@
 extern IntakeContent intake_content_default(const IntakeScheme *scheme, const IntakeLocation *key,
 											const IntakeLocation *type);
 extern bool intake_content_reads(const IntakeLocation *location);
+extern const char *intake_content_reason(IntakeContent content);
 extern void intake_content_look(IntakeRequest *request);
 extern const char *intake_content_problem(const IntakeScheme *scheme, IntakeContent content,
 										  IntakeRequest *request);

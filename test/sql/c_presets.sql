@@ -50,10 +50,9 @@ SELECT regexp_replace(intake.verify_explain(source, headers, body::bytea), '(sec
 SELECT secrets FROM intake.sources WHERE name = 'github';
 
 -- A scheme of one's own.
-INSERT INTO intake.scheme (name, kind, algorithm, signature_from, encoding, message, key_from)
-    VALUES ('mine', 'hmac', 'sha512', '{header:x-mine}', 'base64', '{header:x-id}:{body}', 'header:x-id');
+INSERT INTO intake.scheme (name, kind, algorithm, signature_from, encoding, message, require, key_from)
+    VALUES ('mine', 'hmac', 'sha512', '{header:x-mine}', 'base64', '{header:x-id}:{body}', '{{header:x-id,"~^[^:]{1,100}$"}}', 'header:x-id');
 SELECT intake.create_source('mine', 'mine', secret => 'secret') > 0 AS created;
 SELECT (intake.ingest('mine', jsonb_build_object('X-Mine', translate(encode(hmac('7:x', 'secret', 'sha512'), 'base64'), E'\n', ''), 'X-Id', '7'), 'x')).status;
 SELECT intake.verify_explain('mine', '{"X-Mine": "AAAA"}', 'x');
 INSERT INTO intake.scheme (name, kind, algorithm, signature_from, encoding, message) VALUES ('broken', 'hmac', 'sha256', '{header:x}', 'hex', '{nothing}');
-SELECT intake.create_source('broken', 'broken', secret => 'secret');

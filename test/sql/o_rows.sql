@@ -11,6 +11,8 @@ CREATE FUNCTION rows_send() RETURNS TABLE (name text, status int, problem text) 
     FROM intake.sources s WHERE s.name ~ '^rows_' ORDER BY s.name $$;
 SELECT * FROM rows_send();
 
+-- Past the trigger that refuses them, as a later version may find them.
+ALTER TABLE intake.scheme DISABLE TRIGGER prove_scheme;
 UPDATE intake.scheme SET variants = '[5]' WHERE name = 'rows_1';
 UPDATE intake.scheme SET variants = '[{"when": [["header:x", "*"]], "tolerance": "soon"}]' WHERE name = 'rows_2';
 UPDATE intake.scheme SET variants = '[{"when": 5}]' WHERE name = 'rows_3';
@@ -19,6 +21,7 @@ UPDATE intake.scheme SET variants = '[{"when": [["header:x", "*"]], "message": "
 UPDATE intake.scheme SET handshake = '[5]' WHERE name = 'rows_6';
 UPDATE intake.scheme SET handshake = '[{"method": "GET", "status": "fine"}]' WHERE name = 'rows_7';
 UPDATE intake.scheme SET handshake = '[{"method": "GET", "json": [["a", "b"], 7]}]' WHERE name = 'rows_8';
+ALTER TABLE intake.scheme ENABLE TRIGGER prove_scheme;
 SELECT * FROM rows_send();
 SELECT source, reason, detail FROM intake.rejections WHERE source ~ '^rows_' AND reason <> 'replayed' ORDER BY source;
 
