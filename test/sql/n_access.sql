@@ -2,6 +2,7 @@
 \set VERBOSITY terse
 SET client_min_messages = warning;
 CREATE ROLE regress_intake_curious;
+\set this_database :DBNAME
 CREATE DATABASE intake_access;
 \c intake_access
 SET client_min_messages = warning;
@@ -60,6 +61,6 @@ BEGIN
 END $$;
 DROP PUBLICATION everything;
 
-\c contrib_regression
+\c :this_database
 DROP DATABASE intake_access;
 DROP ROLE regress_intake_curious;

@@ -1,6 +1,7 @@
 -- Tables that somebody has altered: what is added is respected, what cannot be filled is an error.
 \set VERBOSITY terse
 SET client_min_messages = warning;
+\set this_database :DBNAME
 CREATE DATABASE intake_shape;
 \c intake_shape
 SET client_min_messages = warning;
@@ -115,5 +116,5 @@ SELECT send('second partition');
 -- A column that was dropped and made again stands elsewhere.
 SELECT * FROM refused('ALTER TABLE intake.event_key DROP COLUMN event_id; ALTER TABLE intake.event_key ADD COLUMN event_id bigint NOT NULL DEFAULT 0', 'SELECT');
 
-\c contrib_regression
+\c :this_database
 DROP DATABASE intake_shape;
