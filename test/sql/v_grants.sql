@@ -45,3 +45,13 @@ ROLLBACK;
 REVOKE ALL ON ALL TABLES IN SCHEMA intake FROM grants_writer;
 SELECT intake.revoke_access('grants_admin');
 DROP ROLE grants_writer, grants_admin;
+
+-- What is neither internal nor a trigger's is for somebody; these are the owner's.
+SELECT p.oid::regprocedure FROM pg_proc p
+    WHERE p.pronamespace = 'intake'::regnamespace AND p.prorettype <> 'trigger'::regtype AND obj_description(p.oid) !~ '^Internal'
+      AND NOT EXISTS (SELECT FROM intake.grantable g WHERE g.privilege = 'EXECUTE ON FUNCTION intake.' || p.proname)
+    ORDER BY 1;
+SELECT c.relname FROM pg_class c
+    WHERE c.relnamespace = 'intake'::regnamespace AND c.relkind = 'v'
+      AND NOT EXISTS (SELECT FROM intake.grantable g WHERE g.privilege = 'SELECT ON intake.' || c.relname)
+    ORDER BY 1;
