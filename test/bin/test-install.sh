@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # make test-install: what the README says for a server that one has, and its tour, pasted line by
-# line on the smallest Debian 12, as root; then make run on another such machine, and the same
-# there. Ten minutes, most of them apt-get's. test-install.sh NAME takes only fresh or after-run.
+# line on the smallest Debian 12, as root; then, on another such machine, make run as a user with
+# sudo and as root, and all that again. No LANG is set. Ten minutes, most of them apt-get's.
+# test-install.sh NAME takes only fresh or after-run.
 #
 #   INSTALL_DIR      where the system and its packages are kept, and the logs (~/.cache/pg_intake/install)
 #   INSTALL_MIRROR   where the packages come from
@@ -73,18 +74,29 @@ paste_all() {
 	SCRIPT
 }
 
-# The two commands' first one, until it serves, and Ctrl-C.
-run_once() {
+# make run until it serves, and Ctrl-C: as a user with sudo, who finds nothing, and then as root.
+run_twice() {
 	cat <<-'SCRIPT'
-		set -eum
+		set -eu
 		apt-get update
-		apt-get install -y --no-install-recommends make
-		make run >/tmp/run.out 2>&1 &
-		until grep -q 'Ctrl-C stops everything' /tmp/run.out; do kill -0 $! || { cat /tmp/run.out; exit 1; }; sleep 0.5; done
+		apt-get install -y --no-install-recommends make sudo
+		useradd -m somebody
+		echo 'somebody ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/somebody
+		cp -r . ~somebody/pg_intake
+		chown -R somebody: ~somebody
+		cat >/tmp/run.sh <<'END'
+		set -eum
+		make run >run.out 2>&1 &
+		until grep -q 'Ctrl-C stops everything' run.out; do kill -0 $! || { cat run.out; exit 1; }; sleep 0.5; done
 		kill -INT -- -$!
 		wait $! || true
-		cat /tmp/run.out
-		grep 'run: stopped' /tmp/run.out
+		cat run.out
+		grep 'run: stopped' run.out
+		END
+		cd ~somebody/pg_intake
+		runuser -u somebody -- env HOME=~somebody bash /tmp/run.sh
+		cd ~/pg_intake
+		bash /tmp/run.sh
 	SCRIPT
 }
 
@@ -117,6 +129,6 @@ exec 9>"$INSTALL_DIR/lock"
 flock -n 9 || fail "another run is using $INSTALL_DIR"
 make_base
 [ "${1:-fresh}" != fresh ] || check fresh paste_all
-[ "${1:-after-run}" != after-run ] || check after-run run_once paste_all
+[ "${1:-after-run}" != after-run ] || check after-run run_twice paste_all
 echo "test-install: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]
