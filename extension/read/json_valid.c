@@ -442,10 +442,10 @@ read_document(Reader *r)
 IntakeJson
 intake_json_look(IntakeSlice text, IntakeJsonFault *fault)
 {
-	const unsigned char *start = (const unsigned char *) text.data;
+	const unsigned char *start = (const unsigned char *) (text.data ? text.data : "");
 	Reader r = {start, start + text.len, start, true, NULL};
 
-	if (text.data != NULL && read_document(&r))
+	if (read_document(&r))
 		return r.holds ? INTAKE_JSON_HELD : INTAKE_JSON_TEXT;
 	if (fault != NULL)
 		*fault = (IntakeJsonFault){r.at - start, r.problem ? r.problem : "it ends too early"};

@@ -12,7 +12,7 @@ typedef struct FuzzPreset
 {
 	const char *name;
 	const char *key_from;
-	bool digest_key; /* where there is none */
+	bool digest_key;             /* where there is none */
 	const IntakeSchemeRow *rows; /* variants first */
 	int n_rows;
 	const IntakeHandshakeRow *handshakes;

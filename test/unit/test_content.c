@@ -361,11 +361,10 @@ slow_look(IntakeSlice text)
 static IntakeJson
 look_alone(IntakeSlice text, IntakeJsonFault *fault)
 {
-	char *copy = malloc(text.len + 1);
+	char *copy = malloc(text.len > 0 ? text.len : 1);
 	IntakeJson json;
 
 	memcpy(copy, text.data, text.len);
-	copy = realloc(copy, text.len > 0 ? text.len : 1);
 	json = intake_json_look((IntakeSlice){copy, text.len}, fault);
 	free(copy);
 	return json;
