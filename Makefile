@@ -1,7 +1,7 @@
 # pg_intake: the root Makefile dispatches.
 #
 #   make run          everything a newcomer needs: install, build, start, one webhook
-#   make test         every test
+#   make test         every test; ONLY="filter 002_crash" some
 #   make bench        figures; bench-peers: beside what others build; bench-scale: when the work grows
 #   make fuzz         the parsers under libFuzzer
 #   make lint         what a machine can check of the code's habits

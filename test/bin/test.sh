@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# make test: builds, installs, runs every suite, and adds them up in the last line.
+# make test: builds, installs, runs every suite, and adds them up in the last line. ONLY names some
+# tests, such as "filter race_guard 002_crash unit", of whatever suite; the rest is left out.
 #
 # PostgreSQL does not run as root. So root builds and installs, and the suites run as the user
 # postgres, in a copy of the tree that this user can read.
@@ -80,7 +81,7 @@ run_apart() {
 	work=$(mktemp -d "${TMPDIR:-/tmp}/pg_intake-test.XXXXXX")
 	trap clean_up EXIT
 	mkdir "$work/tmp" "$work/logs"
-	install_clients
+	[[ ${ONLY:-006_clients} != *006_clients* ]] || install_clients
 	[ "$(id -u)" -ne 0 ] || copy_tree
 	status=0
 	TMPDIR=$work/tmp HOME=$work/tmp LOGS=$work/logs apart "${become[@]}" \
@@ -138,20 +139,21 @@ run_unit() {
 	report unit "${line%% *}" "${line##* }" || show
 }
 
-# run_regress NAME DIFFS: a target of the Makefile, whose tests say "test NAME ... ok" or FAILED, or
-# from PostgreSQL 16 on "ok 1 - NAME" or "not ok".
+# run_regress NAME DIFFS [TESTS]: a target of the Makefile, whose tests say "test NAME ... ok" or
+# FAILED, or from PostgreSQL 16 on "ok 1 - NAME" or "not ok".
 run_regress() {
 	rm -f "$2"
-	run "$1" make -s --no-print-directory "$1" PGHOST="$socket" PGPORT="$port" PGUSER=postgres
+	run "$1" make -s --no-print-directory "$1" PGHOST="$socket" PGPORT="$port" PGUSER=postgres \
+		${3:+"${1^^}=$3"}
 	report "$1" "$(count '^(test .*\.\.\. ok|ok [0-9]+ )')" \
 		"$(count '^(test .*\.\.\. FAILED|not ok [0-9]+ )')" || show "$2"
 }
 
-# Its last line has the numbers; before it stands what was skipped, and what failed.
+# run_tap SCRIPT...: the last line has the numbers; before it stands what was skipped, and what failed.
 run_tap() {
 	local ok=0 bad=0 skip=0
 	local numbers='^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$'
-	run tap-report test/bin/tap.sh test/t/*.pl
+	run tap-report test/bin/tap.sh "$@"
 	read -r ok _ bad _ skip _ < <(grep -E "$numbers" "$log") || true
 	report tap "${ok:-0}" "${bad:-0}" "${skip:-0}" || true
 	grep -vE "$numbers" "$log" || true
@@ -169,13 +171,41 @@ start_cluster() {
 	socket=$(cluster_socket "$cluster")
 }
 
-run_suites() {
+run_all() {
 	run_unit
 	start_cluster
 	run_regress regress regression.diffs
 	run_regress isolation output_iso/regression.diffs
 	cp "$cluster/postgres.log" "$LOGS/postgres.log" || true
-	run_tap
+	run_tap test/t/*.pl
+}
+
+# run_some TEST...: the same with the tests of these names.
+run_some() {
+	local name regress=() isolation=() scripts=()
+	for name; do
+		if [ "$name" = unit ]; then
+			run_unit
+		elif [ -f "test/sql/$name.sql" ]; then
+			regress+=("$name")
+		elif [ -f "test/specs/$name.spec" ]; then
+			isolation+=("$name")
+		elif [ -f "test/t/$name.pl" ]; then
+			scripts+=("test/t/$name.pl")
+		else
+			echo "test: there is no test \"$name\""
+			failed=$((failed + 1))
+		fi
+	done
+	[ $((${#regress[@]} + ${#isolation[@]})) -eq 0 ] || start_cluster
+	[ ${#regress[@]} -eq 0 ] || run_regress regress regression.diffs "${regress[*]}"
+	[ ${#isolation[@]} -eq 0 ] || run_regress isolation output_iso/regression.diffs "${isolation[*]}"
+	[ ${#scripts[@]} -eq 0 ] || run_tap "${scripts[@]}"
+}
+
+run_suites() {
+	# shellcheck disable=SC2086 # ONLY is a list.
+	if [ -n "${ONLY:-}" ]; then run_some $ONLY; else run_all; fi
 	[ "$failed" -eq 0 ] || echo "test: the logs are in $LOGS"
 	echo "$passed passed, $failed failed, $skipped skipped"
 	[ "$failed" -eq 0 ]
