@@ -32,7 +32,10 @@ DECLARE
 BEGIN
     IF problem IS NOT NULL THEN
         RAISE EXCEPTION 'source "%" would reject everything: %', name, problem
-            USING ERRCODE = 'invalid_parameter_value';
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = CASE WHEN problem LIKE 'a secret is unusable%' THEN
+                      'If it is an older secret of the source: rotate_secret with overlap => ''0'' ends them all, drop_secret one of them.'
+                      ELSE 'Nothing has been changed.' END;
     END IF;
 END
 $$;

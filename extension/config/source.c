@@ -289,7 +289,9 @@ add_secret(IntakeSource *source, int row, IntakeSlice text)
 
 	if (!intake_signing_key_prepare(source->scheme, text, &secret.key, &why))
 	{
-		note_problem(source, psprintf("a secret is unusable: %s", why));
+		/* One that is over is not missed: that is how it is replaced. */
+		if (!is_over(row))
+			note_problem(source, psprintf("a secret is unusable: %s", why));
 		intake_vault_wipe((char *) text.data, text.len);
 		return;
 	}
@@ -322,7 +324,7 @@ read_secret(IntakeSource *source, int row)
 	else if (intake_rows_bool(row, 2))
 	{
 		source->token = text;
-		if (!intake_signing_key_is_neat(text, &why))
+		if (!intake_signing_key_is_secret(text, &why))
 			note_problem(source, psprintf("the verify_token is unusable: %s", why));
 	}
 	else if (source->scheme != NULL && source->scheme->key_form == INTAKE_KEY_NFKD)

@@ -252,27 +252,35 @@ take_comma(IntakeSlice *text)
 
 static bool says(IntakeSlice string, IntakeSlice name);
 
+/* Takes a member off the inside of an object. False at its end, and at what is no member. */
+static bool
+take_member(IntakeSlice *rest, IntakeSlice *key, IntakeSlice *value)
+{
+	skip_space(rest);
+	if (rest->len == 0 || rest->data[0] != '"')
+		return false;
+	*key = take_string(rest);
+	skip_space(rest);
+	if (rest->len == 0 || rest->data[0] != ':')
+		return false;
+	*rest = intake_slice_after(*rest, 1);
+	*value = take_value(rest);
+	return true;
+}
+
 /* The value of the last member of that name. */
 static IntakeSlice
 find_member(IntakeSlice object, IntakeSlice name)
 {
 	IntakeSlice rest = intake_slice_after(object, 1);
 	IntakeSlice found = INTAKE_ABSENT;
+	IntakeSlice key;
+	IntakeSlice value;
 
 	do
 	{
-		IntakeSlice key;
-		IntakeSlice value;
-
-		skip_space(&rest);
-		if (rest.len == 0 || rest.data[0] != '"')
+		if (!take_member(&rest, &key, &value))
 			break;
-		key = take_string(&rest);
-		skip_space(&rest);
-		if (rest.len == 0 || rest.data[0] != ':')
-			break;
-		rest = intake_slice_after(rest, 1);
-		value = take_value(&rest);
 		if (says(key, name))
 			found = value;
 	} while (take_comma(&rest));
@@ -507,4 +515,49 @@ intake_json_scalar(IntakeSlice value)
 	if (intake_slice_equal(value, intake_slice_cstr("null")))
 		return INTAKE_ABSENT;
 	return value;
+}
+
+/* ---- names ---- */
+
+static int
+compare_names(const void *a, const void *b)
+{
+	const IntakeSlice *left = a;
+	const IntakeSlice *right = b;
+
+	if (left->len != right->len)
+		return left->len < right->len ? -1 : 1;
+	return left->len == 0 ? 0 : memcmp(left->data, right->data, left->len);
+}
+
+/*
+ * Whether an object has two members of one name, of which readers take one or the other. Those of
+ * what stands in it are not looked at.
+ */
+bool
+intake_json_repeats_name(IntakeSlice object)
+{
+	size_t room = 16;
+	size_t count = 0;
+	IntakeSlice *names = palloc(room * sizeof(IntakeSlice));
+	IntakeSlice rest;
+	IntakeSlice value;
+
+	skip_space(&object);
+	rest = intake_slice_after(object, object.len > 0 ? 1 : 0);
+	do
+	{
+		if (count == room)
+			names = repalloc(names, (room *= 2) * sizeof(IntakeSlice));
+		if (!take_member(&rest, &names[count], &value))
+			break;
+		names[count] = unescape(names[count]);
+		count++;
+	} while (take_comma(&rest));
+	intake_work_charge(count * 16);
+	qsort(names, count, sizeof(IntakeSlice), compare_names);
+	for (size_t i = 1; i < count; i++)
+		if (compare_names(&names[i - 1], &names[i]) == 0)
+			return true;
+	return false;
 }

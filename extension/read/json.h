@@ -44,6 +44,7 @@ extern bool intake_json_path(const char *text, IntakePath *path);
 extern int intake_json_find(IntakeSlice text, const IntakePath *path, IntakeSlice *values,
 							int most);
 extern IntakeSlice intake_json_scalar(IntakeSlice value);
+extern bool intake_json_repeats_name(IntakeSlice object);
 
 /* Whether a text is JSON that jsonb can hold. */
 static inline bool

@@ -1,7 +1,6 @@
 /*
  * publickey.h
- *		Public keys as providers publish them, and signatures made with their other half, by
- *		libcrypto. Pure.
+ *		Public keys, and signatures made with their other half, by libcrypto. Pure.
  */
 #ifndef INTAKE_PUBLICKEY_H
 #define INTAKE_PUBLICKEY_H
@@ -34,8 +33,10 @@ typedef struct IntakeSigned
 
 #define INTAKE_KEYS_MAX 16 /* in one set */
 
-extern int intake_publickey_read(IntakeKeyType type, IntakeSlice text, IntakePublicKey *keys,
-								 const char **why);
+extern bool intake_publickey_accept(IntakeKeyType type, EVP_PKEY *read, IntakePublicKey *key,
+									const char **why);
+extern bool intake_publickey_read_info(IntakeKeyType type, IntakeSlice der, IntakePublicKey *key,
+									   const char **why);
 extern bool intake_publickey_read_bytes(IntakeKeyType type, IntakeSlice bytes, IntakePublicKey *key,
 										const char **why);
 extern bool intake_publickey_prepare(IntakeKeyType type, IntakeAlgorithm algorithm,

@@ -19,7 +19,7 @@ typedef struct IntakeKey
 	int n_public_keys;
 } IntakeKey;
 
-extern bool intake_signing_key_is_neat(IntakeSlice secret, const char **why);
+extern bool intake_signing_key_is_secret(IntakeSlice text, const char **why);
 extern bool intake_signing_key_prepare(const IntakeScheme *scheme, IntakeSlice secret,
 									   IntakeKey *key, const char **why);
 extern IntakeMac *intake_signing_key_mac(IntakeKey *key, IntakeAlgorithm algorithm);

@@ -1,12 +1,12 @@
 -- Sources and workflows: made, changed, dropped, and refused.
 \set VERBOSITY terse
 SET client_min_messages = warning;
-SELECT intake.create_source('s', 'nothing', secret => 'x');
-SELECT intake.create_source('bad name', 'hmac', secret => 'x');
+SELECT intake.create_source('s', 'nothing', secret => 'secret-x');
+SELECT intake.create_source('bad name', 'hmac', secret => 'secret-x');
 SELECT intake.create_source('s', 'hmac', secret => '');
 SELECT intake.create_source('s', 'svix', secret => 'whsec_!');
-SELECT intake.create_source('s', 'hmac', secret => 'x', key_from => 'nowhere');
-SELECT intake.create_source('s', 'hmac', secret => 'x', on_dead_duplicate => 'explode');
+SELECT intake.create_source('s', 'hmac', secret => 'secret-x', key_from => 'nowhere');
+SELECT intake.create_source('s', 'hmac', secret => 'secret-x', on_dead_duplicate => 'explode');
 SELECT intake.create_source('s', 'internal');
 SELECT count(*) FROM intake.sources WHERE name = 's';
 
@@ -15,9 +15,9 @@ SELECT intake.create_source('s', 'hmac') > 0 AS created;
 SELECT (intake.ingest('s', jsonb_build_object('X-Signature', encode(hmac('x', '', 'sha256'), 'hex')), 'x')).status;
 SELECT secrets FROM intake.sources WHERE name = 's';
 SELECT intake.create_source('s', 'hmac');
-SELECT intake.rotate_secret('s', 'x');
+SELECT intake.rotate_secret('s', 'secret-x');
 SELECT intake.rotate_secret('s', NULL);
-SELECT intake.rotate_secret('nobody', 'x');
+SELECT intake.rotate_secret('nobody', 'secret-x');
 SELECT intake.alter_source('s', key_from => 'header:id', tolerance => '1 hour');
 SELECT intake.alter_source('s', key_from => 'nowhere');
 SELECT key_from, type_from, tolerance FROM intake.sources WHERE name = 's';
@@ -25,7 +25,7 @@ SELECT intake.alter_source('intake'), 1;
 SELECT intake.drop_source('s');
 SELECT intake.drop_source('s');
 SELECT (intake.ingest('s', '{}', 'x')).status;
-SELECT intake.create_source('s', 'hmac', secret => 'y') > 0 AS created;
+SELECT intake.create_source('s', 'hmac', secret => 'secret-y') > 0 AS created;
 
 CREATE FUNCTION handler(job intake.job) RETURNS void LANGUAGE sql AS 'SELECT';
 CREATE FUNCTION other(text) RETURNS void LANGUAGE sql AS 'SELECT';
@@ -61,7 +61,7 @@ INSERT INTO intake.workflow (name, owner, handler) VALUES ('stolen', 'postgres',
 UPDATE intake.workflow SET owner = 'postgres';
 SELECT intake.grant_access('regress_intake_admin', 'admin');
 SELECT * FROM intake.source_secret;
-SELECT intake.create_source('admins', 'hmac', secret => 'x') > 0 AS created;
+SELECT intake.create_source('admins', 'hmac', secret => 'secret-x') > 0 AS created;
 SET ROLE regress_intake_other;
 SELECT intake.alter_workflow('mine', type => 'x');
 SELECT intake.drop_workflow('mine', force => true);

@@ -74,7 +74,7 @@ INSERT INTO intake.scheme (name, kind, algorithm, signature_from, encoding, mess
 INSERT INTO intake.scheme (name, kind, algorithm, signature_from) VALUES ('bad_jwt', 'jwt', 'sha256', '{header:x}');
 INSERT INTO intake.scheme (name, kind, algorithm, signature_from, encoding, message, variants) VALUES ('bad_variant', 'hmac', 'sha256', '{header:x}', 'hex', '{body}', '[{"when": [["nowhere", "*"]], "message": "{body}"}]');
 INSERT INTO intake.scheme (name, kind, algorithm, signature_from, encoding, message) VALUES ('bad_function', 'hmac', 'sha256', '{header:x}', 'hex', '{md5hex(body)}');
-SELECT intake.create_source('bad', 'github', secret => 's', signature_from => 'nowhere');
+SELECT intake.create_source('bad', 'github', secret => 'secret-s', signature_from => 'nowhere');
 
 SELECT count(intake.drop_source(name)) FROM intake.sources WHERE name LIKE 'h\_%';
 DROP FUNCTION judge(text, bytea, bytea), b(text), b64url(text), jwt(text, text, text);

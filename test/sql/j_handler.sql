@@ -61,7 +61,7 @@ ALTER TYPE intake.job DROP ATTRIBUTE more, DROP ATTRIBUTE and_more;
 SELECT intake.drop_workflow('j_get');
 
 -- So may intake.answer.
-SELECT count(intake.create_source('j_answers', 'hmac', secret => 's'));
+SELECT count(intake.create_source('j_answers', 'hmac', secret => 'secret-s'));
 ALTER TYPE intake.answer ADD ATTRIBUTE more text;
 SELECT status, body, more FROM intake.ingest('j_answers', '{"X-Signature": "00"}', 'x');
 SELECT status, more FROM intake.receive('{POST}'::text[]::bytea[], '{j_answers}'::text[]::bytea[], '{""}', '{""}', '{x}'::text[]::bytea[], '{""}');

@@ -3,11 +3,11 @@
 SET client_min_messages = warning;
 
 CREATE FUNCTION k_dies(job intake.job) RETURNS void LANGUAGE sql AS $$ SELECT intake.fail_permanently('gone for good') $$;
-SELECT intake.create_source('k', 'hmac', secret => 'k', key_from => '$.id') > 0 AS created;
+SELECT intake.create_source('k', 'hmac', secret => 'secret-k', key_from => '$.id') > 0 AS created;
 SELECT intake.create_workflow('k', 'k_dies(intake.job)', source => 'k') > 0 AS created;
 CREATE FUNCTION k_deliver() RETURNS text LANGUAGE sql AS $$
     SELECT r.body::jsonb ->> 'status' FROM intake.ingest('k',
-        jsonb_build_object('X-Signature', encode(hmac('{"id":"1"}', 'k', 'sha256'), 'hex')), '{"id":"1"}') r $$;
+        jsonb_build_object('X-Signature', encode(hmac('{"id":"1"}', 'secret-k', 'sha256'), 'hex')), '{"id":"1"}') r $$;
 CREATE FUNCTION k_attempts(n int) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
     FOR i IN 1..3000 LOOP
@@ -26,7 +26,7 @@ SELECT k_deliver() FROM generate_series(1, 3);
 SELECT k_attempts(2);
 -- In one batch.
 SELECT status FROM intake.receive(array_fill('POST'::bytea, ARRAY[3]), array_fill('k'::bytea, ARRAY[3]), array_fill(''::bytea, ARRAY[3]),
-    array_fill(convert_to('X-Signature: ' || encode(hmac('{"id":"1"}', 'k', 'sha256'), 'hex') || E'\r\n', 'UTF8'), ARRAY[3]),
+    array_fill(convert_to('X-Signature: ' || encode(hmac('{"id":"1"}', 'secret-k', 'sha256'), 'hex') || E'\r\n', 'UTF8'), ARRAY[3]),
     array_fill('{"id":"1"}'::bytea, ARRAY[3]), array_fill('::1'::text, ARRAY[3]));
 SELECT k_attempts(3);
 -- In one transaction that had deleted and made it before.

@@ -144,7 +144,7 @@ SELECT intake.alter_workflow('l2', options => '{"owner": null}');
 
 -- A scheme that a source uses stays.
 INSERT INTO intake.scheme (name, kind, signature_from) VALUES ('l_scheme', 'token', '{header:x}');
-SELECT intake.create_source('l_source', 'l_scheme', secret => 'x') > 0 AS created;
+SELECT intake.create_source('l_source', 'l_scheme', secret => 'secret-x') > 0 AS created;
 DELETE FROM intake.scheme WHERE name = 'l_scheme';
 UPDATE intake.scheme SET name = 'l_renamed' WHERE name = 'l_scheme';
 UPDATE intake.scheme SET description = 'no rename' WHERE name = 'l_scheme';

@@ -25,7 +25,7 @@ EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
     RETURN format('%s %s (%s)', sqlstate, sqlerrm, detail);
 END $$;
-SELECT count(intake.create_source('bounds', 'hmac', secret => 'x', key_from => 'header:x-id'));
+SELECT count(intake.create_source('bounds', 'hmac', secret => 'secret-x', key_from => 'header:x-id'));
 SELECT count(intake.create_workflow('bounds', 'bounds_handler(intake.job)', type => 'nothing'));
 
 -- Every interval that a function takes. What is negative in seconds only is found out.
@@ -39,7 +39,7 @@ FROM (VALUES
     ('alter timeout', $$SELECT intake.alter_workflow('bounds', timeout => %L)$$),
     ('tolerance', $$SELECT intake.create_source('w', 'hmac', tolerance => %L)$$),
     ('alter tolerance', $$SELECT intake.alter_source('bounds', tolerance => %L)$$),
-    ('overlap', $$SELECT intake.rotate_secret('bounds', 'y', overlap => %L)$$),
+    ('overlap', $$SELECT intake.rotate_secret('bounds', 'secret-y', overlap => %L)$$),
     ('within', $$SELECT intake.learn_secret('bounds', within => %L)$$),
     ('emit', $$SELECT intake.emit('bounds', '{}', delay => %L)$$),
     ('retry_in', $$SELECT intake.retry_in(%L)$$)) AS place(parameter, statement),
@@ -47,7 +47,7 @@ FROM (VALUES
 SELECT said($$SELECT intake.create_workflow('w', 'bounds_handler(intake.job)', timeout => '25 days')$$);
 SELECT said($$SELECT intake.alter_workflow('bounds', timeout => '999 us')$$);
 SELECT said($$SELECT intake.learn_secret('bounds', NULL)$$);
-SELECT said($$SELECT intake.rotate_secret('bounds', 'y', NULL)$$);
+SELECT said($$SELECT intake.rotate_secret('bounds', 'secret-y', NULL)$$);
 SELECT said($$SELECT intake.retry_in(NULL)$$);
 
 -- The bounds themselves.
@@ -90,8 +90,8 @@ SELECT intake.drop_workflow('bounds_later', force => true);
 -- views say why, and everybody else goes on.
 SELECT count(intake.create_workflow('sound', 'bounds_handler(intake.job)', type => 'sound'));
 SELECT count(intake.create_workflow('broken' || n, 'bounds_handler(intake.job)', type => 'sound')) FROM generate_series(1, 6) n;
-SELECT count(intake.create_source('sound', 'hmac', secret => 'x', key_from => 'header:x-id'));
-SELECT count(intake.create_source('broken' || n, 'hmac', secret => 'x', key_from => 'header:x-id')) FROM generate_series(1, 2) n;
+SELECT count(intake.create_source('sound', 'hmac', secret => 'secret-x', key_from => 'header:x-id'));
+SELECT count(intake.create_source('broken' || n, 'hmac', secret => 'secret-x', key_from => 'header:x-id')) FROM generate_series(1, 2) n;
 BEGIN;
 CREATE TABLE bounds_constraint AS
     SELECT conrelid::regclass AS relation, conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint
@@ -121,7 +121,7 @@ SELECT name, problem FROM intake.sources WHERE name ~ '^(sound|broken)' ORDER BY
 SELECT bounds_wait('count(*) = 1 FROM intake.jobs WHERE workflow = ''sound'' AND state = ''done''');
 SELECT workflow, state FROM intake.jobs WHERE workflow ~ '^broken' ORDER BY workflow;
 SELECT name, status FROM intake.sources,
-    intake.ingest(name, jsonb_build_object('X-Signature', encode(hmac('{}', 'x', 'sha256'), 'hex'), 'X-Id', '1'), '{}')
+    intake.ingest(name, jsonb_build_object('X-Signature', encode(hmac('{}', 'secret-x', 'sha256'), 'hex'), 'X-Id', '1'), '{}')
     WHERE name ~ '^(sound|broken)' ORDER BY name;
 SELECT source, reason, detail FROM intake.rejections WHERE source ~ '^broken' ORDER BY source;
 

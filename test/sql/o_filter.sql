@@ -36,10 +36,10 @@ SELECT intake.create_workflow('filter other', 'filter_handler(intake.job)', type
 SELECT intake.create_workflow('filter none', 'filter_handler(intake.job)', type => 'filter') > 0;
 -- and what was written past create_workflow
 UPDATE intake.workflow SET filter = '"2026-01-01".datetime() < "2026-01-01T00:00:00+00".datetime()' WHERE name = 'filter strings';
-SELECT count(intake.create_source('filter', 'hmac', secret => 'x', key_from => 'header:x-id', type_from => '$.type'));
+SELECT count(intake.create_source('filter', 'hmac', secret => 'secret-x', key_from => 'header:x-id', type_from => '$.type'));
 CREATE FUNCTION filter_send(id text, body bytea) RETURNS int LANGUAGE sql AS $$
     SELECT status FROM intake.ingest('filter',
-        jsonb_build_object('X-Signature', encode(hmac(body, 'x', 'sha256'), 'hex'), 'X-Id', id), body) $$;
+        jsonb_build_object('X-Signature', encode(hmac(body, 'secret-x', 'sha256'), 'hex'), 'X-Id', id), body) $$;
 
 SELECT filter_send('1', '{"type": "filter", "at": "2025-01-01", "n": 2}');
 SELECT filter_send('2', '{"type": "filter", "at": "2025-01-01T00:00:00+00", "n": 1}');

@@ -4,9 +4,9 @@ SET client_min_messages = warning;
 
 INSERT INTO intake.scheme (name, kind, algorithm, encoding, message, signature_from, key_from)
 SELECT 'rows_' || n, 'hmac', 'sha256', 'hex', '{body}', '{header:X-Signature}', 'header:x-id' FROM generate_series(0, 8) n;
-SELECT count(intake.create_source('rows_' || n, 'rows_' || n, secret => 'x')) FROM generate_series(0, 8) n;
+SELECT count(intake.create_source('rows_' || n, 'rows_' || n, secret => 'secret-x')) FROM generate_series(0, 8) n;
 CREATE FUNCTION rows_send() RETURNS TABLE (name text, status int, problem text) LANGUAGE sql AS $$
-    SELECT s.name, (intake.ingest(s.name, jsonb_build_object('X-Signature', encode(hmac('b', 'x', 'sha256'), 'hex'),
+    SELECT s.name, (intake.ingest(s.name, jsonb_build_object('X-Signature', encode(hmac('b', 'secret-x', 'sha256'), 'hex'),
         'X-Id', clock_timestamp()), 'b')).status, s.problem
     FROM intake.sources s WHERE s.name ~ '^rows_' ORDER BY s.name $$;
 SELECT * FROM rows_send();
@@ -26,7 +26,7 @@ SELECT * FROM rows_send();
 SELECT source, reason, detail FROM intake.rejections WHERE source ~ '^rows_' AND reason <> 'replayed' ORDER BY source;
 
 -- Whoever makes such a source is told.
-SELECT intake.create_source('rows_more', 'rows_6', secret => 'x');
+SELECT intake.create_source('rows_more', 'rows_6', secret => 'secret-x');
 
 -- What is put right accepts again.
 UPDATE intake.scheme SET variants = '[]', handshake = '[]' WHERE name ~ '^rows_';

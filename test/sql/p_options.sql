@@ -2,7 +2,7 @@
 \set VERBOSITY terse
 SET client_min_messages = warning;
 
-SELECT count(intake.create_source('options', 'github', secret => 'x'));
+SELECT count(intake.create_source('options', 'github', secret => 'secret-x'));
 CREATE TABLE options_before AS SELECT * FROM intake.source WHERE name = 'options';
 SELECT intake.alter_source('options', key_from => 'header:id', type_from => '$.type', tolerance => '1 min',
     public_url => 'https://example.com/', on_dead_duplicate => 'ignore', verify_token => 'token', missing_key => 'digest',

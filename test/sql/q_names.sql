@@ -29,6 +29,6 @@ SELECT name, kind, preset FROM intake.scheme WHERE name IN ('github', 'q_own') O
 ROLLBACK;
 SELECT name, kind, preset FROM intake.scheme WHERE name IN ('github', 'q_own') ORDER BY name;
 BEGIN;
-SELECT count(intake.create_source('q', 'github', secret => 'x'));
+SELECT count(intake.create_source('q', 'github', secret => 'secret-x'));
 INSERT INTO intake.scheme (name, kind, signature_from) VALUES ('github', 'token', '{header:x}');
 ROLLBACK;

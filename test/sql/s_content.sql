@@ -59,7 +59,7 @@ SELECT content FROM intake.sources WHERE name = 's-unsaid';
 SELECT intake.alter_source('s-unsaid', options => '{"content": null}');
 SELECT s_send('s-unsaid', 'type=g');
 SELECT content FROM intake.sources WHERE name = 's-unsaid';
-SELECT count(intake.create_source('s-own', 'github', secret => 'x', options => '{"content": "form"}'));
+SELECT count(intake.create_source('s-own', 'github', secret => 'secret-x', options => '{"content": "form"}'));
 SELECT content FROM intake.sources WHERE name = 's-own';
 -- It is one of three, and what the scheme says stands.
 SELECT intake.alter_source('s-own', options => '{"content": "xml"}');
@@ -67,12 +67,12 @@ SELECT intake.alter_source('s-own', options => '{"content": "form:a"}');
 SELECT intake.alter_source('s-own', options => '{"content": 5}');
 SELECT intake.alter_source('s-own', options => '{"content": ["any"]}');
 SELECT intake.alter_source('s-own', options => '["content"]');
-SELECT intake.create_source('s-other', 'github', secret => 'x', options => '{"contents": "any"}');
-SELECT intake.create_source('s-other', 'github', secret => 'x', options => '{"tolerance": null}');
+SELECT intake.create_source('s-other', 'github', secret => 'secret-x', options => '{"contents": "any"}');
+SELECT intake.create_source('s-other', 'github', secret => 'secret-x', options => '{"tolerance": null}');
 \set VERBOSITY default
 \set SHOW_CONTEXT never
 SELECT intake.alter_source('s-json', options => '{"content": "any"}');
-SELECT intake.create_source('s-other', 's_any', secret => 'x', options => '{"content": "json"}');
+SELECT intake.create_source('s-other', 's_any', secret => 'secret-x', options => '{"content": "json"}');
 \set VERBOSITY terse
 SELECT content FROM intake.sources WHERE name = 's-own';
 

@@ -108,7 +108,7 @@ $sql->(q{CREATE FUNCTION apps.lost(job intake.job) RETURNS void LANGUAGE sql AS 
 $sql->(q{CREATE FUNCTION public.mine(job intake.job) RETURNS void LANGUAGE sql AS 'INSERT INTO public.effect VALUES (job.key)';
 	SELECT intake.create_workflow('mine', 'public.mine(intake.job)', type => 'mine');
 	INSERT INTO intake.scheme (name, kind, signature_from, preset) VALUES ('preset', 'token', '{header:x}', true);
-	SELECT intake.create_source('preset', 'preset', secret => 'x')});
+	SELECT intake.create_source('preset', 'preset', secret => 'secret-x')});
 $sql->(q{SELECT intake.emit('lost', '{}'), intake.emit('mine', '{}', key => 'restored')});
 wait_for_sql($node, "SELECT count(*) = 1 FROM effect WHERE key = 'restored'");
 my $all = q{SELECT string_agg(concat_ws(' ', id, name, owner, handler, dropped_at), ',' ORDER BY id), (SELECT count(*) FROM intake.source),

@@ -12,6 +12,7 @@ main(void)
 {
 	test_reading();
 	test_times();
+	test_keys();
 	test_json();
 	test_content();
 	test_schemes();
