@@ -12,13 +12,14 @@
 
 #define MOST_TOKEN 65536 /* bytes */
 
+/* Decodes a part, which has no padding: so it can be written in one way only. */
 static bool
 decode(IntakeSlice text, IntakeSlice *out)
 {
 	unsigned char *bytes = palloc(text.len + 1);
 
 	out->data = (char *) bytes;
-	return text.data != NULL &&
+	return text.data != NULL && memchr(text.data, '=', text.len) == NULL &&
 		   intake_encoding_decode(INTAKE_BASE64URL, text, bytes, text.len, &out->len);
 }
 
@@ -33,17 +34,33 @@ member(IntakeSlice json, const char *pointer)
 	return value;
 }
 
+/* Whether JSON is an object in which each name stands once. */
 static bool
 is_object(IntakeSlice json)
 {
 	while (json.len > 0 && memchr(" \t\r\n", json.data[0], 4) != NULL)
 		json = intake_slice_after(json, 1);
-	return json.len > 0 && json.data[0] == '{' && intake_json_valid(json);
+	return json.len > 0 && json.data[0] == '{' && intake_json_valid(json) &&
+		   !intake_json_repeats_name(json);
+}
+
+/* Takes kid from the header: a string, or not there. */
+static bool
+read_key_id(IntakeJwt *token)
+{
+	IntakeSlice value = member(token->header, "/kid");
+
+	token->key_id = INTAKE_ABSENT;
+	if (value.data == NULL)
+		return true;
+	if (value.data[0] == '"')
+		token->key_id = intake_json_scalar(value);
+	return token->key_id.data != NULL;
 }
 
 /*
- * Takes a token apart. Returns false where it is none, or asks for extensions (crit), of
- * which none is known here.
+ * Takes a token apart. Returns false where it is none, or asks for extensions (crit), of which none
+ * is known here, or for claims that are signed without their encoding (b64).
  */
 bool
 intake_jwt_read(IntakeSlice text, IntakeJwt *token)
@@ -62,10 +79,9 @@ intake_jwt_read(IntakeSlice text, IntakeJwt *token)
 		return false;
 	token->content = (IntakeSlice){text.data, header.len + 1 + claims.len};
 	if (!is_object(token->header) || !is_object(token->claims) ||
-		member(token->header, "/crit").data != NULL)
+		member(token->header, "/crit").data != NULL || member(token->header, "/b64").data != NULL)
 		return false;
-	token->key_id = intake_json_scalar(member(token->header, "/kid"));
-	return true;
+	return read_key_id(token);
 }
 
 bool

@@ -122,7 +122,7 @@ DROP TABLE capture;
 SELECT DISTINCT verified FROM intake.events WHERE source = 'g-middle';
 
 -- The guard keeps no genuine event out. What comes under a key that is known uses no content up,
-SELECT count(intake.create_source('g-last', 'github', secret => 's'));
+SELECT count(intake.create_source('g-last', 'github', secret => 'a secret'));
 CREATE FUNCTION hub(id text, body text) RETURNS jsonb LANGUAGE sql AS $$ SELECT intake.sign('g-last', body::bytea, jsonb_build_object('X-GitHub-Delivery', id, 'X-GitHub-Event', 'push')) $$;
 SELECT sent('g-last', hub('d-1', '{"n":1}'), '{"n":1}') AS genuine, sent('g-last', hub('d-1', '{"n":2}'), '{"n":2}') AS captured_under_a_known_key, sent('g-last', hub('d-2', '{"n":2}'), '{"n":2}') AS genuine;
 -- nor what is beside it in the batch,
@@ -133,7 +133,7 @@ SELECT count(*) AS dangling FROM intake.event_key k LEFT JOIN intake.event e ON 
 -- nor does a delivery that was cut elsewhere: it does not verify.
 INSERT INTO intake.scheme (name, kind, algorithm, signature_from, encoding, message, timestamp_from, timestamp_unit, tolerance, content, require, key_from) VALUES
     ('g-firm', 'hmac', 'sha256', '{header:x-signature}', 'hex', '{header:x-id}.{timestamp}.{body}', 'header:x-time', 's', '10 years', 'any', '{header:x-id,"~^[^.]{1,100}$"}', 'header:x-id');
-SELECT count(intake.create_source('g-firm', 'g-firm', secret => 's'));
+SELECT count(intake.create_source('g-firm', 'g-firm', secret => 'a secret'));
 CREATE TABLE capture AS SELECT *, intake.sign('g-firm', body::bytea, '{"X-Id": "id-1"}') AS headers FROM (VALUES ('{"text":"Bob.1796598921.x"}')) t(body);
 SELECT sent('g-firm', headers || jsonb_build_object('X-Id', format('id-1.%s.{"text":"Bob', headers ->> 'x-time'), 'x-time', '1796598921'), 'x"}') AS cut_elsewhere, sent('g-firm', headers, body) AS genuine, sent('g-firm', headers, body) AS repeated FROM capture;
 SELECT stored('g-firm');
@@ -141,7 +141,7 @@ SELECT guards('g-firm');
 DROP TABLE capture;
 
 -- Who does not want it.
-SELECT count(intake.create_source('g-off', 'box', secret => 's', replay_guard => false));
+SELECT count(intake.create_source('g-off', 'box', secret => 'a secret', replay_guard => false));
 SELECT tally('g-off', intake.sign('g-off', '{}'), 'Box-Delivery-Id', '{a,b,a}', '{}');
 SELECT guards('g-off');
 SELECT intake.alter_source('g-off', replay_guard => true);

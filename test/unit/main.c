@@ -13,6 +13,7 @@ main(void)
 	test_reading();
 	test_times();
 	test_keys();
+	test_jwt();
 	test_json();
 	test_content();
 	test_schemes();
