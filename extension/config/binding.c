@@ -19,13 +19,13 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
 #include "config/binding.h"
+#include "ground/compat.h"
 #include "ground/intake.h"
 
 /* A row of a catalogue, as an invalidation names it. */
@@ -93,13 +93,13 @@ intake_binding_problem(Oid owner, Oid handler)
 		return "no such role";
 	if (!can_log_in(owner))
 		return "role cannot log in";
-	if (pg_database_aclcheck(MyDatabaseId, owner, ACL_CONNECT) != ACLCHECK_OK)
+	if (object_aclcheck(DatabaseRelationId, MyDatabaseId, owner, ACL_CONNECT) != ACLCHECK_OK)
 		return "role may not connect";
 	schema = handler_schema(handler);
 	if (!OidIsValid(schema))
 		return "no such handler";
-	if (pg_proc_aclcheck(handler, owner, ACL_EXECUTE) != ACLCHECK_OK ||
-		pg_namespace_aclcheck(schema, owner, ACL_USAGE) != ACLCHECK_OK)
+	if (object_aclcheck(ProcedureRelationId, handler, owner, ACL_EXECUTE) != ACLCHECK_OK ||
+		object_aclcheck(NamespaceRelationId, schema, owner, ACL_USAGE) != ACLCHECK_OK)
 		return "role may not execute the handler";
 	return NULL;
 }

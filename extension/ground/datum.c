@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h" /* varatt.h, which is younger than 15 */
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 

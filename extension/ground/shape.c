@@ -24,6 +24,7 @@
 #include "utils/rel.h"
 #include "utils/reltrigger.h"
 
+#include "ground/compat.h"
 #include "ground/intake.h"
 #include "ground/shape.h"
 
@@ -185,7 +186,7 @@ column_problem(const Column *expected, TupleDesc descriptor, int i)
 static bool
 has_key(Relation relation, const AttrNumber *columns)
 {
-	Oid oid = RelationGetPrimaryKeyIndex(relation);
+	Oid oid = RelationGetPrimaryKeyIndex(relation, false);
 	Relation index;
 	int n = 0;
 	bool same;

@@ -62,7 +62,7 @@ extern void intake_slot_call_supervisor(void);
 extern void intake_slot_wake_all(Oid database);
 extern void intake_slot_stop(Oid database);
 extern int intake_slot_terminate(Oid database);
-extern void intake_slot_leave(void) pg_attribute_noreturn();
+extern _Noreturn void intake_slot_leave(void);
 extern bool intake_slot_lease_held(int64 lease);
 extern bool intake_slot_take_turn(int64 now, int64 next);
 extern void intake_slot_set_turn(int64 next);

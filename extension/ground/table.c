@@ -9,7 +9,6 @@
 #include "postgres.h"
 
 #include "access/heapam.h"
-#include "access/hio.h"
 #include "access/stratnum.h"
 #include "access/table.h"
 #include "access/tableam.h"
@@ -32,6 +31,7 @@
 #include "utils/reltrigger.h"
 #include "utils/snapmgr.h"
 
+#include "ground/compat.h"
 #include "ground/intake.h"
 #include "ground/owner.h"
 #include "ground/shape.h"
@@ -240,7 +240,7 @@ intake_table_insert(IntakeTable *table, const Datum *values, const bool *nulls)
 {
 	store_values(table, table->slot, values, nulls);
 	table_tuple_insert(table->relation, table->slot, GetCurrentCommandId(true), 0, NULL);
-	ExecInsertIndexTuples(table->info, table->slot, table->estate, false, false, NULL, NIL);
+	ExecInsertIndexTuples(table->info, table->slot, table->estate, false, false, NULL, NIL, false);
 	if (table->followed)
 		tell_followers(table, table->slot, NULL);
 	ResetPerTupleExprContext(table->estate);
@@ -251,15 +251,12 @@ static void
 insert_rows(IntakeTable *table)
 {
 	int count = table->taken ? 0 : table->n_rows;
-	BulkInsertStateData bulk = {.current_buf = InvalidBuffer};
+	BulkInsertStateData bulk;
 
 	table->n_rows = 0;
 	if (count == 0)
 		return;
-#if PG_VERSION_NUM >= 160000
-	bulk.next_free = bulk.last_free = InvalidBlockNumber;
-#endif
-	bulk.strategy = table->streams ? intake_space_ring() : NULL;
+	bulk = intake_compat_bulk(table->streams ? intake_space_ring() : NULL);
 	if (table->grows)
 		intake_space_reserve(table->relation, bulk.strategy);
 	table_multi_insert(table->relation, table->rows, count, GetCurrentCommandId(true), 0,
@@ -273,7 +270,7 @@ insert_rows(IntakeTable *table)
 		if (table->places[i] != NULL)
 			*table->places[i] = table->rows[i]->tts_tid;
 		ExecInsertIndexTuples(table->info, table->rows[i], table->estate, false, true,
-							  &table->taken, NIL);
+							  &table->taken, NIL, false);
 		if (table->followed && !table->taken)
 			tell_followers(table, table->rows[i], NULL);
 		ResetPerTupleExprContext(table->estate);
@@ -326,7 +323,7 @@ intake_table_conflicts(IntakeTable *table, const Datum *values, const bool *null
 					   ItemPointer conflict)
 {
 	store_values(table, table->slot, values, nulls);
-	return !ExecCheckIndexConstraints(table->info, table->slot, table->estate, conflict, NIL);
+	return !ExecCheckIndexConstraints(table->info, table->slot, table->estate, conflict, NULL, NIL);
 }
 
 /*
@@ -343,7 +340,7 @@ intake_table_insert_unique(IntakeTable *table, const Datum *values, const bool *
 	store_values(table, table->slot, values, nulls);
 	table_tuple_insert_speculative(table->relation, table->slot, GetCurrentCommandId(true), 0, NULL,
 								   token);
-	ExecInsertIndexTuples(table->info, table->slot, table->estate, false, true, &lost, NIL);
+	ExecInsertIndexTuples(table->info, table->slot, table->estate, false, true, &lost, NIL, false);
 	table_tuple_complete_speculative(table->relation, table->slot, token, !lost);
 	SpeculativeInsertionLockRelease(xid);
 	if (table->followed && !lost)
@@ -365,9 +362,9 @@ intake_table_scan_begin(IntakeScan *scan, Oid relation, const char *index, ScanK
 	scan->relation = table_open(relation, NoLock);
 	(void) intake_shape_check(scan->relation, false);
 	index_oid = index ? get_relname_relid(index, RelationGetNamespace(scan->relation))
-					  : RelationGetPrimaryKeyIndex(scan->relation);
+					  : RelationGetPrimaryKeyIndex(scan->relation, false);
 	scan->index = index_open(index_oid, AccessShareLock);
-	scan->scan = index_beginscan(scan->relation, scan->index, GetActiveSnapshot(), nkeys, 0);
+	scan->scan = index_beginscan(scan->relation, scan->index, GetActiveSnapshot(), NULL, nkeys, 0);
 	index_rescan(scan->scan, keys, nkeys, NULL, 0);
 	scan->slot = table_slot_create(scan->relation, NULL);
 }

@@ -24,6 +24,7 @@
 #include "storage/proc.h"
 
 #include "ground/clock.h"
+#include "ground/compat.h"
 #include "ground/owner.h"
 #include "ground/slot.h"
 #include "ground/txn.h"
@@ -91,13 +92,7 @@ intake_alone_begin(void)
 void
 intake_alone_end(void)
 {
-#if PG_VERSION_NUM >= 170000
-	bool closed = LockHeldByMe(&gate, INTAKE_GATE_ALONE, false);
-#else
-	bool closed = LockHeldByMe(&gate, INTAKE_GATE_ALONE);
-#endif
-
-	if (closed)
+	if (LockHeldByMe(&gate, INTAKE_GATE_ALONE, false))
 		LockRelease(&gate, INTAKE_GATE_ALONE, true);
 }
 

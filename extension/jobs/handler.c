@@ -18,7 +18,6 @@
 #include "miscadmin.h"
 #include "nodes/params.h"
 #include "tcop/dest.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
@@ -26,6 +25,7 @@
 #include "utils/plancache.h"
 #include "utils/syscache.h"
 
+#include "ground/compat.h"
 #include "ground/slot.h"
 #include "jobs/handler.h"
 
@@ -218,7 +218,8 @@ intake_handler_call(const IntakeWorkflow *workflow, Oid type, Datum job)
 	Handler *handler = find(workflow, type);
 	int result;
 
-	if (pg_proc_aclcheck(handler->function, GetUserId(), ACL_EXECUTE) != ACLCHECK_OK)
+	if (object_aclcheck(ProcedureRelationId, handler->function, GetUserId(), ACL_EXECUTE) !=
+		ACLCHECK_OK)
 		intake_slot_leave();
 	result = execute(handler, type, job);
 	if (result < 0)

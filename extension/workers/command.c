@@ -27,10 +27,10 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "nodes/value.h"
-#include "utils/acl.h"
 #include "utils/fmgroids.h"
 #include "utils/syscache.h"
 
+#include "ground/compat.h"
 #include "ground/intake.h"
 #include "ground/owner.h"
 #include "workers/command.h"
@@ -40,31 +40,19 @@
 static bool
 owns_database(Oid database)
 {
-#if PG_VERSION_NUM >= 160000
 	return object_ownercheck(DatabaseRelationId, database, GetUserId());
-#else
-	return pg_database_ownercheck(database, GetUserId());
-#endif
 }
 
 static bool
 owns_extension(Oid extension)
 {
-#if PG_VERSION_NUM >= 160000
 	return object_ownercheck(ExtensionRelationId, extension, GetUserId());
-#else
-	return pg_extension_ownercheck(extension, GetUserId());
-#endif
 }
 
 static bool
 owns_schema(Oid schema)
 {
-#if PG_VERSION_NUM >= 160000
 	return object_ownercheck(NamespaceRelationId, schema, GetUserId());
-#else
-	return pg_namespace_ownercheck(schema, GetUserId());
-#endif
 }
 
 static bool

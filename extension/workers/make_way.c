@@ -34,6 +34,7 @@
 #include "utils/wait_event.h"
 
 #include "ground/clock.h"
+#include "ground/compat.h"
 #include "ground/intake.h"
 #include "ground/owner.h"
 #include "ground/shmem.h"
@@ -128,7 +129,7 @@ release(ResourceReleasePhase phase, bool commit, bool top, void *arg)
 		LOCKTAG tag;
 
 		set_tag(&tag, lfirst_oid(cell));
-		if (LockHeldByMe(&tag, ShareLock))
+		if (LockHeldByMe(&tag, ShareLock, false))
 			continue;
 		left_databases = foreach_delete_current(left_databases, cell);
 		gone = true;

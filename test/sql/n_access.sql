@@ -50,7 +50,9 @@ SELECT body FROM intake.event_0;
 RESET ROLE;
 
 -- Where every table is published, rows of each can be changed and deleted.
+SET client_min_messages = error;
 CREATE PUBLICATION everything FOR ALL TABLES;
+RESET client_min_messages;
 DO $$
 DECLARE
     name regclass;
