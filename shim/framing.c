@@ -512,14 +512,17 @@ static size_t (*const readers[])(ShimFraming *, char *, size_t) = {
 };
 
 /*
- * Reads what comes next on a connection, and hides its question marks from the library. Returns
- * how many bytes of it the library may see: all, unless framing->status says how to answer what is
- * wrong; then those up to the end of the last request that was right.
+ * Reads what comes next on a connection, and hides from the library what it does not have to read:
+ * question marks, and extensions of chunks, which libmicrohttpd 1.0.1 stumbles over. Returns how
+ * many bytes there are for the library, at the start of DATA: all that is left, unless
+ * framing->status says how to answer what is wrong; then those up to the end of the last request
+ * that was right.
  */
 size_t
 shim_framing_read(ShimFraming *framing, char *data, size_t length)
 {
 	size_t used = 0;
+	size_t shown = 0;
 	size_t right = 0;
 
 	while (used < length)
@@ -528,11 +531,17 @@ shim_framing_read(ShimFraming *framing, char *data, size_t length)
 		uint64_t requests = framing->requests;
 		size_t n = readers[state](framing, data + used, length - used);
 
+		if (framing->state != CHUNK_EXTENSION)
+		{
+			if (shown < used)
+				memmove(data + shown, data + used, n);
+			shown += n;
+		}
 		used += n;
 		if (state < BODY)
 			framing->size += n;
 		if (framing->requests > requests)
-			right = used;
+			right = shown;
 		else if (framing->status == 0 && state < BODY &&
 				 (framing->size + framing->records * RECORD > SHIM_MAX_HEAD ||
 				  framing->records > MAX_RECORDS))
@@ -540,7 +549,7 @@ shim_framing_read(ShimFraming *framing, char *data, size_t length)
 		if (framing->status != 0)
 			return right;
 	}
-	return length;
+	return shown;
 }
 
 /* Whether a request has begun that is not complete. */

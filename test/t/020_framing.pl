@@ -128,7 +128,9 @@ is($get->('?' . join '&', map { "a$_=1" } 1 .. 200), '405', '200 parameters are 
 is($get->('?' . 'x' x 8000), '405', 'a long query');
 is($get->('?' . 'x' x 9000), '414', 'one that is too long');
 is($get->('/' . 'x' x 100_000), '414', 'a path that is too long');
-is($get->("$_"), '404', "a path with $_") for '%00', '%2f', '%', '%zz', '/..', '%e9' x 300;
+is($get->("$_"), '404', "a path with $_") for '%2f', '/..', '%e9' x 300;
+# Which libmicrohttpd refuses itself from some version on.
+like($get->("$_"), qr/^(?:400|404)$/, "a path with $_") for '%00', '%', '%zz';
 for my $n (100, 200, 500, 1000)
 {
 	like($get->('', join '', map { "X-$_: 1\r\n" } 1 .. $n), $answer, "$n headers");

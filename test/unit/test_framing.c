@@ -11,20 +11,53 @@
 #define HEAD "POST /webhooks/a HTTP/1.1\r\nHost: x\r\n"
 #define GOOD HEAD "Content-Length: 2\r\n\r\nhi"
 
-/* Reads TEXT in pieces of so many bytes; returns how many of them the library may see. */
+/*
+ * Reads TEXT in pieces of so many bytes; returns how many bytes the library may see. SEEN, unless
+ * it is NULL, receives them.
+ */
 static size_t
-read_pieces(ShimFraming *framing, const char *text, size_t piece)
+read_into(ShimFraming *framing, const char *text, size_t piece, char *seen)
 {
 	size_t length = strlen(text);
 	char *copy = malloc(length + 1);
-	size_t seen = 0;
+	size_t total = 0;
 
 	memcpy(copy, text, length + 1);
 	memset(framing, 0, sizeof(*framing));
 	for (size_t at = 0; at < length && framing->status == 0; at += piece)
-		seen += shim_framing_read(framing, copy + at, at + piece < length ? piece : length - at);
+	{
+		size_t n = shim_framing_read(framing, copy + at, at + piece < length ? piece : length - at);
+
+		if (seen != NULL)
+			memcpy(seen + total, copy + at, n);
+		total += n;
+	}
 	free(copy);
-	return seen;
+	return total;
+}
+
+static size_t
+read_pieces(ShimFraming *framing, const char *text, size_t piece)
+{
+	return read_into(framing, text, piece, NULL);
+}
+
+/* Whether the library sees SHOWN of TEXT, however it is cut. */
+static bool
+shows(const char *text, const char *shown)
+{
+	char *seen = malloc(strlen(text) + 1);
+	bool same = true;
+
+	for (size_t piece = 1; piece <= strlen(text); piece++)
+	{
+		ShimFraming framing;
+		size_t n = read_into(&framing, text, piece, seen);
+
+		same = same && n == strlen(shown) && memcmp(seen, shown, n) == 0;
+	}
+	free(seen);
+	return same;
 }
 
 /* Whether TEXT is so many requests, and then what gets STATUS, however it is cut. */
@@ -75,4 +108,10 @@ test_framing(void)
 	memset(&framing, 0, sizeof(framing));
 	CHECK(shim_framing_read(&framing, target, strlen(target)) == strlen(target));
 	CHECK(strcmp(target, "GET /a\001b=c\001d HTTP/1.1\r\n") == 0);
+
+	/* Extensions of chunks are, too. */
+	CHECK(shows(HEAD "Transfer-Encoding: chunked\r\n\r\n2;a;b=c;d=\"e;\"\r\nhi\r\n1\r\n!\r\n0;z\r\n"
+					 "A: b\r\n\r\n" GOOD,
+				HEAD
+				"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n1\r\n!\r\n0\r\nA: b\r\n\r\n" GOOD));
 }
