@@ -173,7 +173,22 @@ intake_bgworker_forget(IntakeChild *child)
 
 /* ---- being a worker ---- */
 
-/* Sets up the signals of a worker; to be called first. */
+/*
+ * Settings of the server, the role or the database that our own transactions cannot do with.
+ * Nothing of less weight than a SET changes them later.
+ */
+static void
+apply_settings(void)
+{
+	SetConfigOption("default_transaction_isolation", "read committed", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_read_only", "off", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_deferrable", "off", PGC_USERSET, PGC_S_OVERRIDE);
+	/* It would end the process. PostgreSQL has it from 17 on. */
+	if (GetConfigOption("transaction_timeout", true, false) != NULL)
+		SetConfigOption("transaction_timeout", "0", PGC_USERSET, PGC_S_OVERRIDE);
+}
+
+/* Sets up a worker; to be called first, before it connects, which takes a transaction. */
 void
 intake_bgworker_begin(void)
 {
@@ -181,18 +196,7 @@ intake_bgworker_begin(void)
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGINT, StatementCancelHandler);
 	BackgroundWorkerUnblockSignals();
-}
-
-/* Settings of the role or of the database that our own transactions cannot do with. */
-void
-intake_bgworker_apply_settings(void)
-{
-	SetConfigOption("default_transaction_isolation", "read committed", PGC_USERSET, PGC_S_OVERRIDE);
-	SetConfigOption("default_transaction_read_only", "off", PGC_USERSET, PGC_S_OVERRIDE);
-	SetConfigOption("default_transaction_deferrable", "off", PGC_USERSET, PGC_S_OVERRIDE);
-	/* Older servers do not have it. */
-	if (GetConfigOption("transaction_timeout", true, false) != NULL)
-		SetConfigOption("transaction_timeout", "0", PGC_USERSET, PGC_S_OVERRIDE);
+	apply_settings();
 }
 
 /*

@@ -29,7 +29,6 @@ extern void intake_bgworker_spare(IntakeChild *child);
 extern void intake_bgworker_forgive(IntakeChild *child);
 extern void intake_bgworker_forget(IntakeChild *child);
 extern void intake_bgworker_begin(void);
-extern void intake_bgworker_apply_settings(void);
 extern bool intake_bgworker_reload(void);
 extern bool intake_bgworker_wait(long milliseconds);
 extern bool intake_bgworker_server_stopping(void);

@@ -45,7 +45,6 @@ apply_settings(void)
 {
 	SetConfigOption("synchronous_commit", intake_settings_job_synchronous_commit ? "on" : "off",
 					PGC_USERSET, PGC_S_OVERRIDE);
-	intake_bgworker_apply_settings();
 	intake_session_keep_lock_timeout();
 }
 

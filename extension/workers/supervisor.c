@@ -329,14 +329,6 @@ is_sent_away(void)
 	return away;
 }
 
-/* What is the matter with one table must not keep the process from its other duties. */
-static void
-apply_settings(void)
-{
-	intake_bgworker_apply_settings();
-	SetConfigOption("lock_timeout", LOCK_TIMEOUT_MS, PGC_USERSET, PGC_S_OVERRIDE);
-}
-
 extern PGDLLEXPORT void intake_supervisor_main(Datum arg);
 
 void
@@ -350,7 +342,8 @@ intake_supervisor_main(Datum arg)
 		proc_exit(0);
 	if (is_sent_away())
 		proc_exit(0);
-	apply_settings();
+	/* What is the matter with one table must not keep the process from its other duties. */
+	SetConfigOption("lock_timeout", LOCK_TIMEOUT_MS, PGC_USERSET, PGC_S_OVERRIDE);
 	make_crews();
 	while (!intake_slot_self->stop)
 	{
