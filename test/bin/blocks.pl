@@ -5,23 +5,44 @@
 use strict;
 use warnings;
 
-my ($file, @tags) = @ARGV;
-my %wanted = map { $_ => 1 } @tags;
-my %found;
-open my $in, '<', $file or die "$file: $!\n";
-print "set -eu\n";
-while (<$in>)
+# The blocks of a file, each with its language, tag, text and line, with what it prints where a block
+# of text follows at once, and with the reason of a comment before it, such as
+# <!-- not run: it stops the server -->.
+sub read_blocks
 {
-	next unless /^```(\w+)(?: (\w+))?$/;
-	my ($language, $tag) = ($1, $2 // '');
-	my $text = '';
+	my ($file) = @_;
+	my (@blocks, $reason, $beside);
+	open my $in, '<', $file or die "$file: $!\n";
 	while (<$in>)
 	{
-		last if /^```$/;
-		$text .= $_;
+		if (/^```(\w+)(?: (\w+))?$/)
+		{
+			my %block = (language => $1, tag => $2 // '', line => $., text => '', reason => $reason);
+			while (<$in>)
+			{
+				last if /^```$/;
+				$block{text} .= $_;
+			}
+			$blocks[-1]{prints} = $block{text} if $beside && $block{language} eq 'text';
+			push @blocks, \%block;
+			($reason, $beside) = (undef, 1);
+		}
+		elsif (/\S/)
+		{
+			($reason, $beside) = (/^<!-- not run: (.+) -->$/ ? $1 : undef, 0);
+		}
 	}
-	next unless $wanted{$tag};
-	$found{$tag}++;
-	print $language eq 'sql' ? "\$PSQL <<'END_OF_SQL'\n${text}END_OF_SQL\n" : $text;
+	return @blocks;
+}
+
+return 1 if caller;
+
+my ($file, @tags) = @ARGV;
+my %found = map { $_ => 0 } @tags;
+print "set -eu\n";
+for my $block (grep { exists $found{ $_->{tag} } } read_blocks($file))
+{
+	$found{ $block->{tag} }++;
+	print $block->{language} eq 'sql' ? "\$PSQL <<'END_OF_SQL'\n$block->{text}END_OF_SQL\n" : $block->{text};
 }
 for (grep { !$found{$_} } @tags) { die "$file has no block $_\n" }

@@ -1,4 +1,4 @@
-# Writes the table of providers into README.md, between its markers, from sql/presets.json.
+# Writes the table of providers into docs/providers.md, between its markers, from sql/presets.json.
 # With --check, fails where the table is not what it would write.
 use strict;
 use warnings;
@@ -35,8 +35,15 @@ for my $preset (@{ JSON::PP->new->utf8->decode(slurp('sql/presets.json')) })
 my $table = "| provider | scheme | signed with | event key | challenge | not verified |\n|---|---|---|---|---|---|\n";
 $table .= $_->[1] for sort { $a->[0] cmp $b->[0] || $a->[1] cmp $b->[1] } @rows;
 
-my $readme = slurp('README.md');
-(my $new = $readme) =~ s/(<!-- providers -->\n).*?(<!-- end -->)/$1\n$table\n$2/s or die "README.md has no markers\n";
-exit($new ne $readme) if @ARGV && $ARGV[0] eq '--check';
-open my $out, '>:raw', 'README.md' or die "README.md: $!";
-print $out $new;
+my $old = 0;
+for my $file ('README.md', 'docs/providers.md')
+{
+	my $text = slurp($file);
+	(my $new = $text) =~ s/(<!-- providers -->\n).*?(<!-- end -->)/$1\n$table\n$2/s or next;
+	next if $new eq $text;
+	$old = 1;
+	next if @ARGV && $ARGV[0] eq '--check';
+	open my $out, '>:raw', $file or die "$file: $!";
+	print $out $new;
+}
+exit($old && @ARGV && $ARGV[0] eq '--check');
