@@ -132,8 +132,8 @@ rearm(IntakeTable *queue, int64 event_id)
  * Stores COUNT events in the current transaction, and sorts EVENTS. Sets id, fresh and replayed
  * of each. The registry of workflows is fresh, and a snapshot is active.
  *
- * OPTIMISTIC stores faster, and may return false: then one of the keys is taken, and the caller
- * undoes everything and calls again, without that. An event without a key comes alone.
+ * OPTIMISTIC stores faster. May return false: then the caller undoes everything and calls again,
+ * without that, or with each event alone. An event without a key comes alone.
  */
 bool
 intake_event_store(IntakeEvent **events, int count, bool optimistic)

@@ -74,17 +74,31 @@ compare_keys(const IntakeEventKey *left, const IntakeEventKey *right)
 	return memcmp(left->digest.data, right->digest.data, UUID_LEN);
 }
 
+/* Events lie in memory as they came: the first of equals is served first. */
+static int
+compare_places(const IntakeEvent *left, const IntakeEvent *right)
+{
+	return left < right ? -1 : left > right;
+}
+
 static int
 by_key(const void *a, const void *b)
 {
-	return compare_keys(&(*(IntakeEvent *const *) a)->stored_key,
-						&(*(IntakeEvent *const *) b)->stored_key);
+	const IntakeEvent *left = *(IntakeEvent *const *) a;
+	const IntakeEvent *right = *(IntakeEvent *const *) b;
+	int order = compare_keys(&left->stored_key, &right->stored_key);
+
+	return order != 0 ? order : compare_places(left, right);
 }
 
 static int
 by_guard(const void *a, const void *b)
 {
-	return compare_keys(&((const Guard *) a)->key, &((const Guard *) b)->key);
+	const Guard *left = a;
+	const Guard *right = b;
+	int order = compare_keys(&left->key, &right->key);
+
+	return order != 0 ? order : compare_places(left->event, right->event);
 }
 
 /* The columns of a row of event_key. */
@@ -236,9 +250,12 @@ take_guards(IntakeTable *keys, Guards *guards)
 	}
 }
 
-/* Gives back the guards of events whose keys others took meanwhile, maybe for other content. */
-static void
-give_back(IntakeTable *keys, Guards *guards)
+/*
+ * Gives back the guards of an event whose key somebody took meanwhile, maybe for other content.
+ * Returns false where other events are in the batch: one of them may be taken for a replay of it.
+ */
+static bool
+give_back(IntakeTable *keys, Guards *guards, int events)
 {
 	for (int i = 0; i < guards->count; i++)
 	{
@@ -246,9 +263,12 @@ give_back(IntakeTable *keys, Guards *guards)
 
 		if (!guard->taken || guard->id == guard->event->id)
 			continue;
+		if (events > 1)
+			return false;
 		CommandCounterIncrement();
 		(void) intake_table_delete(keys, &guard->place);
 	}
+	return true;
 }
 
 /* Two deliveries of one event at a time are not a replay. */
@@ -266,11 +286,15 @@ forgive(IntakeTable *keys, IntakeEvent **events, int count)
 	}
 }
 
-/* Gives the events their ids: new ones, or those of the events which have their keys already. */
-static void
+/*
+ * Gives the events their ids: new ones, or those of the events which have their keys already.
+ * Returns false where that needs them one by one.
+ */
+static bool
 take_keys(IntakeEvent **events, int count, Guards *guards)
 {
 	IntakeTable keys;
+	bool done;
 
 	intake_table_open(&keys, intake_table_oid("event_key"));
 	for (int i = 0; i < count; i++)
@@ -280,9 +304,10 @@ take_keys(IntakeEvent **events, int count, Guards *guards)
 	for (int i = 0; i < count; i++)
 		events[i]->fresh =
 			!events[i]->replayed && take_key(&keys, &events[i]->stored_key, &events[i]->id);
-	give_back(&keys, guards);
+	done = give_back(&keys, guards, count);
 	forgive(&keys, events, count);
 	intake_table_close(&keys);
+	return done;
 }
 
 static void
@@ -392,8 +417,8 @@ make_guards(IntakeEvent **events, int count)
  * Takes the keys and guards of COUNT events, and sorts EVENTS. Sets id, fresh and replayed of each.
  * An event without a key comes alone.
  *
- * OPTIMISTIC is faster, and may return false: then one of the keys is taken, and the caller undoes
- * everything and calls again, without that.
+ * OPTIMISTIC is faster. May return false: then the caller undoes everything and calls again, without
+ * that, or with each event alone.
  */
 bool
 intake_event_key_take(IntakeEvent **events, int count, bool optimistic)
@@ -417,8 +442,7 @@ intake_event_key_take(IntakeEvent **events, int count, bool optimistic)
 	guards = make_guards(events, count);
 	if (optimistic)
 		return take_free_keys(events, count, &guards);
-	take_keys(events, count, &guards);
-	return true;
+	return take_keys(events, count, &guards);
 }
 
 /* SQL: intake.event_of(source_id, key). */

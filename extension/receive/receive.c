@@ -81,8 +81,8 @@ store_events(void *argument)
 }
 
 /*
- * Stores events, all or none. On an error that concerns one of them only, or when OPTIMISTIC has
- * failed, returns false; any other error is raised.
+ * Stores events, all or none. On an error that concerns one of them only, or where they cannot be
+ * stored in this way, returns false; any other error is raised.
  */
 static bool
 try_to_store(IntakeEvent **events, int count, bool optimistic)

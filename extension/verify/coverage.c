@@ -142,9 +142,9 @@ intake_coverage_has(const IntakeScheme *scheme, const IntakeLocation *location)
 }
 
 /*
- * Whether signed content must be remembered, because the same could come again under another key.
- * KEY is NULL where the digest of the content is the key. A token that binds no body is for many
- * requests; of those that do, each is for one.
+ * Whether what is signed must be remembered, because the same could come again under another key.
+ * KEY is NULL where the digest of the content is the key, which leaves out nothing but the time. A
+ * token that binds no body is for many requests; of those that do, each is for one.
  */
 bool
 intake_coverage_needs_guard(const IntakeScheme *scheme, const IntakeLocation *key)
@@ -152,8 +152,11 @@ intake_coverage_needs_guard(const IntakeScheme *scheme, const IntakeLocation *ke
 	if (scheme->message == NULL &&
 		(scheme->kind != INTAKE_JWT || !intake_coverage_has_body(scheme)))
 		return false;
-	return scheme->each != NULL || scheme->loose ||
-		   (key != NULL && !intake_coverage_has(scheme, key));
+	if (scheme->each != NULL)
+		return true;
+	if (key == NULL)
+		return scheme->loose && intake_template_uses(scheme->message, "timestamp");
+	return scheme->loose || !intake_coverage_has(scheme, key);
 }
 
 /* Whether what is signed may differ between two deliveries of one event. */

@@ -6,6 +6,7 @@
  */
 #include "read/form.h"
 #include "read/work.h"
+#include "verify/fingerprint.h"
 #include "verify/sign.h"
 #include "verify/signature.h"
 #include "fuzz.h"
@@ -50,6 +51,8 @@ sign_and_verify(const FuzzPreset *preset, IntakeScheme *scheme, IntakeRequest re
 	const char *why = "";
 	const IntakeScheme *variant = intake_scheme_for(scheme, &request);
 	bool predictable = is_predictable(variant, &request);
+	IntakeDigest digest;
+	IntakeDigest *guards;
 	char *body;
 
 	if (preset->key_from != NULL && intake_location_parse(preset->key_from, &location, &why))
@@ -64,6 +67,9 @@ sign_and_verify(const FuzzPreset *preset, IntakeScheme *scheme, IntakeRequest re
 		return;
 	}
 	(void) intake_signature_content(&verdict, &request, signer.token, verdict.timestamp);
+	PROMISE(intake_fingerprint_key(&verdict, &request, signer.token, &digest));
+	if (variant->message != NULL || variant->kind == INTAKE_JWT)
+		PROMISE(intake_fingerprint_guards(&verdict, &request, signer.token, &guards) > 0);
 	if (request.body.len == 0 || variant->verified != INTAKE_VERIFIED_SIGNATURE)
 		return;
 	body = palloc(request.body.len);
