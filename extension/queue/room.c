@@ -11,6 +11,7 @@
 #include "access/stratnum.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -24,6 +25,9 @@
 #include "ground/table.h"
 #include "queue/announce.h"
 #include "queue/room.h"
+
+PG_FUNCTION_INFO_V1(intake_sql_job_enqueue);
+PG_FUNCTION_INFO_V1(intake_sql_job_discard);
 
 static void
 insert_row(const char *table_name, const Datum *values, const bool *nulls)
@@ -295,13 +299,6 @@ intake_room_complete(const IntakeJob *job)
 	finish(job, job->attempts + 1, NULL);
 }
 
-/* Inserts a job that has left its room, and is not to run, into done. */
-void
-intake_room_discard(const IntakeJob *job, const text *reason)
-{
-	finish(job, job->attempts, reason);
-}
-
 /* Keeps the record of a failed attempt. STARTED_AT is 0 where it is not known. */
 void
 intake_room_attempt(const IntakeJob *job, TimestampTz started_at, const char *sqlstate,
@@ -336,4 +333,31 @@ intake_room_bury(const IntakeJob *job, const char *sqlstate, const char *error)
 	INTAKE_COLUMN(values, dead_letter_sqlstate) = CStringGetTextDatum(sqlstate);
 	INTAKE_COLUMN(values, dead_letter_error) = CStringGetTextDatum(error);
 	insert_row("dead_letter", values, nulls);
+}
+
+/* ---- moves that SQL functions ask for (sql/60_repair.sql) ---- */
+
+/* SQL: puts a job that the caller took out of its room at the end of its lane. */
+Datum
+intake_sql_job_enqueue(PG_FUNCTION_ARGS)
+{
+	IntakeTable queue;
+
+	intake_table_open(&queue, intake_table_oid("queue"));
+	intake_room_enqueue(&queue, PG_GETARG_INT32(2), PG_GETARG_INT64(0), PG_GETARG_INT64(1), 0);
+	intake_table_close(&queue);
+	PG_RETURN_VOID();
+}
+
+/* SQL: puts a job that the caller took out of its room into done, with a reason. */
+Datum
+intake_sql_job_discard(PG_FUNCTION_ARGS)
+{
+	IntakeJob job = {.job_id = PG_GETARG_INT64(0),
+					 .event_id = PG_GETARG_INT64(1),
+					 .workflow_id = PG_GETARG_INT32(2),
+					 .attempts = PG_GETARG_INT32(3)};
+
+	finish(&job, job.attempts, PG_GETARG_TEXT_PP(4));
+	PG_RETURN_VOID();
 }

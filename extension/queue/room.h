@@ -44,7 +44,6 @@ extern int intake_room_claim(IntakeLane *lane, int32 workflow_id, int64 lease, i
 extern IntakeLeave intake_room_take(IntakeTable *table, const IntakeJob *job, bool wait);
 extern IntakeLeave intake_room_leave(const IntakeJob *job, bool wait);
 extern void intake_room_complete(const IntakeJob *job);
-extern void intake_room_discard(const IntakeJob *job, const text *reason);
 extern void intake_room_attempt(const IntakeJob *job, TimestampTz started_at, const char *sqlstate,
 								const char *error);
 extern void intake_room_bury(const IntakeJob *job, const char *sqlstate, const char *error);

@@ -94,7 +94,8 @@ my $everything = q{
 	(SELECT md5(string_agg(k::text, ',' ORDER BY event_id, digest)) FROM intake.event_key k), (SELECT md5(string_agg(row(id, event_id, workflow, state, attempts, run_at)::text, ',' ORDER BY id)) FROM intake.jobs),
 	(SELECT string_agg(state || n, ',' ORDER BY state) FROM (SELECT state, count(*) AS n FROM intake.jobs GROUP BY state) s),
 	(SELECT string_agg(job_id || error, ',') FROM intake.dead_letters), (SELECT count(*) FROM intake.attempts),
-	(SELECT string_agg(access || privilege, ',' ORDER BY access, privilege) FROM intake.grantable)};
+	(SELECT string_agg(access || privilege, ',' ORDER BY access, privilege) FROM intake.grantable),
+	(SELECT relrowsecurity FROM pg_class WHERE oid = 'intake.grantable'::regclass)};
 my $before = $node->safe_psql('postgres', $everything);
 my $dump = $node->basedir . '/dump';
 command_ok([ 'pg_dump', '-Fc', '-f', $dump, $node->connstr('postgres') ], 'pg_dump');

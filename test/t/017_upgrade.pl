@@ -17,7 +17,7 @@ $old->safe_psql('postgres', q{CREATE FUNCTION note(job intake.job) RETURNS void 
 	extra_params => [ '-U', 'alice' ]);
 $old->safe_psql('postgres', q{SELECT intake.pause_workflow('paused'), intake.emit('n', '{}', key => 'before')});
 wait_for_sql($old, "SELECT count(*) = 1 FROM effect WHERE key = 'before'");
-my $grantable = q{SELECT string_agg(access || privilege, ',' ORDER BY access, privilege) FROM intake.grantable};
+my $grantable = q{SELECT string_agg(access || privilege, ',' ORDER BY access, privilege), (SELECT relrowsecurity FROM pg_class WHERE relname = 'grantable') FROM intake.grantable};
 my $lines = $old->safe_psql('postgres', $grantable);
 $old->stop;
 
