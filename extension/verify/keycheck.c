@@ -14,7 +14,7 @@
 #define LEAST_RSA_BITS 2048
 #define MOST_RSA_BITS 16384
 #define MOST_EXPONENT_BITS 64 /* a longer one makes verifying as slow as signing */
-#define MOST_SMALL_FACTOR 1000
+#define MOST_SMALL_FACTOR 256
 
 /* ---- Ed25519 ---- */
 

@@ -26,6 +26,7 @@ fuzz(IntakeSlice input)
 	IntakePath path;
 
 	(void) intake_json_valid(input);
+	(void) intake_json_repeats_name(input);
 	if (intake_json_pointer(text, &path))
 		look(input, &path);
 	if (intake_json_path(text, &path))
