@@ -284,6 +284,9 @@ intake_borders_problem(const IntakeScheme *scheme)
 				   "message, or {body} with content json";
 		if (!one->loose && (problem = template_problem(one, one->message)) != NULL)
 			return problem;
+		if (!one->loose && one->n_fields == 0 && intake_template_uses(one->message, "form_sorted"))
+			return "the fields of {form_sorted} can move: let content name them, or set borders to "
+				   "loose";
 		for (const IntakeScheme *other = one->next; other != NULL; other = other->next)
 			if (other->message != NULL && share_keys(one, other) &&
 				intake_borders_overlap(one, one->message, other, other->message))

@@ -133,21 +133,23 @@ add_url(IntakeLine *line, const IntakeScheme *scheme, const IntakePart *part)
 	}
 }
 
-/* Fields, sorted, as names and values. Which names there are may be known. */
+/* Fields, sorted, as names and values, of which any may be missing. Which names there are may be known. */
 static void
 add_form_sorted(IntakeLine *line, const IntakeScheme *scheme)
 {
-	for (int i = 0; i < scheme->n_fields; i++)
+	for (int i = 0; i < scheme->n_fields || i == 0; i++)
 	{
+		int first = line->count;
+
 		line->part++;
-		add_literal(line, intake_slice_cstr(scheme->fields[i]));
+		if (scheme->n_fields > 0)
+			add_literal(line, intake_slice_cstr(scheme->fields[i]));
+		else
+			add_cell(line, bytes_of(INTAKE_FORM_NAME_STARTS), false, false);
 		line->part++;
 		add_run(line, every_byte, 0, INTAKE_UNBOUNDED);
+		line->cells[first].skip_to = line->count;
 	}
-	if (scheme->n_fields > 0)
-		return;
-	add_cell(line, bytes_of(INTAKE_FORM_NAME_STARTS), true, false);
-	add_cell(line, every_byte, true, true);
 }
 
 static void
@@ -241,7 +243,10 @@ add_part(IntakeLine *line, const IntakeScheme *scheme, const IntakePart *part)
 			add_body(line, scheme);
 			break;
 		case INTAKE_PART_TIMESTAMP:
-			add_time(line, scheme->unit);
+			if (part->pattern != NULL)
+				add_pattern(line, part->pattern);
+			else
+				add_time(line, scheme->unit);
 			break;
 		case INTAKE_PART_URL:
 		case INTAKE_PART_ENDPOINT:
@@ -288,7 +293,11 @@ intake_line_make(const IntakeScheme *scheme, const IntakeTemplate *message)
 		if (message->parts[i].kind == INTAKE_PART_OPEN)
 			opened = line.count;
 		else if (message->parts[i].kind == INTAKE_PART_CLOSE && opened < line.count)
+		{
+			/* A cell has one such way; where it needs two, nothing is said of the line. */
+			line.too_long |= line.cells[opened].skip_to > 0;
 			line.cells[opened].skip_to = line.count;
+		}
 	}
 	return line;
 }

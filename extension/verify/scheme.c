@@ -359,6 +359,25 @@ compile_url_fields(const IntakeSchemeRow *row, IntakeScheme *scheme)
 	return true;
 }
 
+/* Lets a pattern say how a time is written, too. */
+static void
+expect_of_time(IntakeScheme *scheme)
+{
+	for (int i = 0; i < scheme->n_require && scheme->message != NULL; i++)
+	{
+		IntakeRequirement *requirement = &scheme->require[i];
+
+		for (int j = 0; j < scheme->message->count && scheme->has_timestamp; j++)
+			if (scheme->message->parts[j].kind == INTAKE_PART_TIMESTAMP &&
+				requirement->test == INTAKE_PATTERN && requirement->location.count == 1 &&
+				intake_place_equal(&requirement->location.places[0], &scheme->timestamp))
+			{
+				scheme->message->parts[j].pattern = &requirement->pattern;
+				requirement->in_message = true;
+			}
+	}
+}
+
 static bool
 compile_rest(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 {
@@ -366,6 +385,7 @@ compile_rest(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 		return false;
 	scheme->n_require = row->n_require;
 	intake_requirements_expect(scheme->require, scheme->n_require, scheme->message);
+	expect_of_time(scheme);
 	if (!intake_requirements_compile(row->when, row->n_when, &scheme->when, error))
 		return false;
 	scheme->n_when = row->n_when;

@@ -18,7 +18,7 @@ DECLARE
     headers jsonb;
 BEGIN
     FOR scheme IN SELECT * FROM intake.scheme c WHERE c.preset AND c.kind <> 'internal' ORDER BY c.name LOOP
-        body := CASE WHEN scheme.message LIKE '%form_sorted%' THEN 'id=e1&type=t' ELSE json END;
+        body := CASE WHEN scheme.content LIKE 'form:%' THEN split_part(substr(scheme.content, 6), ',', 1) || '=[]' WHEN scheme.message LIKE '%form_sorted%' THEN 'id=e1&type=t' ELSE json END;
         PERFORM intake.create_source(scheme.name, scheme.name, secret_for(scheme), verify_token => 'token',
             public_url => 'https://hooks.example.com/in', verified => CASE WHEN scheme.kind = 'none' THEN 'none' END);
         IF secret_for(scheme) IS NULL THEN

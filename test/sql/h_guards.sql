@@ -38,8 +38,8 @@ SELECT status_of(intake.ingest('open', '{}', 'sale_id=1&resource_name=sale'));
 SELECT count(intake.create_source('free', 'none'));
 SELECT status_of(intake.ingest('free', '{}', '{"id":"1"}'));
 SELECT count(intake.create_source('gun', 'mailgun', secret => 'secret-s'));
-SELECT status_of(intake.ingest('gun', '{}', convert_to(format('{"signature":{"timestamp":"1","token":"t","signature":"%s"},"event-data":{"id":"m1","event":"opened"}}', encode(hmac('1t', 'secret-s', 'sha256'), 'hex')), 'UTF8')));
-SELECT status_of(intake.ingest('gun', '{}', convert_to(format('{"signature":{"timestamp":"1","token":"t","signature":"%s"},"event-data":{"id":"m2","event":"forged"}}', encode(hmac('1t', 'secret-s', 'sha256'), 'hex')), 'UTF8')));
+SELECT status_of(intake.ingest('gun', '{}', convert_to(format('{"signature":{"timestamp":"1700000000","token":"t","signature":"%s"},"event-data":{"id":"m1","event":"opened"}}', encode(hmac('1700000000t', 'secret-s', 'sha256'), 'hex')), 'UTF8')));
+SELECT status_of(intake.ingest('gun', '{}', convert_to(format('{"signature":{"timestamp":"1700000000","token":"t","signature":"%s"},"event-data":{"id":"m2","event":"forged"}}', encode(hmac('1700000000t', 'secret-s', 'sha256'), 'hex')), 'UTF8')));
 SELECT e.source, e.key, e.type, e.verified, e.secret_id IS NOT NULL AS has_secret, e.headers FROM intake.events e WHERE e.source IN ('tok', 'open', 'free', 'gun') ORDER BY e.id;
 
 -- Several secrets, and which one matched.

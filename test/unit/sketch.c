@@ -614,9 +614,20 @@ sketch_request(const Sketch *s)
 
 	request.body = body_of(s);
 	request.headers = headers_of(s);
-	request.url = url_of(s, request.body);
-	(void) intake_slice_cut(request.url, "?", &request.query);
+	(void) intake_slice_cut(url_of(s, request.body), "?", &request.query);
 	if (request.query.data == NULL)
 		request.query = intake_slice_cstr("");
+	/* As the product makes it up: the configured URL, with the query that arrived, if any. */
+	request.url = intake_slice_cstr(s->base);
+	if (request.query.len > 0)
+	{
+		Draft url = {0};
+		IntakeSlice rest;
+
+		draft_add(&url, intake_slice_cut(request.url, "?", &rest));
+		draft_put(&url, "?");
+		draft_add(&url, request.query);
+		request.url = draft_slice(&url);
+	}
 	return request;
 }

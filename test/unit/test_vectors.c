@@ -10,7 +10,7 @@
 #include "verify/signature.h"
 #include "check.h"
 
-#define MOST 8
+#define MOST 16
 #define MOST_ROWS 4
 
 typedef struct Row
@@ -29,6 +29,7 @@ typedef struct Vector
 	char *preset;
 	char *expected;
 	IntakeSlice secret;
+	IntakeSlice token; /* of the source, or absent */
 	IntakeRequest request;
 	char headers[1 << 16];
 	Row rows[MOST_ROWS];
@@ -140,6 +141,8 @@ set_field(Vector *vector, const char *name, IntakeSlice value)
 		vector->expected = (char *) value.data;
 	else if (strcmp(name, "secret") == 0)
 		vector->secret = value;
+	else if (strcmp(name, "token") == 0)
+		vector->token = value;
 	else if (strcmp(name, "method") == 0)
 		vector->request.method = value;
 	else if (strcmp(name, "url") == 0)
@@ -214,7 +217,7 @@ judge(Vector *vector)
 	if (scheme == NULL)
 		return;
 	vector->request.headers = intake_slice_cstr(vector->headers);
-	intake_signature_verify(scheme, &vector->request, INTAKE_ABSENT, keys,
+	intake_signature_verify(scheme, &vector->request, vector->token, keys,
 							intake_signing_key_prepare(scheme, vector->secret, &key, &why),
 							&verdict);
 	valid = verdict.reason == INTAKE_OK;

@@ -68,7 +68,10 @@ for my $vector (@{ slurp("$folder/vectors.json") })
 	put('method', $vector->{method});
 	put('url', $vector->{url});
 	put('now', $vector->{now});
-	put('body', decode_base64($vector->{body_b64}));
+	my $body = decode_base64($vector->{body_b64});
+	put('body', $body);
+	# A source of SNS names its topic.
+	put('token', $1) if $preset->{name} eq 'aws-sns' && $body =~ /"TopicArn"\s*:\s*"([^"]*)"/;
 	put('header', "$_: $vector->{headers}{$_}\r\n") for sort keys %{ $vector->{headers} };
 	put_preset($preset);
 	print "\n";
