@@ -8,8 +8,8 @@
  * into two halves, one of which waits while the other is served, in twice as many calls. A lone
  * request goes at once.
  *
- * When a call is slow, those that wait for it too long go beside it, on another connection;
- * sooner than that, smaller batches would cost more than they gain. While no connection is up
+ * When a call is slow, requests that have waited for it too long go on another connection. To do
+ * that sooner would make smaller batches, which cost more than they gain. While no connection is up
  * nothing waits here: requests are refused, and the sender tries again.
  */
 #include <stdatomic.h>

@@ -3,12 +3,12 @@
  *		How many bytes are held for clients, over all threads.
  *
  * Whoever holds bytes for a client notes how many, and changes that number here before it takes
- * more, or after it has let some go. What is counted is what the allocator gave, not what is used
- * of it. Beyond the bound nothing is given: what asks for it is refused, and lets go what it has. A
- * part is kept for what is small, which is nearly all that is ever sent.
+ * more, or after it has let some go. Counted is what was allocated, not what is used of it. Beyond
+ * the bound there is nothing more: a request that needs some is refused, and frees what it holds. A
+ * part of the budget is kept for small requests, which nearly all are.
  *
- * What was let go must not stay with the allocator, where larger pieces could not use it: large
- * pieces are given back to the system one by one, small ones when much has gone.
+ * Freed memory must not stay with the allocator, where larger pieces could not use it: large pieces
+ * are given back to the system one by one, small ones when much has been freed.
  */
 #include <malloc.h>
 #include <stdatomic.h>
@@ -26,10 +26,10 @@ static atomic_size_t used;
 static atomic_size_t peak; /* of used since the allocator gave back */
 static atomic_uint refusals;
 
-/* One of each thread becomes readable when there was no room: clients of theirs may make some. */
+/* One for each thread: readable when there was no room, since its clients may make some. */
 static int wake_fds[SHIM_MAX_THREADS];
 static int n_threads;
-static atomic_bool woken; /* all of them, since one has looked */
+static atomic_bool woken; /* they are readable, and no thread has looked yet */
 static _Thread_local int own_fd;
 
 /* For all threads, so many: BYTES may be held. Returns false when that cannot be, having said why. */
@@ -42,7 +42,7 @@ shim_budget_init(size_t bytes, int threads)
 		n_threads++;
 	if (n_threads < threads)
 		shim_log(SHIM_ERROR, "cannot serve clients: %m");
-	/* Setting it also keeps it: the allocator would raise it to the largest piece ever let go. */
+	/* Unless it is set, the allocator raises it to the largest piece that was ever freed. */
 	(void) mallopt(M_MMAP_THRESHOLD, LARGE_PIECE);
 	return n_threads == threads;
 }
@@ -64,7 +64,7 @@ let_go(size_t bytes)
 		(void) malloc_trim(0);
 }
 
-/* Somebody found no room: those who do nothing are to make some. */
+/* A request found no room: clients that do nothing are to make some. */
 void
 shim_budget_press(void)
 {

@@ -2,11 +2,11 @@
  * connection.c
  *		The clients' connections: what comes in, and an end for those that take too long.
  *
- * What a client sends comes by here before the HTTP library sees it (socket.c). What is no request
- * is answered on the bare socket: at once, or, when requests before it wait for their answers,
- * behind those. So is a request that is refused before its body was read: the library cannot answer
- * while a body is coming in. Such a connection is LEAVING: nothing that comes any more is looked
- * at, but it is read for a moment, or the answer could be lost on its way.
+ * What a client sends comes by here before the HTTP library sees it (socket.c). Bytes that are no
+ * request are answered on the bare socket, behind the answers to the requests before them. So is a
+ * request that is refused before its body was read, since the library cannot answer while a body is
+ * coming in. Such a connection is LEAVING: what still comes is read and thrown away for a moment,
+ * or else the answer could be lost on its way.
  *
  * The library closes a connection that is silent for long, without a word, and never one that sends
  * or takes a byte from time to time. So the server looks at every connection now and then:
@@ -17,9 +17,9 @@
  *		SENDING		the client must take its answer within the timeout
  *		LEAVING		as above
  *
- * Where others were refused because too many bytes are held, or wait because there are as many
- * clients as may be, a request that comes in slowly is refused as well, and who is idle or
- * does not take an answer is sent away: who does nothing must not keep the others out.
+ * When others are refused because too many bytes are held, or wait because there are as many
+ * clients as allowed, a request that comes in slowly is refused as well, and a client that is idle
+ * or does not take its answer is cut off: it must not keep the others out.
  *
  * The library tells of a connection's end before it closes the socket, so that a socket in
  * the list is open. Each thread has a list.
@@ -41,7 +41,7 @@
 
 #define IDLE_TIMEOUT 75.0      /* seconds without a request */
 #define SHORT_IDLE_TIMEOUT 1.0 /* where there is no room */
-#define SILENCE_TIMEOUT 5.0    /* the same, for who has not sent any request, or takes no answer */
+#define SILENCE_TIMEOUT 5.0    /* the same, before the first request, or if no answer is taken */
 #define LEAVING_TIME 2.0
 #define INTERVAL 0.2          /* between looks, where something goes on */
 #define SLOW_RATE (16 * 1024) /* bytes that must come in a second when there is no room */
@@ -189,7 +189,7 @@ receive(int socket, char *buffer, size_t length)
 	return syscall(SYS_recvfrom, socket, buffer, length, 0, NULL, NULL);
 }
 
-/* Reads for nobody what comes from a client that leaves, and says that nothing came. */
+/* Throws away what comes from a client that is leaving, and says that nothing came. */
 static ssize_t
 discard(ShimConnection *connection)
 {

@@ -269,7 +269,10 @@ try_to_connect(void)
 	return NULL;
 }
 
-/* The helper of a link that is down: connects, however long it takes. The first try is free. */
+/*
+ * The helper of a link that is down: connects, however long it takes. Only the first try waits for
+ * no turn.
+ */
 static void *
 connect_link(void *argument)
 {
@@ -424,8 +427,8 @@ read_answer(Link *link)
 }
 
 /*
- * The parameters of a call are made: what is large stands there now, and not in its request any
- * more. The link holds what the request held for its body, which is twice its size: once for the
+ * The parameters of a call are made: a large body stands there now, and not in its request any
+ * more. The link takes over the bytes that the request held for it, twice its size: once for the
  * parameters and once for libpq's copy of them.
  */
 static void
@@ -585,8 +588,8 @@ shim_database_run(const struct pollfd *pollers)
 }
 
 /*
- * Gives batches to idle connections. One that the server has closed meanwhile gets none. When
- * there is none for a batch, and none is on its way, another one is opened.
+ * Gives batches to idle connections, but not to one that the server has closed meanwhile. If a
+ * batch finds no connection, and none is being made, another one is opened.
  */
 void
 shim_database_send(void)

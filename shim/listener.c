@@ -218,7 +218,7 @@ shim_listener_open(const char *listen_option, int threads, int most)
 	return true;
 }
 
-/* Whether it is the file of our socket, and not that of another one, which may have its number. */
+/* Whether it is the file of our socket, and not a later one that got the same inode number. */
 static bool
 is_own_file(const struct stat *file)
 {
@@ -300,13 +300,13 @@ let_in(void)
 		return false;
 	inbox = choose();
 	atomic_fetch_add(&inbox->clients, 1);
-	/* Waits for the thread where it has hundreds to take over. */
+	/* Waits if the thread has hundreds of clients to take over. */
 	if (write(inbox->writer, &arrival, sizeof(arrival)) != sizeof(arrival))
 		abort();
 	return true;
 }
 
-/* Whether the system has let in nobody for want of something, and says so the first time. */
+/* Whether the system has run out of what a client needs; says so the first time. */
 static bool
 is_refused(int error, bool before)
 {
@@ -317,7 +317,10 @@ is_refused(int error, bool before)
 	return true;
 }
 
-/* Lets clients in until STOP becomes readable. While somebody waits in vain, the idle go. */
+/*
+ * Lets clients in until STOP becomes readable. While somebody waits in vain, idle clients are cut
+ * off.
+ */
 void
 shim_listener_run(int stop)
 {

@@ -53,7 +53,7 @@ turn(int stop)
 	if (pollers[3].revents != 0)
 		shim_budget_wake();
 	shim_server_run();
-	/* Last: answers come before what is new, and a call takes all that has come by now. */
+	/* Last, so that a call takes all that has come by now. */
 	shim_database_send();
 	return pollers[2].revents != 0;
 }

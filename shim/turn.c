@@ -4,8 +4,8 @@
  *
  * Each try in vain is a line in the server's log, so while the database refuses, one helper of all
  * threads tries, and the others wait for what it finds. The pauses grow with the time that has gone
- * by: a database is found again within as much time as it was away, and LAST_PAUSE at most. Who is
- * let in lets all others try at once.
+ * by: a database is found again within as much time as it was away, and LAST_PAUSE at most. A
+ * helper that is let in lets all others try at once.
  */
 #include <pthread.h>
 #include <stdlib.h>

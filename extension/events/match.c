@@ -2,10 +2,10 @@
  * match.c
  *		Which workflows an event is for: globs on source and type, and a filter in the payload.
  *
- * A filter is written by one role and sees everybody's events. So one that raises an error, or
- * takes too long, finds nothing, and is nobody else's trouble: where one might, all filters of an
- * event are tried in one subtransaction, and where that fails, each in its own. What failed is
- * recorded as a rejection, at most once a minute for each workflow and process.
+ * A filter is written by one role and sees everybody's events. So a filter that raises an error or
+ * takes too long finds nothing, and no other workflow notices. If one of an event's filters might
+ * do so, all of them are tried in one subtransaction; if that fails, each is tried in its own. A
+ * failed filter is recorded as a rejection, at most once a minute for each workflow and process.
  */
 #include "postgres.h"
 
@@ -44,9 +44,9 @@ glob_matches(const char *pattern, IntakeSlice text)
 
 /*
  * Whether a filter may raise an error or take long: it has a variable, a method, a regular
- * expression or .** in it, looks at the payload anew for what it has found there, or is long, and
- * so perhaps deep. For all else, what does not fit counts as no by the rules of JSON paths, and
- * nothing is looked at twice. As text, names and strings of a path are quoted.
+ * expression or .**, it has a second $, which reads the payload anew for each value found, or it is
+ * long and so perhaps deep. In any other path, by the rules of JSON paths, a value that does not
+ * fit is no match, and nothing is read twice. In its text, names and strings are quoted.
  */
 static bool
 may_fail(JsonPath *filter)
@@ -124,7 +124,7 @@ apply_filters(void *argument)
 static void
 end_of_try(void)
 {
-	/* Who is cancelled already, by a timeout of the statement maybe, is to know by whom. */
+	/* The query is being cancelled already, and the error will say by what. */
 	if (QueryCancelPending)
 		return;
 	late = true;
@@ -133,10 +133,9 @@ end_of_try(void)
 }
 
 /*
- * Tries the filters of MATCHING for as long as filters may take. Returns false where that failed,
- * with the message; raises what is not the filters' trouble. When time is up the query is
- * cancelled, and that is caught here: only a cancel by somebody else that comes in the same
- * moment is lost.
+ * Tries the filters of MATCHING, for LONGEST_TRY at most. Returns false with a MESSAGE if one
+ * failed; raises errors that are not due to a filter. When the time is up the query is cancelled,
+ * which is caught here: only a cancel by somebody else at that very moment is lost.
  */
 static bool
 try_filters(Matching *matching, const char **message)
@@ -245,8 +244,8 @@ record_failures(IntakeWorkflow *workflow)
 }
 
 /*
- * Records in the current transaction which filters have failed, where that is due. That it cannot
- * be recorded is not the event's trouble either.
+ * Records in the current transaction which filters have failed, if that is due. The event is stored
+ * even if this cannot be.
  */
 void
 intake_match_record_failures(void)

@@ -147,14 +147,14 @@ intake_bgworker_keep(IntakeChild *child, IntakeWorkerKind kind, Oid database, Oi
 	return child->handle != NULL ? INTAKE_NO_WAIT : child->next_start - now;
 }
 
-/* CHILD has nothing to do now: that it ends is no failure, and no proof of health. */
+/* CHILD has nothing to do: that it has ended counts neither for nor against it. */
 void
 intake_bgworker_spare(IntakeChild *child)
 {
 	(void) has_ended(child);
 }
 
-/* Something has changed that may be why CHILD does not live long. */
+/* Something has changed that may have kept CHILD from living long: it starts anew at once. */
 void
 intake_bgworker_forgive(IntakeChild *child)
 {
@@ -174,8 +174,8 @@ intake_bgworker_forget(IntakeChild *child)
 /* ---- being a worker ---- */
 
 /*
- * Settings of the server, the role or the database that our own transactions cannot do with.
- * Nothing of less weight than a SET changes them later.
+ * Overrides settings of the server, the role or the database with which our own transactions would
+ * not work. Only a SET changes them later.
  */
 static void
 apply_settings(void)

@@ -18,8 +18,8 @@
 PG_FUNCTION_INFO_V1(intake_sql_check_duration);
 
 /*
- * An interval in microseconds; the largest or smallest number where there are more. A double
- * tells exactly what is within the bounds of any duration.
+ * An interval in microseconds, or the nearest number that fits. A double is exact within the bounds
+ * of any duration.
  */
 int64
 intake_duration_usecs(const Interval *interval)

@@ -20,7 +20,7 @@
 #define ERRCODE_INTAKE_PERMANENT MAKE_SQLSTATE('W', 'H', '0', '0', '1')
 #define ERRCODE_INTAKE_RETRY_LATER MAKE_SQLSTATE('W', 'H', '0', '0', '2')
 
-/* What an attempt has that was not the holder's any more when it ended. */
+/* The SQLSTATE of an attempt whose holder had lost the job by its end. */
 #define ERRCODE_INTAKE_STALE_LEASE MAKE_SQLSTATE('W', 'H', '0', '0', '5')
 
 /* Rows in a partition of event and of done. */

@@ -38,8 +38,8 @@ intake_owner_gate(LOCKTAG *tag, Oid extension)
  * is NoLock, the gate is passed, and held until the transaction ends: DROP EXTENSION waits for
  * that, and the answer stays true.
  *
- * Looking into pg_extension takes a scan. The schema of the extension, which comes and goes
- * with it, is in a cache: while that is the same, the extension is.
+ * Looking into pg_extension takes a scan. The schema of the extension exists exactly as long as the
+ * extension, and is in a cache: while the schema is the same, so is the extension.
  */
 Oid
 intake_owner_extension(LOCKMODE gate)
@@ -58,7 +58,7 @@ intake_owner_extension(LOCKMODE gate)
 		return known;
 	intake_owner_gate(&tag, known);
 	(void) LockAcquire(&tag, gate, false, false);
-	/* What others have announced meanwhile: the caches are true afterwards. */
+	/* Takes in what others have invalidated, so that the caches are true afterwards. */
 	AcceptInvalidationMessages();
 	if (get_namespace_oid(INTAKE_SCHEMA, true) == schema)
 		return known;
@@ -103,7 +103,7 @@ intake_owner_begin(IntakeOwner *saved)
 	saved->nest = NewGUCNestLevel();
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
-	/* What is run here is small, however the planner sees it. */
+	/* These statements touch few rows, whatever the planner estimates. */
 	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
 							 false);
 }

@@ -10,9 +10,9 @@
 #include "storage/lock.h"
 
 /*
- * The gate: a lock that stands for the extension, which everybody takes who works with its jobs.
- * Passing it holds it until the end of the transaction. It is our own lock, not the server's on
- * the extension as an object: anybody can have that one exclusively, for as long as he likes, with
+ * The gate is a lock that stands for the extension. Every process that works with jobs takes it,
+ * and holds it until the end of its transaction. It is a lock of our own, not the server's lock on
+ * the extension as an object: any role can hold that one exclusively, for as long as it likes, with
  * ALTER FUNCTION ... DEPENDS ON EXTENSION.
  *
  *		LOOK	the supervisor; the start and the own job of a suspect

@@ -2,10 +2,11 @@
  * partition.c
  *		The partitions of event and done: found, and made before they are needed.
  *
- * A partition that somebody makes in his transaction is nobody else's until that ends, and all
- * intake would wait for it. So the supervisor makes them, ahead of need and each in a transaction
- * of its own; whoever misses one asks for it in shared memory and waits, but not for ever. Only
- * where nobody else can make it is it made in the caller's transaction.
+ * A partition that is made in some session's transaction does not exist for others until that ends,
+ * and all intake would wait for it. So the supervisor makes partitions, ahead of need and each in a
+ * transaction of its own. A process that misses one asks the supervisor for it, in shared memory,
+ * and waits for a few seconds. Only if no other process can make it, it is made in the caller's
+ * transaction.
  *
  * Partitions are found by the bounds that the server knows, not by name: one that was detached
  * takes no rows. What was found is kept until the server says that it has changed.
@@ -153,9 +154,10 @@ intake_partition_find(IntakePartitioned table, int64 id, LOCKMODE lock, IntakePa
 }
 
 /*
- * The same, where a missing partition means that its rows are gone. What a transaction has done is
- * seen a moment before others are told which tables it has changed; until then it holds a lock on
- * the parent. So one that made a partition and stored into it is waited for.
+ * The same, for a caller to whom a missing partition means that its rows are gone. What a
+ * transaction has done becomes visible a moment before others are told that it has changed a table,
+ * and until then it holds a lock on the parent. So this waits for a transaction that has made the
+ * partition and stored rows in it.
  */
 bool
 intake_partition_find_surely(IntakePartitioned table, int64 id, LOCKMODE lock,
@@ -189,11 +191,11 @@ execute(const char *sql)
 }
 
 /*
- * Makes the partition that is to have the rows of one million. Where the parent lies, it lies,
- * whatever the session's or the role's settings say.
+ * Makes the partition for a million ids. It lies in the tablespace of its parent, whatever the
+ * settings of the session or the role say.
  *
- * Rows only come, and go with the partition: VACUUM would but write every page once more. It still
- * freezes what has become old.
+ * Rows are only added, and leave with the whole partition, so VACUUM would do nothing but write
+ * every page once more. It still freezes old rows.
  */
 static void
 make_as_owner(IntakePartitioned table, const char *name, int64 low)
@@ -246,7 +248,7 @@ low_of(int64 id)
 	return id - id % INTAKE_PARTITION_ROWS;
 }
 
-/* Makes the partition for row ID, unless it is there; others who do that wait for each other. */
+/* Makes the partition for row ID, unless it is there. Processes that do so at once take turns. */
 static void
 make(IntakePartitioned table, int64 id)
 {
@@ -311,9 +313,8 @@ ask(IntakePartitioned table, int64 id, IntakePartition *found)
 }
 
 /*
- * Finds the partition for row ID, locked for writing; where it is missing, it is made, by the
- * supervisor if possible. Without any supervisor, such as where no slot for one is free, it is
- * made here in the end.
+ * Finds the partition for row ID, and locks it for writing. A missing one is made by the
+ * supervisor; if there is none, because no slot is free for it, it is made here after a while.
  */
 void
 intake_partition_need(IntakePartitioned table, int64 id, IntakePartition *found)
@@ -355,9 +356,9 @@ last_value(const char *sequence)
 }
 
 /*
- * Makes what was asked for, and the partition behind the current one once half of that is full.
- * In a database that is being restored the sequences are set when all tables of the dump are
- * there; before that nothing is made that the dump makes itself.
+ * Makes the partitions that were asked for, and the next one once half of the current one is full.
+ * A restored dump sets the sequences after it has made all of its tables, so until then nothing is
+ * made here that the dump will make.
  */
 static void
 keep(IntakePartitioned table)

@@ -16,7 +16,7 @@ static MemoryContext levels[MOST_LEVELS];
 static MemoryContext outer[MOST_LEVELS];
 static int depth = 0;
 
-/* Gives back what an error has left behind. Who judges a request calls it before anything else. */
+/* Gives back what an error has left behind. To be called before a request is judged. */
 void
 intake_scratch_restart(void)
 {

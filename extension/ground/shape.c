@@ -331,7 +331,7 @@ find_checked(Oid oid)
 	return checked;
 }
 
-/* Grows when a table that was checked may look otherwise now. */
+/* Grows when a table that was checked may have changed. */
 uint64
 intake_shape_changes(void)
 {

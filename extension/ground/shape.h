@@ -12,7 +12,7 @@
 /* What a table may be used for, and how. */
 typedef struct IntakeShape
 {
-	int columns;    /* that the code fills; those behind them are somebody's */
+	int columns;    /* that the code fills; others have been added behind them */
 	bool additions; /* somebody has added columns, or constraints that are checked row by row */
 } IntakeShape;
 

@@ -52,7 +52,7 @@ intake_shmem_config(void)
 	return intake_shmem == NULL ? 0 : pg_atomic_read_u64(&intake_shmem->config);
 }
 
-/* How many workers have ended; those that are counted hold nothing any more. */
+/* How many workers have ended. One that is counted has given back what it held. */
 uint64
 intake_shmem_departures(void)
 {
@@ -87,7 +87,7 @@ intake_shmem_tell_launcher(Oid database, bool absent)
 	LWLockRelease(intake_shmem->lock);
 }
 
-/* Moves what waits for the launcher to LETTERS. */
+/* Moves the launcher's mail to LETTERS. */
 void
 intake_shmem_take_letters(IntakeMailbox *letters)
 {
@@ -98,8 +98,8 @@ intake_shmem_take_letters(IntakeMailbox *letters)
 }
 
 /*
- * Asks for the partition of row ID; who asks calls the supervisor of this database, too. Where many
- * ask at a time, the wish of one takes another's place, who asks again.
+ * Asks for the partition of row ID; the caller also wakes the supervisor of this database. When
+ * many processes ask at once, a wish may overwrite another one, whose owner asks again.
  */
 void
 intake_shmem_ask_partition(int table, int64 id)
@@ -122,8 +122,8 @@ intake_shmem_ask_partition(int table, int64 id)
 }
 
 /*
- * Takes one that was asked for in this database, or leaves it there where ID is NULL. Returns
- * false where there is none.
+ * Takes a wish for a partition in this database; if ID is NULL, only looks whether there is one.
+ * Returns false when there is none.
  */
 bool
 intake_shmem_partition_asked(int table, int64 *id)

@@ -97,7 +97,7 @@ free_slot_locked(IntakeWorkerKind kind)
 	return NULL;
 }
 
-/* Gives the slot back, and wakes who keeps such workers: the launcher or the supervisor here. */
+/* Gives the slot back, and wakes the launcher or the supervisor, whichever keeps such workers. */
 static void
 detach(int code, Datum arg)
 {
@@ -179,7 +179,7 @@ intake_slot_count(IntakeWorkerKind kind, Oid database, Oid owner)
 	return count;
 }
 
-/* How many workers like this one stand before it. */
+/* How many workers of this one's kind, database and role have a slot before it. */
 int
 intake_slot_rank(void)
 {
@@ -194,8 +194,9 @@ intake_slot_rank(void)
 }
 
 /*
- * Wakes the launcher or the supervisor of DATABASE, or an idle one there of those that serve OWNER.
- * One of these that is not idle looks for work before it waits. Never raises an error.
+ * Wakes the launcher, the supervisor of DATABASE, or one idle worker there of those that serve
+ * OWNER. A worker that is not idle needs no call: it looks for work before it waits. Never raises
+ * an error.
  */
 void
 intake_slot_wake(IntakeWorkerKind kind, Oid database, Oid owner)
@@ -275,8 +276,8 @@ intake_slot_terminate(Oid database)
 }
 
 /*
- * Whether a living worker of this database holds LEASE. It does from before the first row with
- * the lease is there until it has given back what it can.
+ * Whether a living worker of this database holds LEASE. A worker holds its lease before the first
+ * row has it, and until it has given back what it can.
  */
 bool
 intake_slot_lease_held(int64 lease)
@@ -301,8 +302,8 @@ supervisor_locked(void)
 }
 
 /*
- * Whether an executor of this database may wait at the gate NOW (by intake_clock_ms). If so, the
- * NEXT one may from then on. Never without a supervisor.
+ * Whether an executor of this database may wait at the gate, at the time NOW (by intake_clock_ms).
+ * If so, no other one may before NEXT. False if there is no supervisor.
  */
 bool
 intake_slot_take_turn(int64 now, int64 next)

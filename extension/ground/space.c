@@ -2,17 +2,16 @@
  * space.c
  *		Room at the end of a table that only grows.
  *
- * Here the file system reserves the place of many pages at once, and the pages begin their life
- * in the buffer pool, known to the free space map. After a crash those that were not used are
- * empty pages, which VACUUM finds. Left to itself, PostgreSQL makes a table longer by the pages
- * that one insert needs; before 16 it also writes each of them while it is empty, which with rows
- * of a kilobyte was a fifth of the time of storing them.
+ * Left to itself, PostgreSQL extends a table by the pages that one insert needs. Before version 16
+ * it also writes each page while it is empty, which was a fifth of the time of storing rows of a
+ * kilobyte. Here the file system reserves many pages at once, and they begin as empty pages in the
+ * buffer pool, entered into the free space map. VACUUM finds those that a crash has left unused.
  *
- * Rows that nobody wants again soon pass the buffer pool in a ring of 16 MB, so that the pool is
- * left to what is: the indexes above all. What leaves the ring is written page behind page, which
- * is what backend_flush_after needs to be cheap; intake.receive sets that. The kernel's cache is
- * left to others too: what is 128 MB behind and on the disk leaves it, and the log goes on in the
- * memory that this frees, not in all that the machine has, which is slower to come by.
+ * Rows that are not read again soon are written through a ring of 16 MB, so that their pages do not
+ * evict others, above all those of the indexes. Pages leave the ring in order, which makes
+ * backend_flush_after cheap; intake.receive sets it. The kernel's cache is spared as well: what is
+ * 128 MB behind the end of the table, and on the disk, is dropped from it. The log then reuses that
+ * memory instead of taking ever more of the machine's, which is slower.
  */
 #include "postgres.h"
 
@@ -53,8 +52,8 @@ intake_space_ring(void)
 	(128 * (1024 * 1024 / BLCKSZ)) /* pages, for workflows that are not far behind */
 
 /*
- * Makes a table longer where this process has come near its end. When that is not
- * possible, nothing happens: the next row makes it longer, or says why not.
+ * Extends a table when this process inserts near its end. If that is not possible, nothing happens:
+ * inserting the next row extends it, or raises the error.
  */
 void
 intake_space_reserve(Relation relation, BufferAccessStrategy ring)
@@ -68,7 +67,7 @@ intake_space_reserve(Relation relation, BufferAccessStrategy ring)
 		!ConditionalLockRelationForExtension(relation, ExclusiveLock))
 		return;
 	end = RelationGetNumberOfBlocks(relation);
-	/* A few tables may do this at a time, and a small pool has other users. */
+	/* Several tables may be extended at once, and a small buffer pool has other users. */
 	count = intake_compat_extend(relation, end, Min(MOST_PAGES, NBuffers / 64), ring);
 	for (int i = 0; i < count; i++)
 		RecordPageWithFreeSpace(relation, end + i, BLCKSZ - SizeOfPageHeaderData);
@@ -78,8 +77,8 @@ intake_space_reserve(Relation relation, BufferAccessStrategy ring)
 }
 
 /*
- * Tells the kernel, once for so many pages, that nobody soon wants what lies behind BLOCK of a
- * table that grows. What is not written yet stays in its cache.
+ * Tells the kernel, once for FORGET_AT_ONCE pages, to drop from its cache what lies KEPT_BEHIND
+ * before BLOCK, in a table that grows. What is not on the disk yet stays in the cache.
  */
 void
 intake_space_forget(Relation relation, BlockNumber block)

@@ -60,8 +60,8 @@ intake_table_next_id(const char *sequence)
 }
 
 /*
- * Locks RELATION, as what opens it next would. A process that ends cannot be cancelled, and so
- * does not wait for somebody's lock: that is an error then.
+ * Locks RELATION, as opening it would. A process that is ending cannot be cancelled, so it does not
+ * wait: a lock that another session has is an error then.
  */
 void
 intake_table_lock(Oid relation, LOCKMODE lock)
@@ -122,10 +122,10 @@ intake_table_check(Oid relation, bool writes)
 }
 
 /*
- * Whether somebody follows what is written: by triggers AFTER ... FOR EACH ROW that are ENABLE
- * ALWAYS. Those of tools that copy a table under load are (pg_repack), and such a copy would lose
- * what they are not told. All other triggers are out of force for us, as they are where a replica
- * applies rows.
+ * Whether there are triggers that must be told of each row: AFTER ... FOR EACH ROW, and ENABLE
+ * ALWAYS. Tools that copy a table while it is in use (pg_repack) make such triggers, and their copy
+ * would lose a row that they are not told of. All other triggers are disabled for us, as they are
+ * on a replica that applies rows.
  */
 static bool
 is_followed(TriggerDesc *triggers)
@@ -146,8 +146,8 @@ is_followed(TriggerDesc *triggers)
 }
 
 /*
- * Tells those who follow a table of a row that was INSERTED, or else of the one at the place
- * DELETED. Their functions run as the extension's owner, as the defaults of columns do.
+ * Fires those triggers for the row that was INSERTED, or else for the one that stood at the place
+ * DELETED. They run as the extension's owner, as the defaults of columns do.
  */
 static void
 tell_followers(IntakeTable *table, TupleTableSlot *inserted, ItemPointer deleted)
@@ -175,7 +175,7 @@ intake_table_open(IntakeTable *table, Oid relation)
 	table->info = makeNode(ResultRelInfo);
 	InitResultRelInfo(table->info, table->relation, 0, NULL, 0);
 	ExecOpenIndices(table->info, true);
-	/* The copy of the table's triggers that is ours, where the server looks for it. */
+	/* Our own copy of the table's triggers, put where the server looks for it. */
 	table->followed = is_followed(table->info->ri_TrigDesc);
 	if (table->followed)
 		table->estate->es_opened_result_relations = list_make1(table->info);
@@ -189,8 +189,8 @@ intake_table_open(IntakeTable *table, Oid relation)
 }
 
 /*
- * Fills the columns that somebody has added, and checks the constraints. Both may call functions
- * that the owner of the table has chosen, in whatever session: they run as the extension's owner.
+ * Fills the columns that somebody has added, and checks the constraints. Both may call functions,
+ * which run as the extension's owner, whoever the session is.
  */
 static void
 respect_additions(IntakeTable *table, TupleTableSlot *slot)
@@ -246,7 +246,7 @@ intake_table_insert(IntakeTable *table, const Datum *values, const bool *nulls)
 	ResetPerTupleExprContext(table->estate);
 }
 
-/* Inserts the rows that wait, unless all is to be undone. */
+/* Inserts the rows that were added, unless a key was taken and all of them will be undone. */
 static void
 insert_rows(IntakeTable *table)
 {
@@ -396,7 +396,7 @@ look(IntakeTable *table, ItemPointer tid)
 	return table_tuple_fetch_row_version(table->relation, tid, SnapshotSelf, table->slot);
 }
 
-/* Whether a table has a block. It has those up to where this process has inserted lately. */
+/* Whether a table has a block. Up to this process's last insertion it has, without asking. */
 static bool
 has_block(Relation relation, BlockNumber block)
 {
@@ -407,8 +407,8 @@ has_block(Relation relation, BlockNumber block)
 }
 
 /*
- * Reads the row at TID, which another transaction may have read. Returns false where there is
- * none. What there is may be another row by now: the table may have been rewritten.
+ * Reads the row at TID, a place that may come from another transaction. Returns false if there is
+ * none. It may be another row by now, because the table may have been rewritten.
  */
 bool
 intake_table_look(IntakeTable *table, ItemPointer tid)
@@ -441,7 +441,7 @@ intake_table_look_up(IntakeTable *table, int64 key)
 
 /*
  * Deletes the row that intake_table_look has found. Returns false when another transaction has
- * changed it, or, unless WAIT says to wait for the end of that one, is about to.
+ * changed it. While another one is about to, waits for its end if WAIT, and returns false if not.
  */
 bool
 intake_table_remove(IntakeTable *table, bool wait)
@@ -467,7 +467,7 @@ intake_table_delete(IntakeTable *table, ItemPointer tid)
 	return look(table, tid) && intake_table_remove(table, false);
 }
 
-/* Reads the row at TID, whoever may see it, into table->slot. */
+/* Reads the row at TID into table->slot, visible or not. */
 bool
 intake_table_fetch(IntakeTable *table, ItemPointer tid)
 {

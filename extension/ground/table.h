@@ -19,7 +19,7 @@
 
 #include "ground/shape.h"
 
-#define INTAKE_TABLE_ROWS 32 /* that are inserted together, at most */
+#define INTAKE_TABLE_ROWS 32 /* at most, inserted together */
 
 typedef struct IntakeTable
 {
@@ -29,14 +29,14 @@ typedef struct IntakeTable
 	TupleTableSlot *slot;
 	IntakeShape shape;
 	ExprState **added; /* defaults of the columns behind ours; NULL for one that has none */
-	bool grows;        /* set by the caller: space is reserved for many rows */
-	bool streams;      /* and this: the rows leave the memory soon, for others to stay there */
+	bool grows;        /* set by the caller: room is reserved for many rows */
+	bool streams;      /* likewise: pages pass a ring of 16 MB, and evict no others */
 	TupleTableSlot *rows[INTAKE_TABLE_ROWS]; /* added and not inserted yet */
-	ItemPointer places[INTAKE_TABLE_ROWS];   /* what receives their places */
+	ItemPointer places[INTAKE_TABLE_ROWS];   /* where their places go */
 	int n_rows;
 	int n_slots;   /* that rows has */
-	bool followed; /* triggers want to know what is written */
-	bool taken;    /* a key of those inserted since the last flush was there already */
+	bool followed; /* it has triggers that must be told of each row */
+	bool taken;    /* since the last flush, a key was already there */
 } IntakeTable;
 
 typedef struct IntakeScan

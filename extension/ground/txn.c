@@ -2,9 +2,9 @@
  * txn.c
  *		Transactions that have the extension, and what may fail alone within one.
  *
- * An error that leaves a subtransaction open on its way is dangerous. Whoever catches it rolls
- * back what is innermost, takes that for his own, and goes on inside of somebody else's: as the
- * user who was current there. So subtransactions are begun here and nowhere else, and they are
+ * An error that leaves a subtransaction open on its way is dangerous. A caller that catches it
+ * rolls back the innermost subtransaction, which he takes for his own, and goes on within ours, as
+ * the user who was current there. So subtransactions are begun here and nowhere else, and they are
  * over when intake_txn_try returns, or raises.
  */
 #include "postgres.h"
@@ -39,10 +39,10 @@ roll_back(int level)
 }
 
 /*
- * Runs BODY(ARGUMENT) in a subtransaction. Returns whether it was kept. Otherwise it is undone,
- * and *ERROR is what was raised, or NULL where BODY asked for that. The caller decides what the
- * error means, and raises it again (ReThrowError) where it is not for him: a query that is
- * cancelled must end.
+ * Runs BODY(ARGUMENT) in a subtransaction. Returns whether it was kept. Otherwise it is undone, and
+ * *ERROR is what was raised, or NULL where BODY asked for that. The caller decides what the error
+ * means, and raises it again (ReThrowError) if it is not his to handle: a query that is cancelled
+ * must end.
  *
  * Whatever happens, user, settings, memory context and resource owner are afterwards what they
  * were before, and the error is copied only then: memory may have run out.
@@ -84,8 +84,8 @@ intake_txn_try(IntakeTxnBody body, void *argument, ErrorData **error)
 }
 
 /*
- * Whether an error is not of what was tried, but of what happens to the server or the query as
- * a whole, so that whatever comes next would fail as well, or must not be done.
+ * Whether an error concerns the server or the query as a whole, and not only what was tried: what
+ * comes next would fail as well, or must not be done.
  */
 bool
 intake_txn_error_is_general(const ErrorData *error)

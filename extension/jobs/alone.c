@@ -2,16 +2,15 @@
  * alone.c
  *		Keeping all other jobs away while a suspect runs.
  *
- * An executor that has a suspect closes the gate of the extension (owner.h), for which it has to
- * wait for all jobs that run, and while it waits no new one begins. So it waits for a second at
- * most, and then lets jobs pass for nine times as long before it waits again. In between it looks
- * whether the gate can be closed at once.
+ * An executor that has a suspect closes the gate of the extension (owner.h). For that it has to
+ * wait until all running jobs have ended, and while it waits, no new one begins. So it waits for a
+ * second at most, and then lets jobs pass for nine times as long before it waits again. In between
+ * it tries to close the gate without waiting.
  *
- * Where jobs are long, and begin before others have ended, a second is never enough. So who has
- * waited for more than a minute waits for a sixtieth of that at a time: a suspect has its turn
- * before seventy times the length of the longest job, and never does more than a tenth of the time
- * go into waiting. The times of all executors of a database are kept together, in the slot of its
- * supervisor.
+ * If jobs are long, and begin before others have ended, a second is never enough. So an executor
+ * that has tried for more than a minute waits for a sixtieth of that time at once. A suspect then
+ * has its turn within seventy times the length of the longest job, and waiting takes a tenth of the
+ * time at most. The executors of a database take turns, by a time in the slot of its supervisor.
  *
  * The gate stays closed across transactions that commit: the one that marks the suspect, and the
  * one that runs it. One that aborts opens it; so what may fail runs in a subtransaction (attempt.c).
@@ -30,9 +29,9 @@
 #include "ground/txn.h"
 #include "jobs/alone.h"
 
-#define PATIENCE 1000    /* milliseconds; the least that is waited at a time */
-#define PATIENCE_PART 60 /* and this part of what was waited so far, where that is more */
-#define WAITING_PART 10  /* one part in this many of the time, at most, goes into waiting */
+#define PATIENCE 1000    /* milliseconds; the shortest wait */
+#define PATIENCE_PART 60 /* or a part of the time since the first try, if that is longer */
+#define WAITING_PART 10  /* waiting takes one part in so many of the time, at most */
 #define LOOK_EVERY 100   /* milliseconds */
 
 static LOCKTAG gate;
@@ -82,7 +81,7 @@ intake_alone_begin(void)
 		patience = 0;
 	if (!close_gate(patience))
 		return false;
-	/* It took less time than it might have. */
+	/* The wait was shorter than it could have been, and so is the pause behind it. */
 	intake_slot_set_turn(now + (intake_clock_ms() - now) * WAITING_PART);
 	waiting_since = 0;
 	return true;
@@ -103,7 +102,7 @@ intake_alone_forget(void)
 	waiting_since = 0;
 }
 
-/* How long a process may rest that would rest so many MILLISECONDS: a suspect may wait. */
+/* How long a process may rest instead of MILLISECONDS: less while its suspect waits. */
 long
 intake_alone_wait(long milliseconds)
 {

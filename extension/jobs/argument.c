@@ -73,8 +73,9 @@ intake_argument_type_fits(void)
 }
 
 /*
- * What the handler gets: a row of type intake.job. Where that cannot be formed, which was looked
- * at before the job was claimed, the process ends as if it was asked to: what it holds goes back.
+ * What the handler gets: a row of type intake.job. That it can be formed was checked before the job
+ * was claimed; if it cannot be all the same, the process ends as if it was asked to, and gives back
+ * what it holds.
  */
 Datum
 intake_argument_make(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease, Oid type)

@@ -5,10 +5,10 @@
  * Where a workflow says so, several jobs share a transaction, each in a subtransaction: one
  * that fails is undone alone, and its failure is recorded in the same transaction.
  *
- * The handler runs as the session's own role, the owner of the workflow, so RESET ROLE gives
- * it nothing. What it defers to the commit runs before that, as that role as well, within its
- * timeout and with its settings, which are undone then. The completion is written through the
- * table access method and asks no privilege, so this process is never anybody else.
+ * The handler runs as the session's own role, the owner of the workflow, so RESET ROLE gives it
+ * nothing. What it defers to the commit runs before the commit, as the same role, within its
+ * timeout and with its settings, which are undone afterwards. The completion is written through the
+ * table access method, which checks no privilege, so this process never becomes another role.
  */
 #include "postgres.h"
 
@@ -166,7 +166,7 @@ run_or_record(const IntakeJob *job, int64 lease)
 	intake_session_forget();
 }
 
-/* Settles the whole: temporary objects, and what of a job could not be seen (COPY defers, too). */
+/* Settles the transaction: temporary objects, and what was deferred unseen (COPY defers, too). */
 static void
 settle(int64 timeout)
 {
@@ -203,8 +203,8 @@ fail(const IntakeJob *job, TimestampTz started_at, MemoryContext context)
 }
 
 /*
- * A suspect that fails is undone within its transaction: if that were to abort, others could run
- * before the failure is recorded (alone.c).
+ * A suspect runs in a subtransaction: if its failure aborted the transaction, other jobs could run
+ * before it is recorded (alone.c).
  */
 static void
 run(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
@@ -223,9 +223,9 @@ run(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
 }
 
 /*
- * The workflow of the next job, or NULL where this process may not run it any more. It is looked
- * up anew, since it may have changed: a paused one runs what is claimed, one that was dropped,
- * given to another role or that cannot run does not.
+ * The workflow of the next job, or NULL if this process may not run it any more. It is looked up
+ * for each job, since it may have changed: claimed jobs of a paused workflow still run, but not
+ * those of one that was dropped, was given to another role, or cannot run.
  */
 static const IntakeWorkflow *
 find_workflow(const IntakeHolder *holder)
@@ -237,7 +237,7 @@ find_workflow(const IntakeHolder *holder)
 	return workflow;
 }
 
-/* The same; what is left of a batch that has none is given back when the process ends. */
+/* The same, but where there is none, the process ends, and so gives back the rest of its batch. */
 static const IntakeWorkflow *
 next_workflow(const IntakeHolder *holder)
 {
@@ -248,7 +248,7 @@ next_workflow(const IntakeHolder *holder)
 	return workflow;
 }
 
-/* After the transaction, in which errors would be its jobs' own. */
+/* After the transaction: within it, an error would be charged to its jobs. */
 static void
 clean_up(const IntakeHolder *holder)
 {
@@ -313,9 +313,9 @@ run_each(IntakeHolder *holder, int end, int64 until)
 }
 
 /*
- * Runs jobs until END in one transaction, fewer where they take long; none of them is a suspect.
- * Returns false when that could not commit, or a failure could not be recorded in it: nothing has
- * happened then, and the caller runs each alone, which tells whose fault it is.
+ * Runs jobs until END in one transaction, fewer if they take long; none of them is a suspect.
+ * Returns false when the transaction could not commit, or a failure could not be recorded in it.
+ * Nothing has happened then, and the caller runs each job alone, which shows whose fault it was.
  */
 static bool
 run_together(IntakeHolder *holder, const IntakeWorkflow *workflow, int end)

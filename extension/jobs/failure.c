@@ -206,8 +206,8 @@ announce(void *argument)
 }
 
 /*
- * While a process ends, every error ends it at once. So what tells about a death waits until the
- * record has committed. One at a time, in the one place that records failures then.
+ * While a process is ending, an error ends it at once, so the alert is put off until the record has
+ * committed. There is one at most: only one place records failures then.
  */
 static void
 put_off(const Death *death)
@@ -224,7 +224,7 @@ put_off(const Death *death)
 	MemoryContextSwitchTo(old);
 }
 
-/* The record comes first. Whatever becomes of the news, it stays. */
+/* The record comes first, and stays, whatever becomes of the alert. */
 static void
 bury(const IntakeJob *job, const IntakeWorkflow *workflow, const IntakeFailure *failure)
 {
@@ -317,9 +317,10 @@ describe_error(const IntakeFailure *failure)
 }
 
 /*
- * Tells of a job that its holder could not take out of its room. One that is busy will be found
- * there when the holder has gone. One that was lost is somebody else's now: the attempt, which
- * FAILURE ended (NULL: it had not begun), counts for nothing, and is kept for people to see.
+ * Reports a job that its holder could not take out of its room. If its row was locked, the
+ * supervisor will find it there when the holder has gone. If the lease was lost, the job is not the
+ * holder's any more: the attempt, which FAILURE ended (NULL: it had not begun), counts for nothing,
+ * and is recorded for people to see.
  */
 void
 intake_failure_lost(const IntakeJob *job, IntakeLeave left, const IntakeFailure *failure)
@@ -345,9 +346,8 @@ intake_failure_lost(const IntakeJob *job, IntakeLeave left, const IntakeFailure 
 }
 
 /*
- * Records a failed attempt of a job, and moves the job to delayed or to dead_letter. To be
- * called in a transaction of its own, with an active snapshot; intake_failure_notify is for
- * afterwards.
+ * Records a failed attempt of a job, and moves the job to delayed or to dead_letter. To be called
+ * in a transaction of its own, with an active snapshot, and before intake_failure_notify.
  */
 void
 intake_failure_record(const IntakeJob *job, const IntakeFailure *reported)

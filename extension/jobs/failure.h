@@ -19,7 +19,7 @@ typedef struct IntakeFailure
 	const char *detail;  /* of the error, or NULL; WH002 has its delay there */
 	const char *context; /* where the error was raised, or NULL */
 	bool permanent;      /* no retry, whatever the code */
-	bool hurried;        /* nobody is waited for; the job then stays where it is */
+	bool hurried;        /* locks are not waited for: the job stays where it is */
 } IntakeFailure;
 
 extern void intake_failure_lost(const IntakeJob *job, IntakeLeave left,

@@ -2,10 +2,10 @@
  * handler.c
  *		Calling the handler of a workflow.
  *
- * A handler is called by a prepared SELECT handler($1). The server plans the statements of
- * a function in SQL anew in each transaction, which costs as much as a small job, so that
- * the body of a plain function in SQL is prepared itself, and kept until the function
- * changes. What it may do, and what it sees, is the same.
+ * A handler is called by a prepared SELECT handler($1). The server plans the statements of a
+ * function in SQL anew in each transaction, which costs as much as a small job, so the body of a
+ * plain function in SQL is prepared in place of the call, and kept until the function changes. What
+ * it may do, and what it sees, is the same.
  */
 #include "postgres.h"
 

@@ -43,8 +43,8 @@ requeue(const IntakeJob *job)
 }
 
 /*
- * Locks the tables that giving back writes to, or reads. Returns false where somebody else has
- * locked one: a process that ends cannot be cancelled, and so must not wait.
+ * Locks the tables that are needed to give jobs back. Returns false if another session has locked
+ * one: a process that is ending cannot be cancelled, and so must not wait.
  */
 static bool
 lock_rooms(void)
@@ -55,13 +55,14 @@ lock_rooms(void)
 	for (int i = 0; i < lengthof(rooms); i++)
 		if (!ConditionalLockRelationOid(intake_table_oid(rooms[i]), RowExclusiveLock))
 			return false;
-	/* Read, for what becomes of a job that is charged. */
+	/* It is read to decide what becomes of a job that is charged. */
 	return ConditionalLockRelationOid(intake_table_oid("workflow"), AccessShareLock);
 }
 
 /*
- * Charges a job for the end of its process; after the others, and apart. An error here ends the
- * exit, and leaves the job in running, where the supervisor finds it.
+ * Charges a job for the end of its process, in a transaction of its own, after the others were
+ * given back. An error here cuts the exit short and leaves the job in running, where the supervisor
+ * finds it.
  */
 static void
 charge(const IntakeJob *job)
@@ -179,7 +180,7 @@ intake_holder_claim(IntakeHolder *holder, IntakeLane *lane, int32 workflow_id, i
 	return count;
 }
 
-/* Likewise takes a suspect of a workflow, which the caller may run: nobody else runs a job. */
+/* Likewise takes a suspect of a workflow. The caller has kept all other jobs away. */
 int
 intake_holder_claim_suspect(IntakeHolder *holder, int32 workflow_id)
 {

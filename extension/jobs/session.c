@@ -2,11 +2,11 @@
  * session.c
  *		What handlers leave in the session of their executor.
  *
- * Each job begins in a session that looks new. What ends with the transaction, or may fail, is
+ * Each job begins in a session that looks new. What belongs to the transaction, or may fail, is
  * done in it, as a part of the job (intake_session_settle); what a rollback would not undo is
- * cleared when the transaction is over, however it ended (intake_session_clear). Where nothing
- * was left, all of this looks at a few empty tables. Settings are the business of attempt.c; the
- * server refuses LISTEN in background processes.
+ * cleared after the transaction, however it ended (intake_session_clear). If nothing was left, this
+ * costs a look at a few empty lists. Settings are the business of attempt.c; the server refuses
+ * LISTEN in background processes.
  */
 #include "postgres.h"
 
@@ -36,9 +36,9 @@ static bool deferring = false; /* a relation was written whose triggers may wait
 /* ---- lock_timeout ---- */
 
 /*
- * How long a handler waits for a lock is for its role to say. What we do around it waits as long
- * as it takes: otherwise a lock that somebody holds for a moment would be charged to the job, or
- * end the process. To be called when the settings were read, and again when they were read anew.
+ * The role's lock_timeout is for handlers. What we do around them waits for a lock as long as it
+ * takes: otherwise a lock that another session holds for a moment would be charged to the job, or
+ * end the process. To be called each time the settings were read.
  */
 void
 intake_session_keep_lock_timeout(void)
@@ -47,7 +47,7 @@ intake_session_keep_lock_timeout(void)
 	LockTimeout = 0;
 }
 
-/* What comes next is a handler's, and waits for locks as its role says; or it is ours. */
+/* From here on a handler runs, and its role's lock_timeout holds; or, below, our own code. */
 void
 intake_session_enter_handler(void)
 {
@@ -82,7 +82,7 @@ look_at(const List *relations)
 		deferring |= has_deferrable(lfirst(cell));
 }
 
-/* The server does not say whether triggers wait; it says what a statement has written to. */
+/* The server does not tell whether triggers are deferred, but what a statement has written to. */
 static void
 finish(QueryDesc *query)
 {
@@ -148,9 +148,9 @@ has_temporary(void)
 /* ---- the end of a job ---- */
 
 /*
- * Runs what is left to the commit, while settings and timeouts are those of the handler:
- * deferred triggers and constraints, and held cursors, whose rows are read then. Then takes away
- * temporary objects, unless this is a subtransaction. A snapshot is active.
+ * Runs what was deferred to the commit, while the handler's settings and timeouts hold: deferred
+ * triggers and constraints, and held cursors, whose rows are read now. Then drops temporary
+ * objects, unless this is a subtransaction. A snapshot is active.
  */
 void
 intake_session_settle(void)

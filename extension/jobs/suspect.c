@@ -2,12 +2,12 @@
  * suspect.c
  *		Jobs that may have crashed the server.
  *
- * After a crash every job in running is a suspect, since one of a batch may be the culprit; so is
- * what an executor leaves there that ends without giving it back.
- * No attempt is charged. Suspects run alone, one at a time in the database, and the start of
- * each is marked durably (started_at). A mark that is still there after a crash counts
- * against the job, and the second one makes it a dead letter. So a culprit costs three crashes
- * at most, and a job that somebody's kill -9 caught in a batch and once more alone is never
+ * After a crash every job in running is a suspect, since any of them may be the culprit; so is a
+ * job that an executor has left there, because it ended without giving it back. No attempt is
+ * charged. Suspects run alone, one at a time in the database, and the start of each is marked
+ * durably (started_at). A mark that is still there after a crash counts against the job, and the
+ * second one makes it a dead letter. So a culprit costs three crashes at most, and an innocent job
+ * that was running when somebody killed the server, once in a batch and once more alone, is not
  * blamed.
  */
 #include "postgres.h"
@@ -109,8 +109,8 @@ rewrite(IntakeJob *job, int64 lease)
 }
 
 /*
- * Takes a suspect of a workflow and marks it as started under LEASE. The caller holds the
- * exclusive lock on the extension, commits durably, and then runs the job.
+ * Takes a suspect of a workflow and marks it as started under LEASE. The caller has closed the
+ * gate, commits durably, and then runs the job.
  */
 bool
 intake_suspect_take(int32 workflow_id, int64 lease, IntakeJob *job)

@@ -26,7 +26,7 @@ static List *announcements = NIL; /* in TopTransactionContext */
 static bool supervisor_too = false;
 static bool config_too = false;
 
-/* Tells all of it. Raises no error. */
+/* Tells the workers what was noted. Raises no error. */
 static void
 publish(void)
 {
@@ -44,7 +44,7 @@ publish(void)
 		intake_slot_call_supervisor();
 }
 
-/* A prepared transaction has ended, and nobody remembers what it has filled: all may have news. */
+/* A prepared transaction has ended. Which lanes it filled is not known here: all may have news. */
 void
 intake_announce_prepared(void)
 {

@@ -18,10 +18,10 @@
  * so the next claim sees it. What is told here is advice: the supervisor rewinds every lane
  * to its head from time to time.
  *
- * The lock on a lane is the lock manager's, as one on an object of the table queue. Who has it may
- * wait for a lock on that table, or read over millions of dead rows, and so may who waits for it:
- * an LWLock would keep them from being cancelled. LWLocks are only held here over a few steps that
- * neither wait nor fail.
+ * The lock on a lane is one of the lock manager's, on an object of the table queue. Its holder may
+ * wait for a lock on that table, or read over millions of dead rows, while others wait for the
+ * lane: with an LWLock, none of them could be cancelled. LWLocks are held here for a few steps
+ * only, which neither wait nor fail.
  */
 #include "postgres.h"
 
@@ -39,7 +39,7 @@
 #include "ground/table.h"
 #include "queue/lane.h"
 
-#define HEAD_SHARE 50 /* one part in this many of the time goes into looking from the head */
+#define HEAD_SHARE 50 /* looking from the head takes one part in so many of the time */
 
 static HTAB *lanes = NULL;
 static List *private_lanes = NIL; /* in TopMemoryContext */
@@ -209,9 +209,10 @@ is_too_soon(IntakeLane *lane, int64 now)
 }
 
 /*
- * Sends every lane of this database back to its head: what nobody announced is found. If
- * PATIENT, not those where that was done not long ago, by the time that it took: an old
- * snapshot keeps dead rows at the head, and reading over millions of them takes seconds.
+ * Sends every lane of this database back to its head, so that jobs which no commit announced are
+ * found. If PATIENT, spares the lanes where that was done lately, compared with the time that it
+ * took: an old snapshot keeps dead rows at the head, and reading over millions of them takes
+ * seconds.
  */
 void
 intake_lane_rewind_all(bool patient)
@@ -233,7 +234,10 @@ intake_lane_rewind_all(bool patient)
 	LWLockRelease(intake_shmem->lane_lock);
 }
 
-/* Tells a lane that jobs from POSITION on are there, and wakes who serves it. Raises no error. */
+/*
+ * Tells a lane that jobs from POSITION on are there, and wakes a worker that serves it. Raises no
+ * error.
+ */
 void
 intake_lane_tell(int32 workflow_id, int64 position)
 {

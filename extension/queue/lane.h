@@ -23,8 +23,8 @@ typedef struct IntakeLane
 	IntakeLaneTag tag;
 	IntakeWorkerKind kind; /* of the workers that serve it, */
 	Oid owner;             /* and the role that they do that for */
-	int64 cursor;          /* first position not read yet; written by who has locked the lane */
-	bool more;             /* the last claim left some; as cursor */
+	int64 cursor;          /* first position not read yet; written under the lane's lock */
+	bool more;             /* the last claim left some; written as cursor is */
 	slock_t mutex;         /* guards rewind */
 	int64 rewind;          /* lowest position that arrived since, or PG_INT64_MAX */
 	int64 head_time;       /* microseconds that the last claim from the head took; as rewind */

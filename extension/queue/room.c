@@ -82,9 +82,9 @@ intake_room_delay(int32 workflow_id, int64 job_id, int64 event_id, int32 attempt
 }
 
 /*
- * Reads up to MOST ready jobs from where the lane stands, their places in the queue in tid,
- * and moves the lane's cursor behind them: no other executor meets them. Leaves the snapshot that
- * found them active: until it goes, no other row can come to stand in their places.
+ * Reads up to MOST ready jobs from the lane's cursor on, and their places in the queue into tid.
+ * Moves the cursor behind them, so that no other executor reads them. Leaves the snapshot that
+ * found them active: as long as it is, no other row can take their places.
  */
 static int
 read_lane(IntakeLane *lane, int32 workflow_id, int64 lease, int most, IntakeJob *jobs)
@@ -128,9 +128,8 @@ has(const IntakePartition *partition, int64 id)
 }
 
 /*
- * Raises an error where one of the tables that these jobs will need cannot be used, before any
- * of them is charged with that. Costs nothing while tables and partitions are those of the last
- * time.
+ * Raises an error if a table that these jobs will need cannot be used, before any of them is
+ * charged with it. Costs nothing while tables and partitions are the same as the last time.
  */
 static void
 check_the_way(const IntakeJob *jobs, int count)
@@ -226,12 +225,12 @@ is_held(const IntakeTable *table, const IntakeJob *job)
 }
 
 /*
- * Deletes the row of a job from the open TABLE, its room. WAIT: where another transaction has
- * locked the row, its end is waited for.
+ * Deletes the row of a job from the open TABLE, its room. If another transaction has locked the
+ * row, waits for its end if WAIT.
  *
- * The place of the row was read by a transaction that has ended: it is a hint, which VACUUM FULL,
- * CLUSTER and their like make worthless. So what stands there must be the job's and carry its
- * lease; where it does not, the row is looked up by its key.
+ * The place of the row was read by a transaction that has ended, so it is a hint, which a rewrite
+ * of the table (VACUUM FULL, CLUSTER) makes useless. What stands there must be the job's row, with
+ * its lease; if it is not, the row is looked up by its key.
  */
 IntakeLeave
 intake_room_take(IntakeTable *table, const IntakeJob *job, bool wait)

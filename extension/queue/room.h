@@ -22,7 +22,7 @@ typedef struct IntakeJob
 	int32 attempts; /* before the present one */
 	bool suspect;
 	int32 crashes;       /* of a suspect */
-	int64 lease;         /* that its row carries; 0: none, of a suspect that does not run */
+	int64 lease;         /* that its row has; 0: it is a suspect that does not run */
 	ItemPointerData tid; /* where its row was last seen: a hint */
 } IntakeJob;
 

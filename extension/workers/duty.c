@@ -26,7 +26,8 @@
 
 /*
  * Begins a transaction. Ends the process when the extension is not there. The launcher is told so
- * first, and it is looked at again then: CREATE EXTENSION tells the launcher when it commits.
+ * before a second look, because an extension that is created after that look tells the launcher
+ * itself, when it commits.
  */
 static void
 begin(void)
@@ -84,7 +85,8 @@ note_success(IntakeDuty *duty)
 
 /*
  * Runs a duty, unless it has failed a short while ago. Returns how long to wait, in milliseconds,
- * before this is to be called again, at the latest. What fails while it is due waits all the same.
+ * before this is to be called again, at the latest. A duty that has failed waits, even if it is
+ * due.
  */
 long
 intake_duty_run(IntakeDuty *duty)

@@ -11,7 +11,7 @@ typedef struct IntakeDuty
 {
 	const char *name;     /* what it does, for the log: "make partitions" */
 	void (*run)(void);    /* called in a transaction of its own, with an active snapshot */
-	bool (*wanted)(void); /* somebody waits for it: tried at once, even after a failure; or NULL */
+	bool (*wanted)(void); /* somebody waits: tried at once, even after a failure; or NULL */
 	long (*due)(void);    /* milliseconds until there is something to do by itself; or NULL */
 	/* The rest belongs to duty.c. */
 	int64 next_try; /* after a failure: not before, by intake_clock_ms */

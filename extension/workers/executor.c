@@ -94,7 +94,7 @@ run_batch(IntakeServedLane *entry)
 		CHECK_FOR_INTERRUPTS();
 		if (intake_slot_self->stop)
 			proc_exit(0);
-		/* A busy executor never waits, which is where others notice this. */
+		/* Processes notice this while they wait, which a busy executor never does. */
 		if (!PostmasterIsAlive())
 			proc_exit(1);
 		reload();
@@ -118,8 +118,8 @@ find_suspect_workflow(void)
 }
 
 /*
- * Runs one suspect of the workflows served here, if there is one, and if it can be alone by now:
- * with its start marked durably. Returns whether it ran.
+ * Runs one suspect of the workflows served here, if there is one and it can run alone now. Its
+ * start is marked durably before. Returns whether it ran.
  */
 static bool
 run_suspect(void)
@@ -207,7 +207,7 @@ rest(uint64 news)
 	intake_slot_self->idle = false;
 }
 
-/* Jobs run as the workflow's owner, also where ALTER ROLE ... SET role lets sessions be another. */
+/* Jobs run as the workflow's owner, even if ALTER ROLE ... SET role makes sessions another role. */
 static void
 stay_owner(void)
 {

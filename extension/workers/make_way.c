@@ -5,14 +5,15 @@
  *
  * DROP DATABASE, ALTER DATABASE (RENAME, SET TABLESPACE) and CREATE DATABASE ... TEMPLATE fail
  * while a worker is connected to the database, and DROP EXTENSION waits for running jobs: at the
- * gate (owner.h). So before any of them, from whichever database, the workers there are asked to stop: they end
- * their present job and give the rest back. One that takes too long is terminated, at no
- * charge to its job. Which commands, and that they are not refused anyhow, says command.c.
+ * gate (owner.h). So before such a command, from whichever database it comes, the workers there are
+ * asked to stop: they end their present job and give the rest back. One that takes too long is
+ * terminated, at no charge to its job. command.c decides which commands these are, and leaves out
+ * those that the server would refuse.
  *
- * They stay away while a session holds a lock of the database's own. So the stay ends as any
- * lock does: with the transaction or the savepoint it was taken in, with the session, or, when
- * the transaction was prepared, with the end of that. The launcher asks for the lock before it
- * starts a supervisor, and a worker before it does anything.
+ * They stay away while a session holds a lock of ours on the database. It ends as any lock does:
+ * with the transaction or the savepoint in which it was taken, with the session, or, if the
+ * transaction was prepared, with the end of that. The launcher asks for the lock before it starts a
+ * supervisor, and a worker before it does anything.
  */
 #include "postgres.h"
 
@@ -110,12 +111,12 @@ leave(Oid database)
 	(void) LockAcquire(&tag, ShareLock, false, false);
 	intake_slot_stop(database);
 	wait_for_end(database);
-	/* The extension is not dropped under who could not be ended. */
+	/* A worker that could not be ended is waited for: the extension is not dropped under it. */
 	if (database == MyDatabaseId)
 		(void) intake_owner_extension(INTAKE_GATE_DROP);
 }
 
-/* Wakes the launcher when a lock is gone, whatever has ended. */
+/* Wakes the launcher when such a lock is gone, with whatever it was held by. */
 static void
 release(ResourceReleasePhase phase, bool commit, bool top, void *arg)
 {

@@ -42,8 +42,8 @@
 #include "workers/tending.h"
 
 #define MOST_DUE 1000            /* delayed jobs moved in one transaction */
-#define LOCK_TIMEOUT_MS "1000ms" /* of a duty that waits for somebody's lock */
-#define LOOK_SHARE 50 /* one part in this many of the time goes into looking for lost jobs */
+#define LOCK_TIMEOUT_MS "1000ms" /* for which a duty waits for a lock */
+#define LOOK_SHARE 50            /* looking for lost jobs takes one part in so many of the time */
 
 /* The workers of one kind that serve one role. */
 typedef struct Crew
@@ -220,8 +220,8 @@ move_due_jobs(void)
 }
 
 /*
- * How long it is until a delayed job is due, in milliseconds. That is a time of day, which may be
- * set; so the answer is bounded, and asked for again then.
+ * Milliseconds until the next delayed job is due. That is a time of day, and somebody may set the
+ * clock, so the answer is bounded, and the caller asks again.
  */
 static long
 until_due(void)
@@ -246,7 +246,9 @@ read_workflows(void)
 	known = intake_registry_version();
 	note_wanted();
 	forgive();
-	/* Executors do not wait on the configuration; a new workflow has no lane yet. */
+	/*
+	 * No commit wakes executors when the configuration changes, and a new workflow has no lane yet.
+	 */
 	intake_slot_wake_all(MyDatabaseId);
 }
 
@@ -266,10 +268,9 @@ static IntakeDuty duties[] = {
 };
 
 /*
- * Looks for jobs without a holder: at the start and when a worker has ended, since one that could
- * not give back what it held leaves rows behind; and each poll interval, for what came to be in
- * another way. That look has its share of the time only: an old snapshot may keep millions of dead
- * rows to read over.
+ * Looks for jobs without a holder: at the start; when a worker has ended, since it may have left
+ * rows behind; and each poll interval, whatever the cause may be. That last look takes a share of
+ * the time only, because an old snapshot may keep millions of dead rows to read over.
  */
 static long
 recover(void)
