@@ -27,7 +27,7 @@ COMMENT ON COLUMN intake.event.verified IS
 COMMENT ON COLUMN intake.event.key IS 'The sender''s stable id of the event';
 COMMENT ON COLUMN intake.event.type IS 'The sender''s name for what happened; NULL where the request has none';
 COMMENT ON COLUMN intake.event.headers IS
-    'Request headers, names in lower case, repeated ones joined with a comma, credentials left out';
+    'Request headers, names in lower case, credentials left out; repeated ones are joined with a comma, but of those that the scheme looks at, or that key or type come from, the first is there, which is the one that was looked at';
 COMMENT ON COLUMN intake.event.body IS 'The exact bytes received';
 
 -- Neither here nor in the queue does VACUUM run because rows have come: it would write every page

@@ -135,9 +135,19 @@ lower_case(IntakeSlice text)
 typedef struct Header
 {
 	IntakeSlice name;
-	IntakeSlice value;
+	IntakeSlice value; /* absent: it is not shown */
 	StringInfo joined; /* where the value is, if there were several */
 } Header;
+
+#define MAX_HEADERS 256
+
+typedef struct Headers
+{
+	IntakeSlice block;
+	const IntakeReaders *readers;
+	Header list[MAX_HEADERS];
+	int count;
+} Headers;
 
 static void
 join(Header *header, IntakeSlice value)
@@ -152,18 +162,35 @@ join(Header *header, IntakeSlice value)
 	header->value = (IntakeSlice){header->joined->data, header->joined->len};
 }
 
+/*
+ * Adds a header; VALUE is absent where it must not be shown. Where the first of its name is all that
+ * counts, the others are passed over, and so is what would only be called so when it is shown.
+ */
 static void
-collect_header(Header *headers, int *count, IntakeSlice name, IntakeSlice value)
+collect_header(Headers *headers, IntakeSlice written, IntakeSlice value)
 {
-	name = lower_case(as_text(name));
-	value = as_text(value);
-	for (int i = 0; i < *count; i++)
-		if (intake_slice_equal(headers[i].name, name))
-		{
-			join(&headers[i], value);
+	IntakeSlice name = lower_case(as_text(written));
+
+	if (!intake_slice_equal_nocase(name, written) &&
+		intake_single_header(headers->readers, name, headers->block))
+		return;
+	for (int i = 0; i < headers->count; i++)
+	{
+		Header *header = &headers->list[i];
+
+		if (!intake_slice_equal(header->name, name))
+			continue;
+		if (intake_single_header(headers->readers, name, headers->block) || value.data == NULL)
 			return;
-		}
-	headers[(*count)++] = (Header){name, value, NULL};
+		if (header->value.data != NULL)
+			join(header, as_text(value));
+		else
+			header->value = as_text(value);
+		return;
+	}
+	if (value.data != NULL)
+		value = as_text(value);
+	headers->list[headers->count++] = (Header){name, value, NULL};
 }
 
 static void
@@ -177,7 +204,6 @@ push_string(JsonbParseState **state, JsonbIteratorToken token, IntakeSlice text)
 	pushJsonbValue(state, token, &value);
 }
 
-#define MAX_HEADERS 256
 #define LEAST_SECRET 4 /* bytes that are not there by chance */
 
 /* Whether the value of a header has a secret in it. */
@@ -189,29 +215,31 @@ has_secret(IntakeSlice value, IntakeSlice secret)
 }
 
 /*
- * The headers of a request as an object, names in lower case, repeated ones joined with a
- * comma. Credentials are left out, and so are headers where SCHEME finds signatures, those that
- * have SECRET (or absent) in them, and what follows the 256th name.
+ * The headers of a request as an object, names in lower case, repeated ones joined with a comma,
+ * but for those that READERS look at: of these the first is there. Credentials are left out, and so
+ * are headers where the scheme finds signatures, those that have SECRET (or absent) in them, and
+ * what follows the 256th name.
  */
 Jsonb *
-intake_payload_headers(IntakeSlice block, const IntakeScheme *scheme, IntakeSlice secret)
+intake_payload_headers(IntakeSlice block, const IntakeReaders *readers, IntakeSlice secret)
 {
-	Header headers[MAX_HEADERS];
-	int count = 0;
+	Headers headers = {.block = block, .readers = readers, .count = 0};
 	IntakeHeaderIterator iterator = intake_headers_begin(block);
 	IntakeSlice name;
 	IntakeSlice value;
 	JsonbParseState *state = NULL;
 
-	while (count < MAX_HEADERS && intake_headers_next(&iterator, &name, &value))
-		if (!intake_scheme_header_is_credential(scheme, name) && !has_secret(value, secret))
-			collect_header(headers, &count, name, value);
+	while (headers.count < MAX_HEADERS && intake_headers_next(&iterator, &name, &value))
+		if (!intake_scheme_header_is_credential(readers->scheme, name))
+			collect_header(&headers, name, has_secret(value, secret) ? INTAKE_ABSENT : value);
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < headers.count; i++)
 	{
-		push_string(&state, WJB_KEY, headers[i].name);
-		push_string(&state, WJB_VALUE, headers[i].value);
+		if (headers.list[i].value.data == NULL)
+			continue;
+		push_string(&state, WJB_KEY, headers.list[i].name);
+		push_string(&state, WJB_VALUE, headers.list[i].value);
 	}
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }

@@ -11,10 +11,10 @@
 
 #include "common/slice.h"
 #include "read/json.h"
-#include "verify/scheme.h"
+#include "verify/single.h"
 
 extern Jsonb *intake_payload_parse(IntakeSlice body, IntakeJson known);
-extern Jsonb *intake_payload_headers(IntakeSlice block, const IntakeScheme *scheme,
+extern Jsonb *intake_payload_headers(IntakeSlice block, const IntakeReaders *readers,
 									 IntakeSlice secret);
 
 #endif

@@ -9,6 +9,16 @@
 #include "read/location.h"
 #include "read/work.h"
 
+static const char *const kinds[] = {"header", "headers", "query", "form",
+									"json",   "jwt",     "sig",   "body"};
+
+/* The word before the colon of a place of that kind. */
+const char *
+intake_place_word(IntakePlaceKind kind)
+{
+	return kinds[kind];
+}
+
 static char *
 copy(IntakeSlice text)
 {
@@ -22,8 +32,6 @@ copy(IntakeSlice text)
 static bool
 parse_place(IntakeSlice text, IntakePlace *place, const char **error)
 {
-	static const char *const kinds[] = {"header", "headers", "query", "form",
-										"json",   "jwt",     "sig",   "body"};
 	char *all = copy(text);
 	IntakeSlice rest;
 	IntakeSlice kind = intake_slice_cut(intake_slice_cstr(all), ":", &rest);

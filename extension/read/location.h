@@ -49,6 +49,7 @@ typedef struct IntakeLocation
 	int count;
 } IntakeLocation;
 
+extern const char *intake_place_word(IntakePlaceKind kind);
 extern bool intake_place_equal(const IntakePlace *a, const IntakePlace *b);
 extern bool intake_location_parse(const char *text, IntakeLocation *location, const char **error);
 extern int intake_location_all(const IntakePlace *place, const IntakeRequest *request,

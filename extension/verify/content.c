@@ -94,6 +94,18 @@ intake_content_look(IntakeRequest *request)
 		(void) look(request);
 }
 
+/*
+ * The same before a request is verified, where the scheme reads its body then. What must be JSON, or
+ * a form, is asked for behind the signature.
+ */
+void
+intake_content_prepare(const IntakeScheme *scheme, IntakeRequest *request)
+{
+	if (scheme->reads_body && scheme->content != INTAKE_CONTENT_JSON &&
+		scheme->content != INTAKE_CONTENT_FORM)
+		intake_content_look(request);
+}
+
 /* The place of a name among the fields that a form may have, or -1. */
 static int
 field_of(const IntakeScheme *scheme, IntakeSlice name)
@@ -140,6 +152,31 @@ form_problem(const IntakeScheme *scheme, IntakeSlice body)
 }
 
 /*
+ * A field that is signed by itself must be the only one of its name: of others nobody knows who they
+ * are from, and who reads the form may take one of them.
+ */
+static const char *
+signed_fields_problem(const IntakeTemplate *message, IntakeSlice body)
+{
+	IntakeSlice values[2];
+
+	for (int i = 0; i < message->count; i++)
+	{
+		const IntakePart *part = &message->parts[i];
+		const char *problem = NULL;
+
+		if (part->arguments != NULL)
+			problem = signed_fields_problem(part->arguments, body);
+		else if (part->kind == INTAKE_PART_LOCATION && part->place->kind == INTAKE_FORM &&
+				 intake_form_all(body, part->place->name, values, 2) == 2)
+			problem = "a field of the form that is signed is there twice";
+		if (problem != NULL)
+			return problem;
+	}
+	return NULL;
+}
+
+/*
  * Whether an event may be made of the body of a request that SCHEME has verified, where CONTENT is
  * what the body must be. Returns NULL, or what is wrong, for the operator: nothing of the body is in
  * it. What the body was found to be is noted in the request.
@@ -147,24 +184,23 @@ form_problem(const IntakeScheme *scheme, IntakeSlice body)
 const char *
 intake_content_problem(const IntakeScheme *scheme, IntakeContent content, IntakeRequest *request)
 {
-	const char *problem;
+	const char *problem = NULL;
 
-	switch (content)
+	if (content == INTAKE_CONTENT_JSON)
+		return look(request);
+	if (content == INTAKE_CONTENT_FORM)
 	{
-		case INTAKE_CONTENT_JSON:
-			return look(request);
-		case INTAKE_CONTENT_FORM:
-			problem = form_problem(scheme, request->body);
-			request->json = INTAKE_JSON_NOT;
-			return problem;
-		default:
-			return NULL;
+		problem = form_problem(scheme, request->body);
+		request->json = INTAKE_JSON_NOT;
 	}
+	if (problem == NULL && request->json == INTAKE_JSON_NOT && scheme->message != NULL)
+		problem = signed_fields_problem(scheme->message, request->body);
+	return problem;
 }
 
 /* The word for a body that is not what CONTENT says. */
 const char *
 intake_content_reason(IntakeContent content)
 {
-	return content == INTAKE_CONTENT_FORM ? "not_form" : "not_json";
+	return content == INTAKE_CONTENT_JSON ? "not_json" : "not_form";
 }

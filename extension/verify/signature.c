@@ -79,13 +79,12 @@ refuse(Verification *v, IntakeReason reason, const char *detail)
 static bool
 refuse_missing(Verification *v)
 {
-	static const char *const kinds[] = {"header", "headers", "query", "form",
-										"json",   "jwt",     "sig",   "body"};
 	const IntakePlace *place = &v->scheme->signatures[0];
 	char detail[160];
 
-	snprintf(detail, sizeof(detail), "there is nothing at %s:%.*s%s", kinds[place->kind],
-			 (int) (place->name.len < 100 ? place->name.len : 100), place->name.data,
+	snprintf(detail, sizeof(detail), "there is nothing at %s:%.*s%s",
+			 intake_place_word(place->kind), (int) (place->name.len < 100 ? place->name.len : 100),
+			 place->name.data,
 			 v->scheme->n_signatures > 1 ? ", nor at the other places of the scheme" : "");
 	return refuse(v, INTAKE_NO_SIGNATURE, detail);
 }
@@ -542,10 +541,7 @@ begin(const IntakeScheme *scheme, const IntakeRequest *request, IntakeSlice toke
 	v->scheme = scheme;
 	v->request = *request;
 	v->request.claims = INTAKE_ABSENT;
-	/* What must be JSON, or a form, is asked for behind the signature. */
-	if (scheme->reads_body && scheme->content != INTAKE_CONTENT_JSON &&
-		scheme->content != INTAKE_CONTENT_FORM)
-		intake_content_look(&v->request);
+	intake_content_prepare(scheme, &v->request);
 	v->values.request = &v->request;
 	v->values.url = request->url;
 	v->values.token = token;

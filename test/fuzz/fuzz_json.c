@@ -23,9 +23,11 @@ void
 fuzz(IntakeSlice input)
 {
 	const char *text = fuzz_text(&input);
+	IntakeJsonFault fault;
 	IntakePath path;
 
-	(void) intake_json_valid(input);
+	if (intake_json_look(input, &fault) == INTAKE_JSON_NOT)
+		PROMISE(fault.at <= input.len && fault.problem != NULL);
 	(void) intake_json_repeats_name(input);
 	if (intake_json_pointer(text, &path))
 		look(input, &path);

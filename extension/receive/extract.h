@@ -1,0 +1,12 @@
+/*
+ * extract.h
+ *		What a verified request is as an event: its content, key, type and guards.
+ */
+#ifndef INTAKE_EXTRACT_H
+#define INTAKE_EXTRACT_H
+
+#include "receive/judge.h"
+
+extern void intake_extract_event(IntakeDelivery *delivery, const IntakeVerdict *verdict);
+
+#endif
