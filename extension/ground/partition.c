@@ -3,10 +3,9 @@
  *		The partitions of event and done: found, and made before they are needed.
  *
  * A partition that is made in some session's transaction does not exist for others until that ends,
- * and all intake would wait for it. So the supervisor makes partitions, ahead of need and each in a
- * transaction of its own. A process that misses one asks the supervisor for it, in shared memory,
- * and waits for a few seconds. Only if no other process can make it, it is made in the caller's
- * transaction.
+ * and all intake would wait. So the supervisor makes partitions, ahead of need and each in its own
+ * transaction. A process that misses one asks the supervisor for it, in shared memory, and waits for
+ * a few seconds. Only if no other process can make it, it is made in the caller's transaction.
  *
  * Partitions are found by the bounds that the server knows, not by name: one that was detached
  * takes no rows. What was found is kept until the server says that it has changed.
