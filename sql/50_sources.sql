@@ -3,7 +3,7 @@
 -- Functions that touch secrets run as the owner of the extension, and begin with hide_statement:
 -- when one of them fails the server does not log the statement, which has the secret in it.
 
--- Whoever changes something of a source, secrets too, holds its row first: so two changes come one
+-- Each change of a source or of its secrets locks the row of the source first, so two changes come one
 -- after the other, and nothing is added to a source that is being dropped.
 CREATE FUNCTION intake.require_source(name text) RETURNS int
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

@@ -191,7 +191,7 @@ COMMENT ON FUNCTION intake.require_handler(int, regprocedure) IS
     'Internal: an error if a function cannot be the handler of a workflow';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.require_handler');
 
--- Which counts, name or oid, and what follows: see the columns. Never an error, whatever is gone.
+-- The comments of the columns say whether the name or the oid counts. Never an error, whatever is gone.
 CREATE FUNCTION intake.bind_workflow() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -269,7 +269,7 @@ BEGIN
                OR intake.handler_name(o.handler_oid) IS DISTINCT FROM o.handler
                   AND coalesce(o.handler_oid, intake.handler_again(o.handler, o.owner_oid)) IS NOT NULL)
     LOOP
-        -- What is looked at may have been changed since; whoever changes it now keeps it current.
+        -- The row may have been changed since it was looked at, and whoever holds its lock keeps it current.
         SELECT * INTO w FROM intake.workflow o WHERE o.id = stale FOR UPDATE SKIP LOCKED;
         CONTINUE WHEN w.id IS NULL OR w.dropped_at IS NOT NULL
             OR w.database_identity IS DISTINCT FROM intake.database_identity();

@@ -12,8 +12,8 @@ $$;
 COMMENT ON FUNCTION intake.unfinished_jobs(int) IS 'Internal: how many jobs of a workflow have not ended';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.unfinished_jobs');
 
--- Seldom many rooms of a lane are full, and the planner may believe the contrary. What runs stays: a
--- suspect that runs alone is its holder's.
+-- The planner's idea of how full a room is may be old, so it is kept from reading whole rooms. A
+-- suspect that runs alone is left to its holder.
 CREATE FUNCTION intake.take_out(room text, wanted_job bigint, of_workflows int[])
     RETURNS TABLE (job_id bigint, event_id bigint, workflow_id int, attempts int)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
@@ -88,8 +88,8 @@ $$;
 COMMENT ON FUNCTION intake.room_of(bigint) IS 
     'Internal: the table that a job is in, running where it runs alone as a suspect, or an error';
 
--- A job that is looked for room by room may pass by. So what has not found it asks where it is, all
--- rooms at once, and looks again where the job has come to.
+-- While the rooms are searched one by one, a job may move from one that comes later to one that was
+-- searched before. So where it was not found, all rooms are asked at once, and the search begins again.
 CREATE FUNCTION intake.take_job(job_id bigint, rooms text[],
     OUT room text, OUT event_id bigint, OUT workflow_id int, OUT attempts int)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
