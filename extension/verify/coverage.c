@@ -63,6 +63,8 @@ signs_place(const IntakeScheme *scheme, const IntakePlace *place)
 	if (message == NULL)
 		return false;
 	return binds_place(message, place) ||
+		   (scheme->has_timestamp && intake_place_equal(place, &scheme->timestamp) &&
+			binds(message, INTAKE_PART_TIMESTAMP)) ||
 		   (place->kind == INTAKE_QUERY &&
 			(binds(message, INTAKE_PART_URL) || binds(message, INTAKE_PART_PATH)));
 }

@@ -170,11 +170,9 @@ add_time(IntakeLine *line, IntakeTimeUnit unit)
 
 /* What can stand at a place of a request. */
 static void
-add_place(IntakeLine *line, const IntakeScheme *scheme, const IntakePart *part)
+add_place(IntakeLine *line, const IntakePart *part)
 {
-	if (scheme->has_timestamp && intake_place_equal(part->place, &scheme->timestamp))
-		add_time(line, scheme->unit);
-	else if (part->pattern != NULL)
+	if (part->pattern != NULL)
 		add_pattern(line, part->pattern);
 	else if (part->place->kind == INTAKE_HEADER || part->place->kind == INTAKE_HEADERS)
 	{
@@ -261,7 +259,7 @@ add_part(IntakeLine *line, const IntakeScheme *scheme, const IntakePart *part)
 			add_form_sorted(line, scheme);
 			break;
 		case INTAKE_PART_LOCATION:
-			add_place(line, scheme, part);
+			add_place(line, part);
 			break;
 		case INTAKE_PART_HEADER_LIST:
 			add_run(line, all_but("\r\n"), 0, INTAKE_UNBOUNDED);

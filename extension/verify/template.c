@@ -289,9 +289,10 @@ intake_template_find_time(IntakeTemplate *message, const IntakePlace *place)
 	{
 		IntakePart *part = &message->parts[i];
 
-		if (part->kind == INTAKE_PART_LOCATION && !part->lower &&
-			intake_place_equal(part->place, place))
+		if (part->kind == INTAKE_PART_LOCATION && intake_place_equal(part->place, place))
 			part->kind = INTAKE_PART_TIMESTAMP;
+		if (part->arguments != NULL)
+			intake_template_find_time(part->arguments, place);
 	}
 }
 

@@ -36,6 +36,7 @@ extern void test_address(void);
 extern void test_peer(void);
 extern void test_framing(void);
 extern void test_cost(void);
+extern void test_coverage(void);
 extern void test_borders(void);
 extern void test_resplit(void);
 extern void test_vectors(FILE *vectors);

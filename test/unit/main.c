@@ -21,6 +21,7 @@ main(void)
 	test_peer();
 	test_framing();
 	test_cost();
+	test_coverage();
 	test_borders();
 	test_resplit();
 	test_vectors(stdin);
