@@ -97,8 +97,9 @@ is_bound(const IntakeScheme *scheme, IntakePartKind kind)
 	return false;
 }
 
-static bool
-token_is_body(const IntakeScheme *scheme)
+/* Whether an event is a token, and nothing besides. */
+bool
+intake_coverage_token_is_body(const IntakeScheme *scheme)
 {
 	for (int i = 0; i < scheme->n_signatures; i++)
 		if (scheme->signatures[i].kind != INTAKE_BODY)
@@ -110,7 +111,7 @@ token_is_body(const IntakeScheme *scheme)
 bool
 intake_coverage_has_body(const IntakeScheme *scheme)
 {
-	return token_is_body(scheme) || is_bound(scheme, INTAKE_PART_BODY) ||
+	return intake_coverage_token_is_body(scheme) || is_bound(scheme, INTAKE_PART_BODY) ||
 		   is_bound(scheme, INTAKE_PART_FORM_SORTED);
 }
 
@@ -127,7 +128,7 @@ has_place(const IntakeScheme *scheme, const IntakePlace *place)
 			return is_bound(scheme, INTAKE_PART_BODY) || is_bound(scheme, INTAKE_PART_FORM_SORTED);
 		case INTAKE_JSON:
 		case INTAKE_BODY:
-			return token_is_body(scheme) || is_bound(scheme, INTAKE_PART_BODY);
+			return intake_coverage_token_is_body(scheme) || is_bound(scheme, INTAKE_PART_BODY);
 		default:
 			return false;
 	}

@@ -9,6 +9,7 @@
 
 #include "common/memory.h"
 
+#include "verify/coverage.h"
 #include "verify/fingerprint.h"
 
 static const IntakeSlice nothing = {"", 1}; /* a byte 0 */
@@ -103,8 +104,8 @@ intake_fingerprint_guards(const IntakeVerdict *verdict, const IntakeRequest *req
 
 /*
  * The digest that is the key of a request that was verified and has no other: of what was signed
- * but for its time, of the set of its items, or, where the scheme has no message, of its body.
- * Returns false where libcrypto fails.
+ * but for its time, of the set of its items, of a token that is the body (a signature of ECDSA, which
+ * is in it, can be written in two ways), or else of the body. Returns false where libcrypto fails.
  */
 bool
 intake_fingerprint_key(const IntakeVerdict *verdict, const IntakeRequest *request,
@@ -116,7 +117,10 @@ intake_fingerprint_key(const IntakeVerdict *verdict, const IntakeRequest *reques
 	int count;
 
 	if (scheme->message == NULL)
-		return intake_digest_plain(INTAKE_SHA256, &request->body, 1, key);
+		return intake_digest_plain(INTAKE_SHA256,
+								   intake_coverage_token_is_body(scheme) ? &verdict->signing_input
+																		 : &request->body,
+								   1, key);
 	if (scheme->each == NULL)
 		return digest_message(scheme, values_of(verdict, request, token), false, key);
 	count = digest_items(verdict, false, &digests);

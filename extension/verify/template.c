@@ -238,17 +238,17 @@ intake_template_compile(const char *text, char **error)
 
 /* ---- what a template is made of ---- */
 
-/* Whether a template has the variable of that name, or has it inside of a function. */
+/* Whether a template (or NULL) has the variable of that name, or has it inside of a function. */
 bool
 intake_template_uses(const IntakeTemplate *message, const char *variable)
 {
-	for (int i = 0; i < message->count; i++)
+	for (int i = 0; message != NULL && i < message->count; i++)
 	{
 		const IntakePart *part = &message->parts[i];
 
 		if ((int) part->kind < N_VARIABLES && strcmp(variables[part->kind], variable) == 0)
 			return true;
-		if (part->arguments != NULL && intake_template_uses(part->arguments, variable))
+		if (intake_template_uses(part->arguments, variable))
 			return true;
 	}
 	return false;
