@@ -6,6 +6,7 @@
 #   make fuzz         the parsers under libFuzzer
 #   make lint         what a machine can check of the code's habits
 #   make test-install  the README pasted on machines that have nothing, in chroots
+#   make test-matrix   make test on each release of Debian that has another PostgreSQL, in chroots
 #   make, make [un]install   for those who have a server: PG_CONFIG, PREFIX, DESTDIR are honoured
 
 INTAKE_VERSION = 0.1.0
@@ -30,9 +31,10 @@ ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=pgcrypto --load-
 EXTRA_CLEAN = sql/pg_intake--*.sql results output_iso regression.diffs regression.out tmp_check tmp_check_iso
 
 PG_CONFIG ?= pg_config
-PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
+PG_MAJOR := $(shell $(PG_CONFIG) --version 2>/dev/null | sed 's/[^0-9]*\([0-9]*\).*/\1/')
 
-.PHONY: run test test-install bench bench-peers bench-scale fuzz lint shim install-shim uninstall-shim clean-shim
+.PHONY: run test test-install test-matrix bench bench-peers bench-scale fuzz lint shim install-shim uninstall-shim clean-shim
 .DEFAULT_GOAL := all
 
 run:
@@ -43,6 +45,9 @@ test:
 
 test-install:
 	@test/bin/test-install.sh
+
+test-matrix:
+	@test/bin/matrix.sh
 
 bench:
 	@test/bin/bench.sh
@@ -71,10 +76,19 @@ uninstall-shim:
 clean-shim:
 	@$(MAKE) --no-print-directory -C shim clean
 
-ifeq ($(PGXS),)
+# What keeps this from being built here, in one sentence.
+trouble =
+ifeq ($(PG_MAJOR),)
+trouble = there is no $(PG_CONFIG); set PG_CONFIG to that of a PostgreSQL, or use 'make run', which installs one
+else ifneq ($(shell test $(PG_MAJOR) -lt 15 && echo old),)
+trouble = pg_intake needs PostgreSQL 15 or later, and $(PG_CONFIG) is that of $(PG_MAJOR); set PG_CONFIG to that of another
+else ifeq ($(PGXS),)
+trouble = the server headers of PostgreSQL $(PG_MAJOR) are missing; install postgresql-server-dev-$(PG_MAJOR)
+endif
+
+ifdef trouble
 all install uninstall clean installcheck:
-	@echo "make: $(PG_CONFIG) not found; install the PostgreSQL server headers (postgresql-server-dev-15)," >&2
-	@echo "      set PG_CONFIG, or use 'make run', which installs what is missing" >&2
+	@echo "make: $(trouble)" >&2
 	@exit 1
 else
 include $(PGXS)

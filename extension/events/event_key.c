@@ -2,31 +2,24 @@
  * event_key.c
  *		One event per source and key.
  *
- * In the table event_key a digest stands for source and key, of half their size: most of what an
- * event costs beyond its own row is the page of the index where its key belongs. The first bytes
- * of the key stand before the digest, so that keys that come in order stay in the same few pages.
- *
- * Guards are rows of the same table, with the source negated: each stands for bytes that a sender
- * has signed, which make no second event under whatever key. An event may have many (of a batch
- * whose items are signed each by itself), and is a replay only where all of them came before.
+ * A key is a row of the table event_key (key_row.c). So is a guard, with the source negated: it
+ * stands for bytes that a sender has signed, which make no second event under whatever key. An event
+ * may have many (where its items are signed each by itself), and is a replay only where all of them
+ * came before.
  *
  * Two transactions that store the same keys would wait for each other if they took them in
  * different orders; so all guards are taken before all keys, and each in the order of the index.
  */
 #include "postgres.h"
 
-#include "access/stratnum.h"
 #include "access/xact.h"
-#include "miscadmin.h"
-#include "port/pg_bswap.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
 
 #include "events/event_key.h"
+#include "events/key_row.h"
 #include "ground/intake.h"
 #include "ground/table.h"
-#include "queue/room.h"
 #include "verify/digest.h"
 
 #define PROBING_CALLS 100 /* that look for keys first, after the last duplicate */
@@ -47,33 +40,6 @@ typedef struct Guards
 	int count;
 } Guards;
 
-PG_FUNCTION_INFO_V1(intake_sql_event_of);
-
-static IntakeEventKey
-make_key(int32 source_id, IntakeSlice key)
-{
-	uint32 source = pg_hton32((uint32) source_id);
-	IntakeSlice parts[] = {{(const char *) &source, sizeof(source)}, key};
-	IntakeDigest digest;
-	uint64 head = 0;
-	IntakeEventKey made = {0};
-
-	if (!intake_digest_plain(INTAKE_SHA256, parts, lengthof(parts), &digest))
-		ereport(ERROR, (errcode(ERRCODE_SYSTEM_ERROR), errmsg("libcrypto cannot digest a key")));
-	memcpy(&head, key.data, Min(key.len, sizeof(head)));
-	made.head = (int64) pg_ntoh64(head);
-	memcpy(made.digest.data, digest.bytes, UUID_LEN);
-	return made;
-}
-
-static int
-compare_keys(const IntakeEventKey *left, const IntakeEventKey *right)
-{
-	if (left->head != right->head)
-		return left->head < right->head ? -1 : 1;
-	return memcmp(left->digest.data, right->digest.data, UUID_LEN);
-}
-
 /* Events lie in memory as they came: the first of equals is served first. */
 static int
 compare_places(const IntakeEvent *left, const IntakeEvent *right)
@@ -86,7 +52,7 @@ by_key(const void *a, const void *b)
 {
 	const IntakeEvent *left = *(IntakeEvent *const *) a;
 	const IntakeEvent *right = *(IntakeEvent *const *) b;
-	int order = compare_keys(&left->stored_key, &right->stored_key);
+	int order = intake_key_row_compare(&left->stored_key, &right->stored_key);
 
 	return order != 0 ? order : compare_places(left, right);
 }
@@ -96,64 +62,9 @@ by_guard(const void *a, const void *b)
 {
 	const Guard *left = a;
 	const Guard *right = b;
-	int order = compare_keys(&left->key, &right->key);
+	int order = intake_key_row_compare(&left->key, &right->key);
 
 	return order != 0 ? order : compare_places(left->event, right->event);
-}
-
-/* The columns of a row of event_key. */
-static void
-fill_key(Datum *values, const IntakeEventKey *key, int64 event_id)
-{
-	INTAKE_COLUMN(values, event_key_event_id) = Int64GetDatum(event_id);
-	INTAKE_COLUMN(values, event_key_head) = Int64GetDatum(key->head);
-	INTAKE_COLUMN(values, event_key_digest) = UUIDPGetDatum(&key->digest);
-}
-
-/* The event that has a key; 0 where there is none. Waits for who is just taking it. */
-static int64
-find_key(IntakeTable *keys, const IntakeEventKey *key)
-{
-	Datum values[Natts_event_key];
-	bool nulls[Natts_event_key] = {0};
-	ItemPointerData conflict;
-
-	fill_key(values, key, 0);
-	while (intake_table_conflicts(keys, values, nulls, &conflict))
-	{
-		CHECK_FOR_INTERRUPTS();
-		/* The row may go again before we read it; then the key is free after all. */
-		if (intake_table_fetch(keys, &conflict))
-			return DatumGetInt64(INTAKE_COLUMN(keys->slot->tts_values, event_key_event_id));
-	}
-	return 0;
-}
-
-/*
- * Takes a key for the event *ID, which is made where it is 0. Returns false, with the id of
- * the event that has the key, where it is taken.
- */
-static bool
-take_key(IntakeTable *keys, const IntakeEventKey *key, int64 *id)
-{
-	Datum values[Natts_event_key];
-	bool nulls[Natts_event_key] = {0};
-
-	for (;;)
-	{
-		int64 taken = find_key(keys, key);
-
-		if (taken != 0)
-		{
-			*id = taken;
-			return false;
-		}
-		if (*id == 0)
-			*id = intake_table_next_id("event_id_seq");
-		fill_key(values, key, *id);
-		if (intake_table_insert_unique(keys, values, nulls))
-			return true;
-	}
 }
 
 /* Whether the event ID, which may have been committed a moment ago, has the same body. */
@@ -184,7 +95,7 @@ has_body_of(const IntakeEvent *event, int64 id)
 static void
 look_for_event(IntakeTable *keys, IntakeEvent *event)
 {
-	event->id = find_key(keys, &event->stored_key);
+	event->id = intake_key_row_find(keys, &event->stored_key);
 	event->fresh = event->id == 0;
 	event->replayed = event->fresh && event->n_guards > 0;
 }
@@ -243,7 +154,7 @@ take_guards(IntakeTable *keys, Guards *guards)
 	{
 		Guard *guard = &guards->list[i];
 		int64 id = own_id(guard->event);
-		bool taken = take_key(keys, &guard->key, &id);
+		bool taken = intake_key_row_take(keys, &guard->key, &id);
 
 		guard->place = keys->slot->tts_tid;
 		note_guard(guard, taken, id);
@@ -277,7 +188,7 @@ forgive(IntakeTable *keys, IntakeEvent **events, int count)
 {
 	for (int i = 0; i < count; i++)
 	{
-		int64 id = events[i]->replayed ? find_key(keys, &events[i]->stored_key) : 0;
+		int64 id = events[i]->replayed ? intake_key_row_find(keys, &events[i]->stored_key) : 0;
 
 		if (id == 0)
 			continue;
@@ -302,22 +213,12 @@ take_keys(IntakeEvent **events, int count, Guards *guards)
 	select_guards(guards);
 	take_guards(&keys, guards);
 	for (int i = 0; i < count; i++)
-		events[i]->fresh =
-			!events[i]->replayed && take_key(&keys, &events[i]->stored_key, &events[i]->id);
+		events[i]->fresh = !events[i]->replayed &&
+						   intake_key_row_take(&keys, &events[i]->stored_key, &events[i]->id);
 	done = give_back(&keys, guards, count);
 	forgive(&keys, events, count);
 	intake_table_close(&keys);
 	return done;
-}
-
-static void
-add_key(IntakeTable *keys, const IntakeEventKey *key, int64 event_id)
-{
-	Datum values[Natts_event_key];
-	bool nulls[Natts_event_key] = {0};
-
-	fill_key(values, key, event_id);
-	intake_table_add(keys, values, nulls, NULL);
 }
 
 /*
@@ -333,7 +234,7 @@ find_events(IntakeTable *keys, IntakeEvent **events, int count, Guards *guards)
 	for (int i = 0; i < guards->count; i++)
 	{
 		Guard *guard = &guards->list[i];
-		int64 other = find_key(keys, &guard->key);
+		int64 other = intake_key_row_find(keys, &guard->key);
 
 		note_guard(guard, other == 0, other != 0 ? other : own_id(guard->event));
 	}
@@ -366,11 +267,11 @@ take_free_keys(IntakeEvent **events, int count, Guards *guards)
 		if (!events[i]->fresh)
 			continue;
 		events[i]->id = intake_table_next_id("event_id_seq");
-		add_key(&keys, &events[i]->stored_key, events[i]->id);
+		intake_key_row_add(&keys, &events[i]->stored_key, events[i]->id);
 	}
 	for (int i = 0; i < guards->count; i++)
 		if (guards->list[i].taken || probing == 0)
-			add_key(&keys, &guards->list[i].key, guards->list[i].event->id);
+			intake_key_row_add(&keys, &guards->list[i].key, guards->list[i].event->id);
 	free = intake_table_flush(&keys);
 	intake_table_close(&keys);
 	probing = free && !known ? Max(probing - 1, 0) : PROBING_CALLS;
@@ -407,8 +308,8 @@ make_guards(IntakeEvent **events, int count)
 			Guard *guard = &guards.list[guards.count++];
 
 			guard->event = events[i];
-			guard->key =
-				make_key(-events[i]->source_id, intake_digest_slice(&events[i]->guards[j]));
+			guard->key = intake_key_row_make(-events[i]->source_id,
+											 intake_digest_slice(&events[i]->guards[j]));
 		}
 	return guards;
 }
@@ -436,33 +337,11 @@ intake_event_key_take(IntakeEvent **events, int count, bool optimistic)
 
 		event->id = 0;
 		event->fresh = event->replayed = false;
-		event->stored_key = make_key(event->source_id, event->key);
+		event->stored_key = intake_key_row_make(event->source_id, event->key);
 	}
 	qsort(events, count, sizeof(IntakeEvent *), by_key);
 	guards = make_guards(events, count);
 	if (optimistic)
 		return take_free_keys(events, count, &guards);
 	return take_keys(events, count, &guards);
-}
-
-/* SQL: intake.event_of(source_id, key). */
-Datum
-intake_sql_event_of(PG_FUNCTION_ARGS)
-{
-	text *name = PG_GETARG_TEXT_PP(1);
-	IntakeEventKey key =
-		make_key(PG_GETARG_INT32(0), (IntakeSlice){VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)});
-	ScanKeyData keys[2];
-	IntakeScan scan;
-	int64 event_id = 0;
-
-	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(key.head));
-	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(&key.digest));
-	intake_table_scan_begin(&scan, intake_table_oid("event_key"), NULL, keys, lengthof(keys));
-	if (intake_table_scan_next(&scan))
-		event_id = DatumGetInt64(INTAKE_COLUMN(scan.slot->tts_values, event_key_event_id));
-	intake_table_scan_end(&scan);
-	if (event_id == 0)
-		PG_RETURN_NULL();
-	PG_RETURN_INT64(event_id);
 }

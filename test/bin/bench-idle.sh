@@ -11,6 +11,7 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
 	cd "$(dirname "$0")/../.."
 	# shellcheck source=test/bin/cluster.sh
 	. test/bin/cluster.sh
+	prepare
 	build_and_install
 	idle_alone=yes
 fi

@@ -7,9 +7,9 @@
 # while requests are accepted.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-test/bin/setup.sh bench-peers
 # shellcheck source=test/bin/cluster.sh
 . test/bin/cluster.sh
+prepare bench-peers
 # shellcheck source=test/bin/bench-cluster.sh
 . test/bin/bench-cluster.sh
 PEER_JOBS=${PEER_JOBS:-30000}

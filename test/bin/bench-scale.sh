@@ -6,9 +6,9 @@
 # sooner.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-test/bin/setup.sh
 # shellcheck source=test/bin/cluster.sh
 . test/bin/cluster.sh
+prepare
 ROUNDS=${ROUNDS:-3}
 SECONDS_EACH=${SECONDS_EACH:-5}
 # shellcheck source=test/bin/bench-cluster.sh

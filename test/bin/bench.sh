@@ -4,9 +4,9 @@
 # A throwaway cluster with fsync on. Ours and pgbench take turns, and medians are compared.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-test/bin/setup.sh
 # shellcheck source=test/bin/cluster.sh
 . test/bin/cluster.sh
+prepare
 # shellcheck source=test/bin/bench-verify.sh
 . test/bin/bench-verify.sh
 # shellcheck source=test/bin/bench-cluster.sh

@@ -2,14 +2,24 @@
 # Functions for private PostgreSQL clusters; to be sourced at the top of the tree. A cluster lives
 # in one directory, given by an absolute path: data/, socket/ and postgres.log.
 
-PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/15/bin/pg_config}
+# shellcheck source=test/bin/server.sh
+. test/bin/server.sh
+
 PREFIX=${PREFIX:-/usr/local}
-export PG_CONFIG PREFIX
+export PREFIX
 unset DESTDIR PGOPTIONS PGSERVICE
+# The machine may have no locale set, or one that it does not have.
+export LC_ALL=C.UTF-8
 
 fail() {
 	echo "$(basename "$0" .sh): $*" >&2
 	exit 1
+}
+
+# prepare [WHAT]: installs what is missing (see setup.sh), and finds the server.
+prepare() {
+	test/bin/setup.sh "$@" || exit
+	find_server || fail "there is no PostgreSQL on this machine; set PG_CONFIG to its pg_config"
 }
 
 # Runs a command as the user that PostgreSQL runs as: root becomes postgres. It runs in /, because

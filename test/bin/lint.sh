@@ -6,6 +6,7 @@ cd "$(dirname "$0")/../.."
 # shellcheck source=test/bin/cluster.sh
 . test/bin/cluster.sh
 test/bin/setup.sh lint || echo "lint: goes on with what there is" >&2
+find_server || fail "there is no PostgreSQL on this machine"
 status=0
 complain() {
 	echo "lint: $*" >&2

@@ -22,6 +22,8 @@ for my $preset (@{ JSON::PP->new->utf8->decode(slurp('sql/presets.json')) })
 	my $all = $presets{ $preset->{name} } = { %{ $presets{ $preset->{like} // '' } // {} }, %$preset };
 	my $how = join '-', $kinds{ $all->{kind} }, map { uc s/^(HS|RS|ES)/$1/r } $all->{algorithm} // ();
 	$how .= ', time' if $all->{timestamp_from} && $all->{tolerance};
+	$how .= ', origin' if ($all->{verified} // '') eq 'origin';
+	$how .= ', loose' if ($all->{borders} // '') eq 'loose';
 	my $key = $all->{key_from} // '';
 	$key = $key eq '' ? 'digest' : '`' . ($key =~ s/ \| /` or `/gr) . '`';
 	$key .= ' or digest' if $all->{key_from} && ($all->{missing_key} // '') eq 'digest';

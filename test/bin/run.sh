@@ -49,7 +49,7 @@ check_directory() {
 	if [ -e "$RUN_DIR/data" ]; then
 		[ "$(stat -c %U "$RUN_DIR/data")" = "$owner" ] ||
 			fail "$RUN_DIR/data does not belong to the user $owner; choose another RUN_DIR"
-		[ "$(cat "$RUN_DIR/data/PG_VERSION")" = "$("$PG_CONFIG" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')" ] ||
+		[ "$(cat "$RUN_DIR/data/PG_VERSION")" = "$(server_version "$PG_CONFIG")" ] ||
 			fail "$RUN_DIR has a cluster of PostgreSQL $(cat "$RUN_DIR/data/PG_VERSION"); choose another RUN_DIR"
 	elif [ ! -e "$RUN_DIR/data.new" ] && ! is_empty "$RUN_DIR"; then
 		fail "$RUN_DIR has other things in it; choose another RUN_DIR"
@@ -217,7 +217,7 @@ serve() {
 
 find_directory
 check_ports
-test/bin/setup.sh
+prepare
 if [ "$(id -u)" -eq 0 ]; then
 	give_directory
 	check_directory postgres

@@ -3,6 +3,11 @@
 # with "test" what the tests need too, with "lint" what make lint does, with "bench-peers" what the
 # peers do; with "fuzz" what the fuzzers need. Does nothing, fast, when all of it is there.
 set -euo pipefail
+# apt-get and perl complain about a locale that the machine does not have.
+export LC_ALL=C.UTF-8
+
+# shellcheck source=test/bin/server.sh
+. "$(dirname "$0")/server.sh"
 
 packages=(gcc libc6-dev make pkg-config libmicrohttpd-dev libpq-dev libssl-dev libkrb5-dev curl openssl)
 
@@ -24,15 +29,6 @@ elif [ "${1:-}" = bench-peers ]; then
 	has_node || packages+=(nodejs npm)
 elif [ "${1:-}" = fuzz ]; then
 	packages=(make perl libssl-dev clang libclang-rt-14-dev)
-fi
-
-# With PG_CONFIG the server and its headers are the caller's business.
-debian_pg_config=/usr/lib/postgresql/15/bin/pg_config
-if [ "${PG_CONFIG:-$debian_pg_config}" = "$debian_pg_config" ]; then
-	packages+=(postgresql-15 postgresql-server-dev-15)
-elif ! command -v "$PG_CONFIG" >/dev/null; then
-	echo "setup: there is no $PG_CONFIG; set PG_CONFIG to a pg_config, or leave it out" >&2
-	exit 1
 fi
 
 # Prints those of the packages that are not installed.
@@ -92,14 +88,51 @@ explain() {
 	fi
 }
 
+# Asks apt-get for its lists, once.
+update_lists() {
+	[ -z "$log" ] || return 0
+	check_means
+	log=$(mktemp "${TMPDIR:-/tmp}/pg_intake-setup.XXXXXX")
+	apt_get update || true
+}
+
+# Prints the version of PostgreSQL that the package sources have; false where they have none.
+offered_version() {
+	apt-cache depends postgresql 2>/dev/null | sed -n 's/^ *Depends: postgresql-\([0-9]*\)$/\1/p' | grep .
+}
+
+die() {
+	echo "setup: $*" >&2
+	exit 1
+}
+
+# Sets the version of the server's packages: the newest server of this machine, or the one that the
+# package sources have. Empty where PG_CONFIG is not of Debian's packages: then the server and its
+# headers are the caller's business.
+choose_version() {
+	if [[ "${PG_CONFIG:-}" =~ ^/usr/lib/postgresql/([0-9]+)/bin/pg_config$ ]]; then
+		version=${BASH_REMATCH[1]}
+	elif [ -n "${PG_CONFIG:-}" ]; then
+		command -v "$PG_CONFIG" >/dev/null || die "there is no $PG_CONFIG; set PG_CONFIG to a pg_config, or leave it out"
+	elif ! version=$(installed_version) && ! version=$(offered_version); then
+		missing=(postgresql)
+		update_lists
+		version=$(offered_version) || explain
+	fi
+	[ "${version:-$oldest_server}" -ge "$oldest_server" ] ||
+		die "pg_intake needs PostgreSQL $oldest_server or later, and this is $version; set PG_CONFIG to the pg_config of another"
+}
+
+log=
+version=
+choose_version
+[ -z "$version" ] || packages+=("postgresql-$version" "postgresql-server-dev-$version")
 mapfile -t missing < <(list_missing)
 [ ${#missing[@]} -gt 0 ] || exit 0
 
-check_means
-log=$(mktemp "${TMPDIR:-/tmp}/pg_intake-setup.XXXXXX")
+update_lists
 echo "setup: installing ${missing[*]}"
 trap allow_main_cluster EXIT
 forbid_main_cluster
-apt_get update || true
 apt_get install --no-install-recommends "${missing[@]}" || explain
 rm -f "$log"

@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # make test-install: what the README says for a server that one has, and its tour, pasted line by
-# line on the smallest Debian 12, as root; then, on another such machine, make run as a user with
+# line on the smallest Debian, as root; then, on another such machine, make run as a user with
 # sudo and as root, and all that again. No LANG is set. Ten minutes, most of them apt-get's.
 # test-install.sh NAME takes only fresh or after-run.
 #
+#   INSTALL_RELEASE  another Debian: trixie, forky
 #   INSTALL_DIR      where the system and its packages are kept, and the logs (~/.cache/pg_intake/install)
 #   INSTALL_MIRROR   where the packages come from
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 INSTALL_DIR=${INSTALL_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/pg_intake/install}
+INSTALL_RELEASE=${INSTALL_RELEASE:-bookworm}
 INSTALL_MIRROR=${INSTALL_MIRROR:-http://deb.debian.org/debian}
 
 fail() {
@@ -17,37 +19,25 @@ fail() {
 	exit 1
 }
 
-# inside ROOT COMMAND...: runs a command in a chroot, as on a machine of its own: what it has
-# started ends with it. It has the tree at hand, and the packages that another one has fetched, and
-# obeys Ctrl-C also where this script runs in the background.
-inside() {
-	local root=$1
-	shift
-	# shellcheck disable=SC2016 # the inner shells expand these
-	unshare --mount --ipc --pid --fork --kill-child bash -c '
-		mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && mount -t tmpfs tmpfs "$0/dev/shm" &&
-			mount --bind "$1" "$0/var/cache/apt/archives" || exit
-		shift
-		env -i --default-signal=INT,QUIT PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb \
-			chroot "$0" bash -c "cd /root/pg_intake && \"\$@\"" - "$@"
-		exit "$?"' "$root" "$INSTALL_DIR/archives" "$@"
-}
+archives=$INSTALL_DIR/archives
+# shellcheck source=test/bin/chroot.sh
+. test/bin/chroot.sh
 
 # The smallest system, once; a copy of it with the tree for each test.
 make_base() {
-	[ ! -e "$INSTALL_DIR/base" ] || return 0
+	base=$INSTALL_DIR/$INSTALL_RELEASE
+	[ ! -e "$base" ] || return 0
 	echo "test-install: making the system"
-	rm -rf "$INSTALL_DIR/base.new"
-	debootstrap --variant=minbase bookworm "$INSTALL_DIR/base.new" "$INSTALL_MIRROR" >"$INSTALL_DIR/base.log" 2>&1 ||
-		fail "debootstrap failed; see $INSTALL_DIR/base.log"
-	mv "$INSTALL_DIR/base.new" "$INSTALL_DIR/base"
+	make_root "$INSTALL_RELEASE" "$base.new" "$INSTALL_MIRROR" >"$base.log" 2>&1 ||
+		fail "debootstrap failed; see $base.log"
+	mv "$base.new" "$base"
 }
 
 # make_machine NAME: prints where it is.
 make_machine() {
 	local root=$INSTALL_DIR/$1
 	rm -rf "$root"
-	cp -a "$INSTALL_DIR/base" "$root"
+	cp -a "$base" "$root"
 	mkdir "$root/root/pg_intake"
 	git ls-files -z --cached --others --exclude-standard | tar cf - --null -T - | tar xf - -C "$root/root/pg_intake"
 	cp /etc/resolv.conf "$root/etc/resolv.conf"
@@ -117,14 +107,11 @@ check() {
 	fi
 }
 
-[ "$(id -u)" -eq 0 ] || fail "chroots need root"
-for tool in debootstrap git unshare; do
-	command -v "$tool" >/dev/null || fail "there is no $tool here; install it: apt-get install $tool"
-done
+check_chroots
 for port in 5432 8080 54300; do
 	! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || fail "port $port is in use; the README's lines need it"
 done
-mkdir -p "$INSTALL_DIR/archives/partial"
+mkdir -p "$INSTALL_DIR"
 exec 9>"$INSTALL_DIR/lock"
 flock -n 9 || fail "another run is using $INSTALL_DIR"
 make_base

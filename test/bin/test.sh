@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.."
 # shellcheck source=test/bin/cluster.sh
 . test/bin/cluster.sh
 # The TAP library takes LC_ALL away, and makes its clusters by LANG.
-export LC_ALL=C.UTF-8 LANG=C.UTF-8
+export LANG=C.UTF-8
 
 # --- what runs the suites: as the caller, but never as root ---
 
@@ -214,7 +214,7 @@ run_suites() {
 if [ "${1:-}" = suites ]; then
 	run_suites
 else
-	test/bin/setup.sh test
+	prepare test
 	echo "test: building"
 	(build_and_install) || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 	run_apart

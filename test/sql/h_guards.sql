@@ -16,7 +16,7 @@ SELECT reason, detail ~ 'that of event [0-9]+, under another key' AS says_which,
 SELECT count(intake.create_source('hub2', 'github', secret => 'secret-s', replay_guard => false));
 SELECT status_of(r) FROM signed('hub2', '{"ref":"a"}', '{"X-GitHub-Delivery": "d-1"}') r;
 SELECT status_of(r) FROM signed('hub2', '{"ref":"a"}', '{"X-GitHub-Delivery": "d-2"}') r;
--- The key is in the signed body: no guard is needed. A signed time: none, either.
+-- The key is in the signed body: no guard is needed.
 SELECT count(intake.create_source('plainkey', 'hmac', secret => 'secret-s'));
 SELECT status_of(r) FROM signed('plainkey', '{"data":{"id":1}}') r;
 SELECT e.source, count(*) - count(DISTINCT e.id) AS guards FROM intake.event_key k JOIN intake.events e ON e.id = k.event_id WHERE e.source IN ('hub', 'hub2', 'plainkey') GROUP BY 1 ORDER BY 1;

@@ -37,6 +37,7 @@ SELECT n, s_store(n, s) FROM (VALUES
     ('04', '{"message": "{body}{header:x-id}", "content": "json", "require": [["header:x-id", "~^[a-z]{1,9}$"]]}'),
     ('05', '{"kind": "hash", "message": "{secret}{body}"}'),
     ('06', '{"kind": "hash", "message": "{secret}{body}", "content": "json"}'),
+    ('07', '{"kind": "hash", "message": "{body}{secret}"}'),
     ('08', '{"message": "{header:a}{header:b}"}'),
     ('09', '{"message": "{header:a}{header:b}", "borders": "loose"}'),
     ('10', '{"variants": [{"when": [["query:a", "*"]], "message": "{header:x-id}"}]}'),
@@ -87,5 +88,7 @@ REVOKE ALL ON SCHEMA intake FROM regress_intake_scheme;
 REVOKE ALL ON intake.scheme FROM regress_intake_scheme;
 DROP ROLE regress_intake_scheme;
 
+-- What the extension brings, a source can use.
+SELECT name, intake.scheme_problem(name) AS problem FROM intake.scheme WHERE preset AND intake.scheme_problem(name) IS NOT NULL ORDER BY name;
 DELETE FROM intake.scheme WHERE name LIKE 's\_%';
 DROP FUNCTION s_store;

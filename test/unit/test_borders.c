@@ -255,6 +255,24 @@ test_every_cut(void)
 
 /* ---- presets ---- */
 
+/* Whether presets that sign, but not the body, say so, for people to read. */
+static void
+says_origin(const FuzzPreset *preset, const IntakeScheme *scheme)
+{
+	for (int row = 0; scheme != NULL; row++, scheme = scheme->next)
+	{
+		const char *verified = preset->rows[row].verified;
+		bool holds = scheme->kind == INTAKE_TOKEN || scheme->kind == INTAKE_BASIC ||
+					 scheme->verified != INTAKE_VERIFIED_ORIGIN ||
+					 (verified != NULL && strcmp(verified, "origin") == 0);
+
+		if (!holds)
+			printf("%s: variant %d proves the origin only, and does not say so\n", preset->name,
+				   row);
+		CHECK(holds);
+	}
+}
+
 static void
 prove(const FuzzPreset *preset)
 {
@@ -265,6 +283,7 @@ prove(const FuzzPreset *preset)
 	if (problem != NULL)
 		printf("%s: %s\n", preset->name, problem);
 	CHECK(problem == NULL);
+	says_origin(preset, scheme);
 	for (int i = 0; i < preset->n_handshakes; i++)
 	{
 		IntakeHandshake *rule = intake_handshake_compile(&preset->handshakes[i], &error);

@@ -1,0 +1,136 @@
+/*
+ * key_row.c
+ *		Rows of the table event_key: what stands for a source and a key, and its event.
+ *
+ * A digest stands for source and key, of half their size: most of what an event costs beyond its
+ * own row is the page of the index where its key belongs. The first bytes of the key stand before
+ * the digest, so that keys that come in order stay in the same few pages.
+ */
+#include "postgres.h"
+
+#include "access/stratnum.h"
+#include "miscadmin.h"
+#include "port/pg_bswap.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+
+#include "events/key_row.h"
+#include "ground/intake.h"
+#include "verify/digest.h"
+
+PG_FUNCTION_INFO_V1(intake_sql_event_of);
+
+/* What stands for a source and a key. */
+IntakeEventKey
+intake_key_row_make(int32 source_id, IntakeSlice key)
+{
+	uint32 source = pg_hton32((uint32) source_id);
+	IntakeSlice parts[] = {{(const char *) &source, sizeof(source)}, key};
+	IntakeDigest digest;
+	uint64 head = 0;
+	IntakeEventKey made = {0};
+
+	if (!intake_digest_plain(INTAKE_SHA256, parts, lengthof(parts), &digest))
+		ereport(ERROR, (errcode(ERRCODE_SYSTEM_ERROR), errmsg("libcrypto cannot digest a key")));
+	memcpy(&head, key.data, Min(key.len, sizeof(head)));
+	made.head = (int64) pg_ntoh64(head);
+	memcpy(made.digest.data, digest.bytes, UUID_LEN);
+	return made;
+}
+
+/* The order of the index. */
+int
+intake_key_row_compare(const IntakeEventKey *left, const IntakeEventKey *right)
+{
+	if (left->head != right->head)
+		return left->head < right->head ? -1 : 1;
+	return memcmp(left->digest.data, right->digest.data, UUID_LEN);
+}
+
+/* The columns of a row of event_key. */
+static void
+fill_key(Datum *values, const IntakeEventKey *key, int64 event_id)
+{
+	INTAKE_COLUMN(values, event_key_event_id) = Int64GetDatum(event_id);
+	INTAKE_COLUMN(values, event_key_head) = Int64GetDatum(key->head);
+	INTAKE_COLUMN(values, event_key_digest) = UUIDPGetDatum(&key->digest);
+}
+
+/* The event that has a key; 0 where there is none. Waits for who is just taking it. */
+int64
+intake_key_row_find(IntakeTable *keys, const IntakeEventKey *key)
+{
+	Datum values[Natts_event_key];
+	bool nulls[Natts_event_key] = {0};
+	ItemPointerData conflict;
+
+	fill_key(values, key, 0);
+	while (intake_table_conflicts(keys, values, nulls, &conflict))
+	{
+		CHECK_FOR_INTERRUPTS();
+		/* The row may go again before we read it; then the key is free after all. */
+		if (intake_table_fetch(keys, &conflict))
+			return DatumGetInt64(INTAKE_COLUMN(keys->slot->tts_values, event_key_event_id));
+	}
+	return 0;
+}
+
+/*
+ * Takes a key for the event *ID, which is made where it is 0. Returns false, with the id of
+ * the event that has the key, where it is taken.
+ */
+bool
+intake_key_row_take(IntakeTable *keys, const IntakeEventKey *key, int64 *id)
+{
+	Datum values[Natts_event_key];
+	bool nulls[Natts_event_key] = {0};
+
+	for (;;)
+	{
+		int64 taken = intake_key_row_find(keys, key);
+
+		if (taken != 0)
+		{
+			*id = taken;
+			return false;
+		}
+		if (*id == 0)
+			*id = intake_table_next_id("event_id_seq");
+		fill_key(values, key, *id);
+		if (intake_table_insert_unique(keys, values, nulls))
+			return true;
+	}
+}
+
+/* Adds a key to those that are inserted together, at intake_table_flush. */
+void
+intake_key_row_add(IntakeTable *keys, const IntakeEventKey *key, int64 event_id)
+{
+	Datum values[Natts_event_key];
+	bool nulls[Natts_event_key] = {0};
+
+	fill_key(values, key, event_id);
+	intake_table_add(keys, values, nulls, NULL);
+}
+
+/* SQL: intake.event_of(source_id, key). */
+Datum
+intake_sql_event_of(PG_FUNCTION_ARGS)
+{
+	text *name = PG_GETARG_TEXT_PP(1);
+	IntakeEventKey key = intake_key_row_make(
+		PG_GETARG_INT32(0), (IntakeSlice){VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)});
+	ScanKeyData keys[2];
+	IntakeScan scan;
+	int64 event_id = 0;
+
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(key.head));
+	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(&key.digest));
+	intake_table_scan_begin(&scan, intake_table_oid("event_key"), NULL, keys, lengthof(keys));
+	if (intake_table_scan_next(&scan))
+		event_id = DatumGetInt64(INTAKE_COLUMN(scan.slot->tts_values, event_key_event_id));
+	intake_table_scan_end(&scan);
+	if (event_id == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(event_id);
+}

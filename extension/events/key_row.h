@@ -1,0 +1,17 @@
+/*
+ * key_row.h
+ *		Rows of the table event_key: what stands for a source and a key, and its event.
+ */
+#ifndef INTAKE_KEY_ROW_H
+#define INTAKE_KEY_ROW_H
+
+#include "events/event.h"
+#include "ground/table.h"
+
+extern IntakeEventKey intake_key_row_make(int32 source_id, IntakeSlice key);
+extern int intake_key_row_compare(const IntakeEventKey *left, const IntakeEventKey *right);
+extern int64 intake_key_row_find(IntakeTable *keys, const IntakeEventKey *key);
+extern bool intake_key_row_take(IntakeTable *keys, const IntakeEventKey *key, int64 *id);
+extern void intake_key_row_add(IntakeTable *keys, const IntakeEventKey *key, int64 event_id);
+
+#endif
