@@ -1,490 +1,17 @@
 /*
  * resplit.c
- *		The attack of who has one genuine request. It knows what was signed, but no secret.
- *
- * Private keys would take long and change nothing: whoever signs by one signs by HMAC here.
+ *		The attack of who has one genuine request: he knows what was signed, but no secret, and
+ *		cuts it into other parts.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "common/memory.h"
 
+#include "attack.h"
 #include "common/scratch.h"
-#include "read/json.h"
-#include "resplit.h"
-#include "sketch.h"
-#include "verify/content.h"
-#include "verify/coverage.h"
-#include "verify/fingerprint.h"
-#include "verify/sign.h"
-#include "verify/signature.h"
 
-#define SECRET "user:secret-of-the-source"
-#define TOKEN "arn:aws:sns:us-east-1:123456789012:topic"
-#define FORGED_BODY "{\"forged\":true,\"id\":\"another-id\"}"
-#define ROWS_MAX 4
 #define MOST_TRIED 1500 /* requests of one content and variant */
-
-typedef struct Attack
-{
-	Resplit *resplit;
-	IntakeSchemeRow rows[ROWS_MAX]; /* those of the preset, but signed by HMAC */
-	FuzzPreset preset;
-	IntakeScheme *scheme;
-	IntakeKey key;
-	Sketch original;
-	IntakeSlice original_key;
-	IntakeDigest *original_guards;
-	int n_original_guards;
-	IntakeSlice content; /* that was signed */
-	IntakeSlice signature;
-	bool extended; /* the content is more than what the sender signed */
-	bool moved;    /* the fields of a form are */
-	Sketch forged;
-	int left; /* requests to try */
-} Attack;
-
-/* ---- what is attacked ---- */
-
-static void
-copy_preset(Attack *a, const FuzzPreset *preset)
-{
-	a->preset = *preset;
-	for (int i = 0; i < preset->n_rows; i++)
-	{
-		IntakeSchemeRow *row = &a->rows[i];
-
-		*row = preset->rows[i];
-		if (strcmp(row->kind, "jwt") == 0)
-			row->algorithm = "HS256";
-		else if (strcmp(row->kind, "ed25519") == 0 || strcmp(row->kind, "ecdsa") == 0 ||
-				 strcmp(row->kind, "rsa") == 0)
-		{
-			row->kind = "hmac";
-			row->algorithm = row->algorithm ? row->algorithm : "sha256";
-		}
-		if (row->format != NULL && strcmp(row->format, "json") == 0)
-			row->format = NULL;
-		row->key = "raw";
-	}
-	a->preset.rows = a->rows;
-}
-
-static const IntakeScheme *
-scheme_of(const Attack *a, int row)
-{
-	const IntakeScheme *scheme = a->scheme;
-
-	while (row-- > 0)
-		scheme = scheme->next;
-	return scheme;
-}
-
-static void
-begin(Attack *a, Resplit *resplit)
-{
-	const char *why = "";
-
-	memset(a, 0, sizeof(*a));
-	a->resplit = resplit;
-	copy_preset(a, resplit->preset);
-	a->scheme = fuzz_scheme(&a->preset);
-	if (!intake_signing_key_prepare(a->scheme, intake_slice_cstr(SECRET), &a->key, &why))
-		abort();
-}
-
-static void
-end(Attack *a)
-{
-	intake_signing_key_release(&a->key);
-	fuzz_scheme_release(a->scheme);
-}
-
-static void
-begin_sketch(const Attack *a, Sketch *sketch, int row)
-{
-	const Resplit *resplit = a->resplit;
-
-	sketch_begin(sketch, &a->preset, row, scheme_of(a, row));
-	sketch->style = resplit->style;
-	sketch->text = resplit->text.data ? resplit->text : resplit_text(resplit->preset);
-	sketch->base = resplit->base;
-	sketch->token = intake_slice_cstr(TOKEN);
-	sketch->time = intake_slice_cstr(sketch_time(sketch->scheme, false));
-	sketch->id = intake_slice_cstr("its-id");
-}
-
-/* ---- a customer's text ---- */
-
-static void
-put_hex_digest(Draft *out, const char *body)
-{
-	IntakeSlice text = intake_slice_cstr(body);
-	IntakeDigest digest;
-	char hex[2 * INTAKE_DIGEST_MAX + 1];
-
-	(void) intake_digest_plain(INTAKE_SHA256, &text, 1, &digest);
-	intake_encoding_hex(digest.bytes, digest.len, hex);
-	draft_put(out, hex);
-}
-
-/* Something that could stand at a segment of a message. */
-static void
-put_lure(Draft *out, const Segment *segment, const IntakeScheme *scheme)
-{
-	if (segment->kind == SEGMENT_LITERAL)
-		draft_add(out, segment->text);
-	else if (segment->kind == SEGMENT_TIME)
-		draft_put(out, sketch_time(scheme, true));
-	else if (segment->kind == SEGMENT_LIST)
-		draft_put(out, "x-forged:1;x-contentful-timestamp:1700000100123");
-	else if (segment->kind == SEGMENT_BODY)
-		draft_put(out, FORGED_BODY);
-	else if (segment->kind == SEGMENT_METHOD)
-		draft_put(out, "POST");
-	else if (segment->kind == SEGMENT_CRC)
-		draft_put(out, "305419896");
-	else if (segment->kind == SEGMENT_PLACE)
-		draft_put(out, "Bob");
-}
-
-/* A text that looks like whatever the preset signs, and like what others do. */
-IntakeSlice
-resplit_text(const FuzzPreset *preset)
-{
-	Draft out = {0};
-	IntakeScheme *schemes = fuzz_scheme(preset);
-	const IntakeScheme *scheme = schemes;
-
-	draft_put(&out, "&bodySHA256=");
-	put_hex_digest(&out, FORGED_BODY);
-	draft_put(&out, "&c=d");
-	for (int row = 0; row < preset->n_rows; row++, scheme = scheme->next)
-	{
-		Sketch sketch;
-
-		sketch_begin(&sketch, preset, row, scheme);
-		for (int i = 0; i < 2 * sketch.count; i++)
-			put_lure(&out, &sketch.segments[i % sketch.count], scheme);
-	}
-	draft_put(&out, "\nMessageId\nBob\nTimestamp\n2023-11-14T22:15:00Z\n.1700000100.{\"a\":1}"
-					"1700000100123:[1]2023-11-14T22:15:00.5|1700000100|2023-11-14T22:15:00+01:00;"
-					"a:b;=[{\"a\":\"b\"}],{\"c\":\"}1700000100");
-	fuzz_scheme_release(schemes);
-	return draft_slice(&out);
-}
-
-/* ---- verifying, and what the product would do then ---- */
-
-static bool
-verify(Attack *a, IntakeRequest *request, IntakeVerdict *verdict)
-{
-	IntakeKey *keys[1] = {&a->key};
-
-	intake_signature_verify(a->scheme, request, intake_slice_cstr(TOKEN), keys, 1, verdict);
-	return verdict->reason == INTAKE_OK;
-}
-
-/* Whether the body is what the scheme asks for; a source may ask for more. */
-static bool
-content_is_asked_for(const IntakeVerdict *verdict, IntakeRequest *request)
-{
-	return intake_content_problem(verdict->scheme, verdict->scheme->content, request) == NULL;
-}
-
-/* The key of an event; absent where it would be refused for having none. */
-static IntakeSlice
-key_of(const Attack *a, const IntakeVerdict *verdict, const IntakeRequest *request)
-{
-	IntakeLocation location;
-	IntakeSlice key = INTAKE_ABSENT;
-	IntakeDigest digest;
-	const char *why;
-	char *out;
-
-	if (a->preset.key_from != NULL && intake_location_parse(a->preset.key_from, &location, &why))
-		key = intake_location_read(&location, request);
-	if (key.len > 0 || !a->preset.digest_key)
-		return key.len > 0 ? key : INTAKE_ABSENT;
-	if (!intake_fingerprint_key(verdict, request, intake_slice_cstr(TOKEN), &digest))
-		return INTAKE_ABSENT;
-	out = palloc(intake_encoding_size(digest.len));
-	return (IntakeSlice){out,
-						 intake_encoding_encode(INTAKE_HEX, intake_digest_slice(&digest), out)};
-}
-
-/* What the product remembers of what was signed, besides the key; returns how many. */
-static int
-guards_of(const Attack *a, const IntakeVerdict *verdict, const IntakeRequest *request,
-		  IntakeDigest **guards)
-{
-	IntakeLocation location;
-	const char *why;
-	bool has_key =
-		a->preset.key_from != NULL && intake_location_parse(a->preset.key_from, &location, &why);
-
-	if (!intake_coverage_needs_guard(verdict->scheme, has_key ? &location : NULL))
-		return 0;
-	return intake_fingerprint_guards(verdict, request, intake_slice_cstr(TOKEN), guards);
-}
-
-static bool
-has_guard(const Attack *a, const IntakeDigest *guard)
-{
-	for (int i = 0; i < a->n_original_guards; i++)
-		if (intake_slice_equal(intake_digest_slice(guard),
-							   intake_digest_slice(&a->original_guards[i])))
-			return true;
-	return false;
-}
-
-/* Whether a request that verified becomes an event beside that of the genuine one. */
-static bool
-is_news(const Attack *a, const IntakeVerdict *verdict, const IntakeRequest *request)
-{
-	IntakeSlice key = key_of(a, verdict, request);
-	IntakeDigest *guards;
-	int count;
-
-	if (key.data == NULL || intake_slice_equal(key, a->original_key))
-		return false;
-	count = guards_of(a, verdict, request, &guards);
-	for (int i = 0; i < count; i++)
-		if (!has_guard(a, &guards[i]))
-			return true;
-	return count == 0;
-}
-
-/* ---- the genuine request ---- */
-
-/* What the sender puts at places; the first that its scheme takes there. */
-static const char *const honest[] = {
-	"Bob.1700000100.Bob:1700000100|id;7",
-	"msg_2Lh9KRb0pzN4LePd3XiA4v9Aj",
-	"f47ac10b-58cc-4372-a567-0e02b2c3d479",
-	"1700000000",
-	"2023-11-14T22:13:20.123Z",
-	"https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=2336412f37",
-	TOKEN,
-	"Notification",
-	"ABCDEFGH12345678",
-	"TestMerchant",
-	"EUR",
-	"true",
-	"AUTHORISATION",
-	"dGVzdCB0aGUgcGF5bG9hZCBvZiBhIG5vdGlmaWNhdGlvbiB0aGF0IGlzIGxvbmcgZW5vdWdo\nZQ==\n",
-};
-
-static bool
-is_taken(const Sketch *sketch, const IntakePlace *place, IntakeSlice text)
-{
-	for (int i = 0; i < sketch->scheme->n_require; i++)
-	{
-		const IntakeRequirement *requirement = &sketch->scheme->require[i];
-		Sketch only = *sketch;
-		IntakeRequest request;
-		IntakeValues values = {.token = sketch->token};
-
-		if (!intake_place_equal(&requirement->location.places[0], place) ||
-			requirement->test == INTAKE_PRESENT)
-			continue;
-		only.count = 1;
-		only.segments[0] = (Segment){.kind = SEGMENT_PLACE, .place = *place};
-		only.values[0] = text;
-		request = sketch_request(&only);
-		values.request = &request;
-		if (!intake_requirement_meets(requirement, &values))
-			return false;
-	}
-	return true;
-}
-
-static IntakeSlice
-honest_value(const Sketch *sketch, const IntakePlace *place)
-{
-	IntakeSlice text = sketch->text;
-
-	/* Headers and queries are the sender's own. */
-	if (place->kind != INTAKE_HEADER && place->kind != INTAKE_QUERY &&
-		is_taken(sketch, place, text))
-		return text;
-	for (size_t i = 0; i < sizeof(honest) / sizeof(honest[0]); i++)
-		if (is_taken(sketch, place, intake_slice_cstr(honest[i])))
-			return intake_slice_cstr(honest[i]);
-	return intake_slice_cstr("?");
-}
-
-static IntakeSlice
-honest_list(const Sketch *sketch, IntakeSlice header)
-{
-	Draft out = {0};
-
-	draft_add(&out, header);
-	draft_put(&out, ":");
-	draft_add(&out, header);
-	draft_put(&out, ",x-topic,");
-	draft_add(&out, sketch->scheme->timestamp.name);
-	draft_put(&out, "\x01x-topic:a,b:c=d x-contentful-timestamp:1700000100123\x01");
-	draft_add(&out, sketch->scheme->timestamp.name);
-	draft_put(&out, ":");
-	draft_add(&out, sketch->time);
-	return draft_slice(&out);
-}
-
-static bool
-is_time(const Sketch *s, const Segment *segment)
-{
-	return segment->kind == SEGMENT_TIME ||
-		   (segment->kind == SEGMENT_PLACE && s->scheme->has_timestamp &&
-			intake_place_equal(&segment->place, &s->scheme->timestamp));
-}
-
-static const char *
-path_of(const char *url)
-{
-	return strchr(strstr(url, "://") + 3, '/');
-}
-
-/* Gives every segment but the URL its value. */
-static void
-fill_in(Sketch *s, bool bare)
-{
-	bool optional = false;
-
-	for (int i = 0; i < s->count; i++)
-	{
-		const Segment *segment = &s->segments[i];
-
-		optional = segment->kind == SEGMENT_OPEN || (optional && segment->kind != SEGMENT_CLOSE);
-		s->values[i] = INTAKE_ABSENT;
-		if (optional && bare)
-			continue;
-		if (is_time(s, segment))
-			s->values[i] = s->time;
-		else if (segment->kind == SEGMENT_METHOD)
-			s->values[i] = intake_slice_cstr("POST");
-		else if (segment->kind == SEGMENT_SECRET)
-			s->values[i] = intake_slice_cstr(SECRET);
-		else if (segment->kind == SEGMENT_TOKEN)
-			s->values[i] = s->token;
-		else if (segment->kind == SEGMENT_BODY)
-			s->values[i] = sketch_body(s);
-		else if (segment->kind == SEGMENT_LIST)
-			s->values[i] = honest_list(s, segment->text);
-		else if (segment->kind == SEGMENT_PLACE)
-			s->values[i] = honest_value(s, &segment->place);
-	}
-}
-
-/* Completes the values by those that depend on others. */
-static void
-fill_in_rest(Sketch *s)
-{
-	IntakeSlice body = sketch_body(s);
-	IntakeSlice url = sketch_url(s->base, sketch_query(s, body));
-	IntakeRequest request = {.body = body, .url = url};
-	IntakeValues values = {.request = &request, .url = url};
-	char *error = NULL;
-
-	for (int i = 0; i < s->count; i++)
-	{
-		const Segment *segment = &s->segments[i];
-		IntakeSlice rest;
-
-		if (segment->kind == SEGMENT_URL)
-			s->values[i] = url;
-		else if (segment->kind == SEGMENT_ENDPOINT)
-			s->values[i] = intake_slice_cut(url, "?", &rest);
-		else if (segment->kind == SEGMENT_PATH)
-			s->values[i] = intake_slice_cstr(path_of(url.data));
-		else if (segment->kind == SEGMENT_FORM)
-		{
-			s->form = body;
-			s->values[i] =
-				intake_template_text(intake_template_compile("{form_sorted}", &error), &values);
-		}
-		else if (segment->kind == SEGMENT_CRC)
-			s->values[i] =
-				intake_template_text(intake_template_compile("{crc32(body)}", &error), &values);
-	}
-}
-
-static bool
-is_left_out(const Sketch *s, int open)
-{
-	for (int i = open; s->segments[i].kind != SEGMENT_CLOSE; i++)
-		if (s->segments[i].kind == SEGMENT_PLACE && s->values[i].data == NULL)
-			return true;
-	return false;
-}
-
-/* What a sketch signs. In lists of headers a byte 1 stands for ; here. */
-static IntakeSlice
-content_of(const Sketch *s)
-{
-	Draft out = {0};
-
-	for (int i = 0; i < s->count; i++)
-	{
-		const Segment *segment = &s->segments[i];
-		IntakeSlice value = segment->kind == SEGMENT_LITERAL ? segment->text : s->values[i];
-
-		if (segment->kind == SEGMENT_OPEN && is_left_out(s, i))
-			while (s->segments[i].kind != SEGMENT_CLOSE)
-				i++;
-		else
-			for (size_t j = 0; j < value.len; j++)
-			{
-				char byte = value.data[j];
-
-				byte = segment->lower && byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
-				byte = segment->kind == SEGMENT_LIST && byte == 1 ? ';' : byte;
-				draft_add(&out, (IntakeSlice){&byte, 1});
-			}
-	}
-	return draft_slice(&out);
-}
-
-static IntakeSlice
-sign(Attack *a, const IntakeScheme *scheme, IntakeSlice content)
-{
-	IntakeDigest digest;
-	char *out = palloc(intake_encoding_size(INTAKE_DIGEST_MAX));
-
-	if (scheme->kind == INTAKE_HASH)
-		(void) intake_digest_plain(scheme->algorithm, &content, 1, &digest);
-	else
-		(void) intake_digest_mac(intake_signing_key_mac(&a->key, scheme->algorithm), &content, 1,
-								 &digest);
-	return (IntakeSlice){
-		out, intake_encoding_encode(scheme->encoding, intake_digest_slice(&digest), out)};
-}
-
-/* Makes the request of the sender, and returns whether it is accepted. */
-static bool
-make_original(Attack *a)
-{
-	Sketch *s = &a->original;
-	IntakeRequest request;
-	IntakeVerdict verdict;
-
-	begin_sketch(a, s, a->resplit->row);
-	fill_in(s, a->resplit->bare);
-	fill_in_rest(s);
-	a->content = content_of(s);
-	s->signature = a->signature = sign(a, s->scheme, a->content);
-	request = sketch_request(s);
-	request.now = SKETCH_NOW * 1000000;
-	if (!verify(a, &request, &verdict) || !content_is_asked_for(&verdict, &request))
-	{
-		snprintf(a->resplit->problem, sizeof(a->resplit->problem), "%s (%.100s)",
-				 intake_reason_name(verdict.reason), verdict.detail);
-		return false;
-	}
-	a->original_key = key_of(a, &verdict, &request);
-	a->n_original_guards = guards_of(a, &verdict, &request, &a->original_guards);
-	return a->original_key.data != NULL;
-}
 
 /* ---- forging ---- */
 
@@ -543,11 +70,11 @@ send(Attack *a)
 	a->left--;
 	if (s->scheme->has_timestamp && intake_timestamp_read(s->scheme->unit, s->time, &time))
 		request.now = time;
-	if (verify(a, &request, &verdict) && content_is_asked_for(&verdict, &request))
+	if (attack_verify(a, &request, &verdict) && attack_content_fits(&verdict, &request))
 	{
 		if (!verdict.scheme->loose && !has_same_parts(a))
 			report(a, "other parts verify:");
-		else if (is_news(a, &verdict, &request))
+		else if (attack_is_news(a, &verdict, &request))
 			report(a, "the same again is news:");
 	}
 	intake_scratch_end(scratch);
@@ -669,10 +196,10 @@ send_cut(Attack *a)
 	s->id = intake_slice_cstr("another-id");
 	s->signature = a->signature;
 	s->form = INTAKE_ABSENT;
-	s->text = intake_slice_cstr(FORGED_BODY);
+	s->text = intake_slice_cstr(ATTACK_BODY);
 	s->time = intake_slice_cstr(sketch_time(s->scheme, true));
 	for (int i = 0; i < s->count; i++)
-		if (is_time(s, &s->segments[i]) && s->values[i].data != NULL)
+		if (attack_is_time(s, &s->segments[i]) && s->values[i].data != NULL)
 			s->time = s->values[i];
 	for (int i = 0; i < s->count; i++)
 		if (s->segments[i].kind == SEGMENT_FORM)
@@ -688,7 +215,7 @@ send_cut(Attack *a)
 		else if (s->segments[i].kind == SEGMENT_CRC)
 			s->form = body_with_crc((uint32_t) strtoul(s->values[i].data, NULL, 10));
 		else if (s->segments[i].kind == SEGMENT_URL && a->scheme->next != NULL)
-			s->form = intake_slice_cstr(FORGED_BODY);
+			s->form = intake_slice_cstr(ATTACK_BODY);
 	send(a);
 	if (s->scheme->each != NULL && !is_done(a))
 	{
@@ -709,7 +236,7 @@ is_plausible(const Attack *a, const Segment *segment, IntakeSlice value)
 	IntakeSlice trimmed = intake_slice_trim(value);
 	int64_t time;
 
-	if (is_time(&a->forged, segment))
+	if (attack_is_time(&a->forged, segment))
 		return value.len <= INTAKE_TIMESTAMP_MAX &&
 			   intake_timestamp_read(a->forged.scheme->unit, value, &time);
 	switch (segment->kind)
@@ -747,14 +274,14 @@ known_text(const Attack *a, const Segment *segment)
 		case SEGMENT_METHOD:
 			return intake_slice_cstr("POST");
 		case SEGMENT_SECRET:
-			return intake_slice_cstr(SECRET);
+			return intake_slice_cstr(ATTACK_SECRET);
 		case SEGMENT_TOKEN:
 			return a->forged.token;
 		case SEGMENT_URL:
 		case SEGMENT_ENDPOINT:
 			return endpoint;
 		case SEGMENT_PATH:
-			return intake_slice_after(endpoint, path_of(endpoint.data) - endpoint.data);
+			return intake_slice_after(endpoint, attack_path(endpoint.data) - endpoint.data);
 		default:
 			return INTAKE_ABSENT;
 	}
@@ -874,12 +401,12 @@ cut(Attack *a, int index, size_t at)
 /* ---- the whole ---- */
 
 /* Cuts the content as every variant has it. */
-static void
-cut_as_all(Attack *a)
+void
+attack_cut(Attack *a)
 {
 	for (int row = 0; row < a->preset.n_rows && a->resplit->problem[0] == '\0'; row++)
 	{
-		begin_sketch(a, &a->forged, row);
+		attack_sketch(a, &a->forged, row);
 		a->left = MOST_TRIED;
 		if (a->forged.row->message != NULL)
 			cut(a, 0, 0);
@@ -911,7 +438,7 @@ extended_content(IntakeSlice content, size_t block, const char *suffix)
 static void
 extend(Attack *a)
 {
-	static const char *const suffixes[] = {"", FORGED_BODY, " ", "}", "&a=b", "]"};
+	static const char *const suffixes[] = {"", ATTACK_BODY, " ", "}", "&a=b", "]"};
 	const IntakeScheme *scheme = a->original.scheme;
 	IntakeSlice content = a->content;
 
@@ -920,8 +447,8 @@ extend(Attack *a)
 	{
 		a->content =
 			extended_content(content, scheme->algorithm == INTAKE_SHA512 ? 128 : 64, suffixes[i]);
-		a->signature = sign(a, scheme, a->content);
-		cut_as_all(a);
+		a->signature = attack_sign(a, scheme, a->content);
+		attack_cut(a);
 	}
 }
 
@@ -931,280 +458,17 @@ resplit_run(Resplit *resplit)
 {
 	Attack *a = malloc(sizeof(Attack));
 
-	begin(a, resplit);
+	attack_begin(a, resplit);
 	resplit->tried = 0;
 	resplit->problem[0] = '\0';
-	resplit->genuine = make_original(a);
+	resplit->genuine = attack_make_original(a);
 	if (resplit->genuine)
 	{
-		cut_as_all(a);
+		attack_cut(a);
 		if (a->original.scheme->kind == INTAKE_HASH &&
 			a->original.segments[a->original.count - 1].kind != SEGMENT_SECRET)
 			extend(a);
 	}
-	end(a);
+	attack_end(a);
 	free(a);
-}
-
-/* ---- JSON Web Tokens ---- */
-
-/* The token that a sender would send with a body, or absent. */
-static IntakeSlice
-token_for(Attack *a, const IntakeRequest *request)
-{
-	static const char *const place = "header:x-token";
-	const IntakeScheme *of = intake_scheme_for(a->scheme, request);
-	IntakeSchemeRow row;
-	IntakeScheme *scheme;
-	IntakeSigner signer = {.key = &a->key,
-						   .token = intake_slice_cstr(TOKEN),
-						   .id = intake_slice_cstr("id-of-the-token")};
-	IntakeLocation location;
-	IntakeSlice headers;
-	IntakeSlice token = INTAKE_ABSENT;
-	const char *why = "";
-	char *error = NULL;
-	int number = 0;
-
-	while (scheme_of(a, number) != of)
-		number++;
-	row = a->rows[number];
-	row.signature_from = &place;
-	row.n_signature_from = 1;
-	row.prefix = NULL;
-	scheme = intake_scheme_compile(&row, &error);
-	signer.scheme = scheme;
-	if (intake_sign(&signer, request, &headers, &why) &&
-		intake_location_parse(place, &location, &why))
-	{
-		IntakeRequest signed_request = {.headers = headers};
-
-		token = intake_location_read(&location, &signed_request);
-	}
-	intake_scheme_release(scheme);
-	return token;
-}
-
-/* A request with a token; ID stands where the key is not signed. */
-static IntakeRequest
-request_with(Attack *a, IntakeSlice token, IntakeSlice body, const char *id)
-{
-	const IntakeScheme *scheme = a->scheme;
-	IntakeRequest request;
-	Sketch sketch;
-	Draft headers = {0};
-	IntakeLocation key;
-	const char *why;
-
-	begin_sketch(a, &sketch, a->preset.n_rows - 1);
-	sketch.form = body;
-	request = sketch_request(&sketch);
-	request.now = SKETCH_NOW * 1000000;
-	if (scheme->signatures[0].kind == INTAKE_BODY && token.data != NULL)
-		request.body = token;
-	else if (token.data != NULL)
-	{
-		draft_add(&headers, scheme->signatures[0].name);
-		draft_put(&headers, ": ");
-		draft_add(&headers, scheme->prefix);
-		draft_add(&headers, token);
-		draft_put(&headers, "\r\n");
-	}
-	if (a->preset.key_from != NULL && intake_location_parse(a->preset.key_from, &key, &why) &&
-		key.places[0].kind == INTAKE_HEADER)
-	{
-		draft_add(&headers, key.places[0].name);
-		draft_put(&headers, ": ");
-		draft_put(&headers, id);
-		draft_put(&headers, "\r\n");
-	}
-	request.headers = draft_slice(&headers);
-	return request;
-}
-
-static IntakeSlice
-body_with_id(const Attack *a, const char *id)
-{
-	Sketch sketch;
-
-	begin_sketch(a, &sketch, a->preset.n_rows - 1);
-	sketch.id = intake_slice_cstr(id);
-	return sketch_body(&sketch);
-}
-
-/*
- * The same for schemes whose signature is a token: other bodies and keys, with the same token. One
- * that says nothing of the body is good for any while it lasts, as a password is: providers send
- * it with many requests, and it proves no more than the origin.
- */
-void
-resplit_run_token(Resplit *resplit)
-{
-	Attack *a = malloc(sizeof(Attack));
-	IntakeRequest request;
-	IntakeVerdict verdict;
-	IntakeSlice token;
-	IntakeSlice body;
-
-	begin(a, resplit);
-	resplit->problem[0] = '\0';
-	body = body_with_id(a, "its-id");
-	request = request_with(a, INTAKE_ABSENT, body, "its-id");
-	token = token_for(a, &request);
-	request = request_with(a, token, body, "its-id");
-	resplit->genuine = verify(a, &request, &verdict) && content_is_asked_for(&verdict, &request);
-	if (resplit->genuine)
-	{
-		request.claims = verdict.claims;
-		a->original_key = key_of(a, &verdict, &request);
-		a->n_original_guards = guards_of(a, &verdict, &request, &a->original_guards);
-	}
-	for (int i = 0; i < 4 && resplit->genuine; i++)
-	{
-		if (verdict.scheme->verified == INTAKE_VERIFIED_ORIGIN)
-			break;
-		request = request_with(a, token, i & 1 ? body_with_id(a, "another-id") : body,
-							   i & 2 ? "another-id" : "its-id");
-		resplit->tried++;
-		if (!verify(a, &request, &verdict) || !content_is_asked_for(&verdict, &request))
-			continue;
-		request.claims = verdict.claims;
-		if (is_news(a, &verdict, &request))
-			snprintf(resplit->problem, sizeof(resplit->problem),
-					 "the token again is news: %s body, %s header", i & 1 ? "other" : "its",
-					 i & 2 ? "other" : "its");
-	}
-	end(a);
-	free(a);
-}
-
-/* ---- challenges ---- */
-
-/* Whether a text has another in it. */
-static bool
-has(IntakeSlice text, IntakeSlice other)
-{
-	for (size_t i = 0; i + other.len <= text.len; i++)
-		if (memcmp(text.data + i, other.data, other.len) == 0)
-			return true;
-	return false;
-}
-
-/* Whether a rule answers a challenge, CONTENT, with its signature. */
-static bool
-answers(Attack *a, const IntakeHandshake *rule, const IntakePlace *place, IntakeSlice content)
-{
-	IntakeMac *mac = intake_signing_key_mac(&a->key, a->scheme->algorithm);
-	IntakeRequest request = {.method = intake_slice_cstr(rule->method),
-							 .headers = intake_slice_cstr(""),
-							 .body = intake_slice_cstr("")};
-	Draft query = {0};
-	IntakeAnswer answer;
-	IntakeDigest digest;
-	bool found = false;
-
-	draft_add(&query, place->name);
-	draft_put(&query, "=");
-	draft_put_encoded(&query, content);
-	request.query = draft_slice(&query);
-	if (!intake_handshake_answer(rule, 1, &request, intake_slice_cstr(TOKEN), mac, false,
-								 &answer) ||
-		!intake_digest_mac(mac, &content, 1, &digest))
-		return false;
-	for (IntakeEncoding encoding = INTAKE_HEX; encoding <= INTAKE_BASE64URL && !found; encoding++)
-	{
-		char *out = palloc(intake_encoding_size(digest.len));
-		size_t length = intake_encoding_encode(encoding, intake_digest_slice(&digest), out);
-
-		found = has(answer.body, (IntakeSlice){out, length});
-	}
-	return found;
-}
-
-/* Whether somebody who has CONTENT signed has an event with it. */
-static bool
-makes_event(Attack *a, IntakeSlice content)
-{
-	a->content = content;
-	a->signature = sign(a, a->scheme, content);
-	a->extended = true;
-	a->resplit->problem[0] = '\0';
-	a->resplit->moves = INTAKE_ABSENT;
-	cut_as_all(a);
-	return a->resplit->problem[0] != '\0';
-}
-
-/* The place that a rule makes an HMAC of, if it is in the query. */
-static bool
-find_argument(const IntakeHandshakeRow *rule, IntakePlace *place)
-{
-	for (int i = -1; i < rule->n_json; i++)
-	{
-		const char *text = i < 0 ? rule->body : rule->json[i].value;
-		const char *start = text ? strstr(text, "{hmac") : NULL;
-		char *argument;
-		IntakeLocation location;
-		const char *why;
-
-		if (start == NULL || (start = strchr(start, '(')) == NULL)
-			continue;
-		argument = pstrdup(start + 1);
-		argument[strcspn(argument, ")")] = '\0';
-		if (!intake_location_parse(argument, &location, &why))
-			abort();
-		*place = location.places[0];
-		return place->kind == INTAKE_QUERY;
-	}
-	return false;
-}
-
-/* The challenge that a preset answers with the signature of an event, or NULL. */
-const char *
-resplit_challenge(const FuzzPreset *preset)
-{
-	static const char *const challenges[] = {
-		"true",
-		"1",
-		"null",
-		"\"a\"",
-		"[]",
-		"{}",
-		"[1]",
-		"{\"a\":1}",
-		"abc",
-		"=",
-		"20f9f8ed05f77439fe955c977e4c8a53",
-		"dGVzdCB0aGUgcGF5bG9hZCBvZiBhIG5vdGlmaWNhdGlvbiB0aGF0IGlz\n",
-		"v0:1700000100:{}",
-		"1700000100.{}",
-		"1700000100{}",
-		"{}1700000100",
-		"hmacsha256={}",
-		"hmacsha256=a",
-		"POST{}",
-		"a=b",
-		"a"};
-	Resplit resplit = {.preset = preset,
-					   .base = "https://example.com/hooks/in",
-					   .text = intake_slice_cstr("text")};
-	Attack *a = malloc(sizeof(Attack));
-	const char *found = NULL;
-
-	begin(a, &resplit);
-	for (int i = 0; i < preset->n_handshakes; i++)
-	{
-		char *error = NULL;
-		IntakePlace place;
-		IntakeHandshake *rule = intake_handshake_compile(&preset->handshakes[i], &error);
-
-		for (size_t j = 0; j < sizeof(challenges) / sizeof(challenges[0]); j++)
-			if (!rule->after_verification && find_argument(&preset->handshakes[i], &place) &&
-				answers(a, rule, &place, intake_slice_cstr(challenges[j])) &&
-				makes_event(a, intake_slice_cstr(challenges[j])))
-				found = challenges[j];
-		intake_handshake_release(rule);
-	}
-	end(a);
-	free(a);
-	return found;
 }
