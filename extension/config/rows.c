@@ -1,6 +1,6 @@
 /*
  * rows.c
- *		Rows of a query of the extension's own, column by column.
+ *		Rows of a query of the extension's own, column by column, by name.
  */
 #include "postgres.h"
 
@@ -13,28 +13,46 @@
 #include "config/rows.h"
 #include "ground/duration.h"
 
+/* The value of a column; NULL where the row has no such column, too. */
+static Datum
+value_of(int row, const char *column, bool *null)
+{
+	TupleDesc shape = SPI_tuptable->tupdesc;
+	int number = SPI_fnumber(shape, column);
+
+	*null = true;
+	return number > 0 ? SPI_getbinval(SPI_tuptable->vals[row], shape, number, null) : (Datum) 0;
+}
+
 /* Whether a column is NULL. */
 bool
-intake_rows_null(int row, int column)
+intake_rows_null(int row, const char *column)
 {
 	bool null;
 
-	(void) SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &null);
+	(void) value_of(row, column, &null);
 	return null;
 }
 
 /* A column as text, or NULL. */
 char *
-intake_rows_text(int row, int column)
+intake_rows_text(int row, const char *column)
 {
-	char *value = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
+	int number = SPI_fnumber(SPI_tuptable->tupdesc, column);
 
-	return value;
+	return number > 0 ? SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, number) : NULL;
+}
+
+/* A column as it is; 0 where it is NULL. */
+Datum
+intake_rows_datum(int row, const char *column, bool *null)
+{
+	return value_of(row, column, null);
 }
 
 /* A column that is a whole number; OTHERWISE where it is NULL. */
 int64
-intake_rows_number(int row, int column, int64 otherwise)
+intake_rows_number(int row, const char *column, int64 otherwise)
 {
 	char *value = intake_rows_text(row, column);
 
@@ -43,19 +61,28 @@ intake_rows_number(int row, int column, int64 otherwise)
 
 /* Whether a column is true. */
 bool
-intake_rows_bool(int row, int column)
+intake_rows_bool(int row, const char *column)
 {
 	char *value = intake_rows_text(row, column);
 
 	return value && value[0] == 't';
 }
 
+/* Whether a column is that word. */
+bool
+intake_rows_is(int row, const char *column, const char *word)
+{
+	char *value = intake_rows_text(row, column);
+
+	return value && strcmp(value, word) == 0;
+}
+
 /* An array of texts; NULL where the column is. */
 const char **
-intake_rows_texts(int row, int column, int *count)
+intake_rows_texts(int row, const char *column, int *count)
 {
 	bool null;
-	Datum datum = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &null);
+	Datum datum = value_of(row, column, &null);
 	Datum *elements;
 	bool *nulls;
 	const char **result;
@@ -73,7 +100,7 @@ intake_rows_texts(int row, int column, int *count)
 
 /* An array of texts {location, template, ...} as pairs. */
 IntakePair *
-intake_rows_pairs(int row, int column, int *count)
+intake_rows_pairs(int row, const char *column, int *count)
 {
 	int n;
 	const char **texts = intake_rows_texts(row, column, &n);
@@ -114,20 +141,20 @@ intake_rows_query(const char *query, MemoryContext context)
 
 /* A column that is a time; OTHERWISE where it is NULL. */
 TimestampTz
-intake_rows_time(int row, int column, TimestampTz otherwise)
+intake_rows_time(int row, const char *column, TimestampTz otherwise)
 {
 	bool null;
-	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &null);
+	Datum value = value_of(row, column, &null);
 
 	return null ? otherwise : DatumGetTimestampTz(value);
 }
 
 /* A column that is an interval, in microseconds; OTHERWISE where it is NULL. */
 int64
-intake_rows_duration(int row, int column, int64 otherwise)
+intake_rows_duration(int row, const char *column, int64 otherwise)
 {
 	bool null;
-	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &null);
+	Datum value = value_of(row, column, &null);
 
 	return null ? otherwise : intake_duration_usecs(DatumGetIntervalP(value));
 }

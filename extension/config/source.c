@@ -19,13 +19,13 @@
 #include "verify/content.h"
 #include "verify/coverage.h"
 
-/* A scheme, or one of its variants, as a row of columns that read_scheme knows. */
-#define SCHEME_COLUMNS                                                                                                \
-	"r.kind, r.algorithm, r.key,"                                                                                     \
-	" CASE WHEN s.signature_from IS NULL THEN r.signature_from ELSE ARRAY[s.signature_from] END, r.prefix, r.format," \
-	" r.item_sep, r.kv_sep, r.tag, r.group_sep, r.encoding, r.message, r.timestamp_from,"                             \
-	" r.timestamp_unit, coalesce(s.tolerance, r.tolerance),"                                                          \
-	" r.require, r.each, r.url_variants, r.verified, r.url_fields, coalesce(r.content, s.content), r.borders"
+/* What a source says itself; beside it stand the columns of its scheme, or of a variant of that. */
+#define SOURCE_COLUMNS                                                                             \
+	"s.id AS source_id, s.name AS source_name, s.scheme AS source_scheme,"                         \
+	" s.key_from AS source_key_from, s.type_from AS source_type_from,"                             \
+	" s.missing_key AS source_missing_key, s.signature_from AS source_signature_from,"             \
+	" s.tolerance AS source_tolerance, s.content AS source_content, s.public_url,"                 \
+	" s.on_dead_duplicate, s.replay_guard, s.allowed_peers::text[] AS allowed_peers"
 
 /* The pairs of a JSON array of arrays, flat. */
 #define PAIRS(json)                                                                                \
@@ -37,34 +37,27 @@
  * the id.
  */
 #define SOURCE_QUERY(sources)                                                                      \
-	"SELECT s.id, s.name, " SCHEME_COLUMNS ", coalesce(s.key_from, r.key_from),"                   \
-	"  coalesce(s.type_from, r.type_from), s.public_url, s.on_dead_duplicate = 'replay',"          \
-	"  r.reject_status, r.success_body, coalesce(s.missing_key, r.missing_key) = 'digest',"        \
-	"  s.replay_guard, s.allowed_peers::text[], s.scheme"                                          \
+	"SELECT " SOURCE_COLUMNS ", r.*"                                                               \
 	" FROM " sources " s LEFT JOIN intake.scheme r ON r.name = s.scheme"                           \
-	" WHERE s.dropped_at IS NULL AND r.kind IS DISTINCT FROM 'internal'"                           \
-	" AND $1 IN (0, s.id)"
+	" WHERE s.dropped_at IS NULL AND r.kind IS DISTINCT FROM 'internal' AND $1 IN (0, s.id)"
 
 #define VARIANT_QUERY(sources)                                                                     \
-	"SELECT s.id, " PAIRS(                                                                         \
-		"v.variant -> 'when'") ", " SCHEME_COLUMNS " FROM " sources                                \
-							   " s JOIN intake.scheme c ON c.name = s.scheme,"                     \
+	"SELECT " SOURCE_COLUMNS ", r.*, " PAIRS(                                                      \
+		"v.variant -> 'when'") " AS when_pairs"                                                    \
+							   " FROM " sources " s JOIN intake.scheme c ON c.name = s.scheme,"    \
 							   "  jsonb_array_elements(c.variants) WITH ORDINALITY v(variant, n)," \
 							   "  jsonb_populate_record(c, v.variant - 'when') r"                  \
 							   " WHERE s.dropped_at IS NULL AND $1 IN (0, s.id) ORDER BY s.id, v.n DESC"
 
-#define HANDSHAKE_QUERY(sources)                                                                                            \
-	"SELECT s.id, h.method, " PAIRS(                                                                                        \
-		"h.require") ","                                                                                                    \
-					 "  coalesce(h.signed, false), coalesce(h.status, 200), h.content_type, h.headers, h.body,"             \
-					 "  " PAIRS(                                                                                            \
-						 "h.json") ", h.learn FROM " sources                                                                \
-								   " s JOIN intake.scheme c ON c.name = s.scheme,"                                          \
-								   "  ROWS FROM (jsonb_to_recordset(c.handshake) AS (method text, require jsonb,"           \
-								   "   signed boolean, status int, content_type text, headers text, body text, json jsonb," \
-								   "   learn text)) WITH ORDINALITY"                                                        \
-								   "   h(method, require, signed, status, content_type, headers, body, json, learn, n)"     \
-								   " WHERE s.dropped_at IS NULL AND $1 IN (0, s.id) ORDER BY s.id, h.n"
+#define HANDSHAKE_QUERY(sources)                                                                           \
+	"SELECT s.id AS source_id, h.*, " PAIRS("h.require") " AS require_pairs, " PAIRS(                      \
+		"h.json") " AS json_pairs"                                                                         \
+				  " FROM " sources " s JOIN intake.scheme c ON c.name = s.scheme,"                         \
+				  "  ROWS FROM (jsonb_to_recordset(c.handshake) AS (method text, require jsonb,"           \
+				  "   signed boolean, status int, content_type text, headers text, body text, json jsonb," \
+				  "   learn text)) WITH ORDINALITY"                                                        \
+				  "   h(method, require, signed, status, content_type, headers, body, json, learn, n)"     \
+				  " WHERE s.dropped_at IS NULL AND $1 IN (0, s.id) ORDER BY s.id, h.n"
 
 /* What a source of the scheme called $2 would be that says nothing by itself. */
 #define SOURCE_OF_SCHEME                                                                           \
@@ -81,8 +74,7 @@ typedef struct Queries
 
 static const Queries of_sources = {
 	SOURCE_QUERY("intake.source"), VARIANT_QUERY("intake.source"),
-	"SELECT source_id, purpose = 'handshake', secret, id, valid_from, expires_at"
-	" FROM intake.source_secret WHERE $1 IN (0, source_id) ORDER BY id DESC",
+	"SELECT * FROM intake.source_secret WHERE $1 IN (0, source_id) ORDER BY id DESC",
 	HANDSHAKE_QUERY("intake.source")};
 
 static const Queries of_scheme = {SOURCE_QUERY(SOURCE_OF_SCHEME), VARIANT_QUERY(SOURCE_OF_SCHEME),
@@ -105,10 +97,18 @@ close_source(IntakeSource *source, const char *problem)
 	source->closed = true;
 }
 
-static IntakeLocation *
-read_location(IntakeSource *source, int row, int column)
+/* What the source says, or else its scheme. */
+static const char *
+text_of_either(int row, const char *of_source, const char *of_scheme)
 {
-	const char *text = intake_rows_text(row, column);
+	const char *text = intake_rows_text(row, of_source);
+
+	return text != NULL ? text : intake_rows_text(row, of_scheme);
+}
+
+static IntakeLocation *
+read_location(IntakeSource *source, const char *text)
+{
 	const char *error = NULL;
 	IntakeLocation *location;
 
@@ -120,39 +120,47 @@ read_location(IntakeSource *source, int row, int column)
 	return location;
 }
 
-/* Reads SCHEME_COLUMNS, from a column on. */
+/* Reads the columns of a scheme, and what the source says instead. */
 static IntakeScheme *
-read_scheme(IntakeSource *source, int row, int first, const IntakePair *when, int n_when)
+read_scheme(IntakeSource *source, int row, const IntakePair *when, int n_when)
 {
 	IntakeSchemeRow scheme = {0};
 	IntakeScheme *compiled;
 	char *error = NULL;
+	const char *tolerance =
+		intake_rows_null(row, "source_tolerance") ? "tolerance" : "source_tolerance";
+	const char *signature_from = intake_rows_text(row, "source_signature_from");
 
-	scheme.kind = intake_rows_text(row, first);
-	scheme.algorithm = intake_rows_text(row, first + 1);
-	scheme.key = intake_rows_text(row, first + 2);
-	scheme.signature_from = intake_rows_texts(row, first + 3, &scheme.n_signature_from);
-	scheme.prefix = intake_rows_text(row, first + 4);
-	scheme.format = intake_rows_text(row, first + 5);
-	scheme.item_sep = intake_rows_text(row, first + 6);
-	scheme.kv_sep = intake_rows_text(row, first + 7);
-	scheme.tag = intake_rows_text(row, first + 8);
-	scheme.group_sep = intake_rows_text(row, first + 9);
-	scheme.encoding = intake_rows_text(row, first + 10);
-	scheme.message = intake_rows_text(row, first + 11);
-	scheme.timestamp_from = intake_rows_text(row, first + 12);
-	scheme.timestamp_unit = intake_rows_text(row, first + 13);
-	scheme.tolerance = intake_rows_duration(row, first + 14, -1);
-	scheme.require = intake_rows_pairs(row, first + 15, &scheme.n_require);
-	scheme.each = intake_rows_text(row, first + 16);
-	scheme.url_variants = intake_rows_texts(row, first + 17, &scheme.n_url_variants);
-	scheme.verified = intake_rows_text(row, first + 18);
-	scheme.url_fields = intake_rows_texts(row, first + 19, &scheme.n_url_fields);
-	scheme.content = intake_rows_text(row, first + 20);
-	scheme.borders = intake_rows_text(row, first + 21);
+	scheme.kind = intake_rows_text(row, "kind");
+	scheme.algorithm = intake_rows_text(row, "algorithm");
+	scheme.key = intake_rows_text(row, "key");
+	scheme.signature_from = intake_rows_texts(row, "signature_from", &scheme.n_signature_from);
+	if (signature_from != NULL)
+	{
+		scheme.signature_from = memcpy(palloc(sizeof(char *)), &signature_from, sizeof(char *));
+		scheme.n_signature_from = 1;
+	}
+	scheme.prefix = intake_rows_text(row, "prefix");
+	scheme.format = intake_rows_text(row, "format");
+	scheme.item_sep = intake_rows_text(row, "item_sep");
+	scheme.kv_sep = intake_rows_text(row, "kv_sep");
+	scheme.tag = intake_rows_text(row, "tag");
+	scheme.group_sep = intake_rows_text(row, "group_sep");
+	scheme.encoding = intake_rows_text(row, "encoding");
+	scheme.message = intake_rows_text(row, "message");
+	scheme.timestamp_from = intake_rows_text(row, "timestamp_from");
+	scheme.timestamp_unit = intake_rows_text(row, "timestamp_unit");
+	scheme.tolerance = intake_rows_duration(row, tolerance, -1);
+	scheme.require = intake_rows_pairs(row, "require", &scheme.n_require);
+	scheme.each = intake_rows_text(row, "each");
+	scheme.url_variants = intake_rows_texts(row, "url_variants", &scheme.n_url_variants);
+	scheme.url_fields = intake_rows_texts(row, "url_fields", &scheme.n_url_fields);
+	scheme.verified = intake_rows_text(row, "verified");
+	scheme.content = text_of_either(row, "content", "source_content");
+	scheme.borders = intake_rows_text(row, "borders");
 	scheme.when = when;
 	scheme.n_when = n_when;
-	if (!intake_rows_null(row, first + 14) &&
+	if (!intake_rows_null(row, tolerance) &&
 		(scheme.tolerance < 0 || scheme.tolerance > INTAKE_DURATION_LONGEST))
 	{
 		note_problem(source, "tolerance is out of range");
@@ -164,12 +172,10 @@ read_scheme(IntakeSource *source, int row, int first, const IntakePair *when, in
 	return compiled;
 }
 
-#define N_SCHEME_COLUMNS 22
-
 static void
-read_allowed(IntakeSource *source, int row, int column)
+read_allowed(IntakeSource *source, int row)
 {
-	const char **texts = intake_rows_texts(row, column, &source->n_allowed);
+	const char **texts = intake_rows_texts(row, "allowed_peers", &source->n_allowed);
 
 	source->allowed = palloc0((source->n_allowed + 1) * sizeof(IntakeRange));
 	for (int i = 0; i < source->n_allowed; i++)
@@ -181,31 +187,29 @@ static IntakeSource *
 read_source(int row)
 {
 	IntakeSource *source = palloc0(sizeof(IntakeSource));
-	const int rest = 3 + N_SCHEME_COLUMNS;
-	char *url;
+	const char *missing_key;
 
-	source->id = intake_rows_number(row, 1, 0);
-	source->name = intake_rows_text(row, 2);
-	if (intake_rows_text(row, 3) != NULL)
-		source->scheme = read_scheme(source, row, 3, NULL, 0);
+	source->id = intake_rows_number(row, "source_id", 0);
+	source->name = intake_rows_text(row, "source_name");
+	if (!intake_rows_null(row, "kind"))
+		source->scheme = read_scheme(source, row, NULL, 0);
 	else
 	{
 		/* It came with a dump, from where there was such a preset. */
-		note_problem(source,
-					 psprintf("scheme \"%s\" does not exist", intake_rows_text(row, rest + 9)));
+		note_problem(source, psprintf("scheme \"%s\" does not exist",
+									  intake_rows_text(row, "source_scheme")));
 		source->our_fault = "no_scheme";
 	}
-	source->key = read_location(source, row, rest);
-	source->type = read_location(source, row, rest + 1);
-	url = intake_rows_text(row, rest + 2);
-	if (url != NULL)
-		source->public_url = intake_slice_cstr(url);
-	source->replay_dead = intake_rows_bool(row, rest + 3);
-	source->reject_status = intake_rows_number(row, rest + 4, 403);
-	source->success_body = intake_rows_text(row, rest + 5);
-	source->digest_key = intake_rows_bool(row, rest + 6);
-	source->guarded = intake_rows_bool(row, rest + 7);
-	read_allowed(source, row, rest + 8);
+	source->key = read_location(source, text_of_either(row, "source_key_from", "key_from"));
+	source->type = read_location(source, text_of_either(row, "source_type_from", "type_from"));
+	source->public_url = intake_slice_cstr(intake_rows_text(row, "public_url"));
+	source->replay_dead = intake_rows_is(row, "on_dead_duplicate", "replay");
+	source->reject_status = intake_rows_number(row, "reject_status", 403);
+	source->success_body = intake_rows_text(row, "success_body");
+	missing_key = text_of_either(row, "source_missing_key", "missing_key");
+	source->digest_key = missing_key != NULL && strcmp(missing_key, "digest") == 0;
+	source->guarded = intake_rows_bool(row, "replay_guard");
+	read_allowed(source, row);
 	return source;
 }
 
@@ -214,8 +218,8 @@ static void
 read_variant(IntakeSource *source, int row)
 {
 	int count;
-	IntakePair *when = intake_rows_pairs(row, 2, &count);
-	IntakeScheme *variant = read_scheme(source, row, 3, when, count);
+	IntakePair *when = intake_rows_pairs(row, "when_pairs", &count);
+	IntakeScheme *variant = read_scheme(source, row, when, count);
 
 	if (variant == NULL)
 	{
@@ -278,7 +282,7 @@ is_over(int row)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	return intake_rows_time(row, 6, DT_NOEND) <= now;
+	return intake_rows_time(row, "expires_at", DT_NOEND) <= now;
 }
 
 static void
@@ -295,9 +299,9 @@ add_secret(IntakeSource *source, int row, IntakeSlice text)
 		intake_vault_wipe((char *) text.data, text.len);
 		return;
 	}
-	secret.id = intake_rows_number(row, 4, 0);
-	secret.from = intake_rows_time(row, 5, DT_NOBEGIN);
-	secret.until = intake_rows_time(row, 6, DT_NOEND);
+	secret.id = intake_rows_number(row, "id", 0);
+	secret.from = intake_rows_time(row, "valid_from", DT_NOBEGIN);
+	secret.until = intake_rows_time(row, "expires_at", DT_NOEND);
 	source->secrets = grow(source->secrets, source->n_secrets, sizeof(IntakeSecret));
 	source->secrets[source->n_secrets++] = secret;
 }
@@ -307,7 +311,7 @@ static void
 read_secret(IntakeSource *source, int row)
 {
 	bool null;
-	Datum sealed = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 3, &null);
+	Datum sealed = intake_rows_datum(row, "secret", &null);
 	const char *problem = NULL;
 	const char *why = NULL;
 	IntakeSlice text;
@@ -321,7 +325,7 @@ read_secret(IntakeSource *source, int row)
 		note_problem(source, problem);
 		source->our_fault = unsealing == INTAKE_DAMAGED ? "damaged_secret" : INTAKE_FAULT_KEY_FILE;
 	}
-	else if (intake_rows_bool(row, 2))
+	else if (intake_rows_is(row, "purpose", "handshake"))
 	{
 		source->token = text;
 		if (!intake_signing_key_is_secret(text, &why))
@@ -343,15 +347,15 @@ read_handshake(IntakeSource *source, int row)
 	IntakeHandshake *compiled;
 	char *error = NULL;
 
-	rule.method = intake_rows_text(row, 2);
-	rule.require = intake_rows_pairs(row, 3, &rule.n_require);
-	rule.after_verification = intake_rows_bool(row, 4);
-	rule.status = intake_rows_number(row, 5, 200);
-	rule.content_type = intake_rows_text(row, 6);
-	rule.headers = intake_rows_text(row, 7);
-	rule.body = intake_rows_text(row, 8);
-	rule.json = intake_rows_pairs(row, 9, &rule.n_json);
-	rule.learn = intake_rows_text(row, 10);
+	rule.method = intake_rows_text(row, "method");
+	rule.require = intake_rows_pairs(row, "require_pairs", &rule.n_require);
+	rule.after_verification = intake_rows_bool(row, "signed");
+	rule.status = intake_rows_number(row, "status", 200);
+	rule.content_type = intake_rows_text(row, "content_type");
+	rule.headers = intake_rows_text(row, "headers");
+	rule.body = intake_rows_text(row, "body");
+	rule.json = intake_rows_pairs(row, "json_pairs", &rule.n_json);
+	rule.learn = intake_rows_text(row, "learn");
 	compiled = intake_handshake_compile(&rule, &error);
 	if (compiled == NULL)
 	{
@@ -427,7 +431,7 @@ read_result(List *sources, const Asking *query, void (*reader)(IntakeSource *, i
 	IntakeSource *source;
 
 	for (uint64 row = 0; row < query->rows; row++)
-		if ((source = source_by_id(sources, intake_rows_number(row, 1, 0))) != NULL)
+		if ((source = source_by_id(sources, intake_rows_number(row, "source_id", 0))) != NULL)
 			reader(source, row);
 }
 

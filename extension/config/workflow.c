@@ -11,13 +11,7 @@
 #include "config/workflow.h"
 #include "ground/duration.h"
 
-static const char query[] =
-	"SELECT id, name, owner_oid, handler_oid, source, type, filter, max_attempts,"
-	"  backoff, backoff_max, timeout,"
-	"  replay_safe, NOT paused, database_identity,"
-	/* A database whose extension was created by an earlier library has no such column. */
-	"  coalesce((to_jsonb(workflow) ->> 'jobs_per_transaction')::int, 1)"
-	" FROM intake.workflow WHERE dropped_at IS NULL ORDER BY id";
+static const char query[] = "SELECT * FROM intake.workflow WHERE dropped_at IS NULL ORDER BY id";
 
 static void
 note_problem(IntakeWorkflow *workflow, const char *problem)
@@ -28,9 +22,9 @@ note_problem(IntakeWorkflow *workflow, const char *problem)
 
 /* A column as text; a problem, and an empty one, where it is NULL. */
 static const char *
-read_text(IntakeWorkflow *workflow, int row, int column, const char *name)
+read_text(IntakeWorkflow *workflow, int row, const char *name)
 {
-	const char *text = intake_rows_text(row, column);
+	const char *text = intake_rows_text(row, name);
 
 	if (text != NULL)
 		return text;
@@ -56,8 +50,8 @@ bind(IntakeWorkflow *workflow, int row, bool here)
 
 	if (here)
 	{
-		workflow->owner = intake_rows_number(row, 3, InvalidOid);
-		workflow->handler = intake_rows_number(row, 4, InvalidOid);
+		workflow->owner = intake_rows_number(row, "owner_oid", InvalidOid);
+		workflow->handler = intake_rows_number(row, "handler_oid", InvalidOid);
 		intake_binding_watch(workflow->owner, workflow->handler);
 		problem = intake_binding_problem(workflow->owner, workflow->handler);
 		workflow->blocked = problem != NULL;
@@ -74,32 +68,34 @@ static IntakeWorkflow *
 read_workflow(int row)
 {
 	IntakeWorkflow *workflow = palloc0(sizeof(IntakeWorkflow));
-	char *identity = intake_rows_text(row, 14);
+	char *identity = intake_rows_text(row, "database_identity");
 	bool here = identity && strcmp(identity, intake_binding_database_identity()) == 0;
+	bool paused = intake_rows_null(row, "paused") || intake_rows_bool(row, "paused");
 	bool no_filter;
-	Datum filter = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 7, &no_filter);
+	Datum filter = intake_rows_datum(row, "filter", &no_filter);
 
-	workflow->id = intake_rows_number(row, 1, 0);
+	workflow->id = intake_rows_number(row, "id", 0);
 	workflow->served_by = INTAKE_EXECUTOR;
-	workflow->name = read_text(workflow, row, 2, "name");
-	workflow->source = read_text(workflow, row, 5, "source");
-	workflow->type = read_text(workflow, row, 6, "type");
+	workflow->name = read_text(workflow, row, "name");
+	workflow->source = read_text(workflow, row, "source");
+	workflow->type = read_text(workflow, row, "type");
 	workflow->filter = no_filter ? NULL : DatumGetJsonPathPCopy(filter);
 	workflow->max_attempts =
-		bounded(workflow, intake_rows_number(row, 8, 0), 1, 1000, "max_attempts");
-	workflow->backoff =
-		bounded(workflow, intake_rows_duration(row, 9, -1), 0, INTAKE_DURATION_LONGEST, "backoff");
-	workflow->backoff_max = bounded(workflow, intake_rows_duration(row, 10, -1), 0,
+		bounded(workflow, intake_rows_number(row, "max_attempts", 0), 1, 1000, "max_attempts");
+	workflow->backoff = bounded(workflow, intake_rows_duration(row, "backoff", -1), 0,
+								INTAKE_DURATION_LONGEST, "backoff");
+	workflow->backoff_max = bounded(workflow, intake_rows_duration(row, "backoff_max", -1), 0,
 									INTAKE_DURATION_LONGEST, "backoff_max");
-	workflow->timeout = bounded(workflow, intake_rows_duration(row, 11, -1),
+	workflow->timeout = bounded(workflow, intake_rows_duration(row, "timeout", -1),
 								INTAKE_TIMEOUT_SHORTEST, INTAKE_TIMEOUT_LONGEST, "timeout") /
 						1000;
-	workflow->replay_safe = intake_rows_bool(row, 12);
+	workflow->replay_safe = intake_rows_bool(row, "replay_safe");
 	workflow->jobs_per_transaction =
-		bounded(workflow, intake_rows_number(row, 15, 1), 1, 64, "jobs_per_transaction");
+		bounded(workflow, intake_rows_number(row, "jobs_per_transaction", 1), 1, 64,
+				"jobs_per_transaction");
 	bind(workflow, row, here);
-	workflow->active = workflow->problem == NULL && intake_rows_bool(row, 13);
-	workflow->blocked &= intake_rows_bool(row, 13);
+	workflow->active = workflow->problem == NULL && !paused;
+	workflow->blocked &= !paused;
 	return workflow;
 }
 
