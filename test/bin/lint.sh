@@ -25,8 +25,7 @@ complain_of() {
 ours=(common/*.[ch] extension/*.c extension/*/*.[ch])
 all=("${ours[@]}" shim/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/bench/*.c test/t/*.c)
 sql=(sql/[0-9]*.sql)
-documents=(README.md)
-[ ! -d docs ] || documents+=(docs/*.md)
+reference=docs/reference.md
 
 # Names: what a library exports begins with its prefix.
 foreign_names() {
@@ -34,15 +33,15 @@ foreign_names() {
 		grep -vE '^(intake_|pg_finfo_intake_|Pg_magic_func|_PG_init|_init|_fini)'
 }
 
-# Documents: every option and every setting stands in one.
+# Documents: every option and every setting stands in the reference.
 hidden_options() {
 	shim/intake-shim --help | grep -oE -- '--[a-z-]+' | sort -u | while read -r option; do
-		grep -qh -- "\`$option" "${documents[@]}" || echo "$option"
+		grep -qh -- "\`$option" "$reference" || echo "$option"
 	done
 }
 hidden_settings() {
 	grep -ohE '"pg_intake\.[a-z_]+"' extension/ground/settings.c | tr -d '"' | while read -r setting; do
-		grep -qh "\`$setting\`" "${documents[@]}" || echo "$setting"
+		grep -qh "\`$setting\`" "$reference" || echo "$setting"
 	done
 }
 
@@ -144,8 +143,8 @@ check_code() {
 
 build_quietly make -s --no-print-directory all || fail "the build failed"
 complain_of "exported without a prefix" foreign_names
-complain_of "options that no document names" hidden_options
-complain_of "settings that no document names" hidden_settings
+complain_of "options that the reference does not name" hidden_options
+complain_of "settings that the reference does not name" hidden_settings
 perl test/bin/providers.pl --check || complain "the table of providers is old: perl test/bin/providers.pl"
 complain_of "without a COMMENT" silent_objects
 complain_of "SECURITY DEFINER without a search_path" open_definers

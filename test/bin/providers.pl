@@ -37,15 +37,9 @@ for my $preset (@{ JSON::PP->new->utf8->decode(slurp('sql/presets.json')) })
 my $table = "| provider | scheme | signed with | event key | challenge | not verified |\n|---|---|---|---|---|---|\n";
 $table .= $_->[1] for sort { $a->[0] cmp $b->[0] || $a->[1] cmp $b->[1] } @rows;
 
-my $old = 0;
-for my $file ('README.md', 'docs/providers.md')
-{
-	my $text = slurp($file);
-	(my $new = $text) =~ s/(<!-- providers -->\n).*?(<!-- end -->)/$1\n$table\n$2/s or next;
-	next if $new eq $text;
-	$old = 1;
-	next if @ARGV && $ARGV[0] eq '--check';
-	open my $out, '>:raw', $file or die "$file: $!";
-	print $out $new;
-}
-exit($old && @ARGV && $ARGV[0] eq '--check');
+my $document = 'docs/providers.md';
+my $text = slurp($document);
+(my $new = $text) =~ s/(<!-- providers -->\n).*?(<!-- end -->)/$1\n$table\n$2/s or die "$document has no markers\n";
+exit($new ne $text) if @ARGV && $ARGV[0] eq '--check';
+open my $out, '>:raw', $document or die "$document: $!";
+print $out $new;

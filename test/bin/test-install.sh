@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# make test-install: what the README says for a server that one has, and its tour, pasted line by
-# line on the smallest Debian, as root; then, on another such machine, make run as a user with
-# sudo and as root, and all that again. No LANG is set. Ten minutes, most of them apt-get's.
-# test-install.sh NAME takes only fresh or after-run.
+# make test-install: what docs/operations.md says for a server that one has, and the README's tour,
+# pasted line by line on the smallest Debian, as root; then, on another such machine, make run as a
+# user with sudo and as root, and all that again. No LANG is set. Ten minutes, most of them
+# apt-get's. test-install.sh NAME takes only fresh or after-run.
 #
 #   INSTALL_RELEASE  another Debian: trixie, forky
 #   INSTALL_DIR      where the system and its packages are kept, and the logs (~/.cache/pg_intake/install)
@@ -49,13 +49,13 @@ paste_all() {
 	cat <<-'SCRIPT'
 		set -eu
 		export PSQL="runuser -u postgres -- psql -X -A -t -v ON_ERROR_STOP=1 app"
-		paste() { perl test/bin/blocks.pl README.md "$1" >"/tmp/$1.sh" && bash -x "/tmp/$1.sh"; }
-		paste install
-		paste serve &
+		paste() { perl test/bin/blocks.pl "$1" "$2" >"/tmp/$2.sh" && bash -x "/tmp/$2.sh"; }
+		paste docs/operations.md install
+		paste docs/operations.md serve &
 		until curl -fsS "http://127.0.0.1:8080/readyz"; do sleep 0.2; done
-		paste tour | tee /tmp/tour.out
+		paste README.md tour | tee /tmp/tour.out
 		grep -qx 'o-2|' /tmp/tour.out
-		paste remove
+		paste docs/operations.md remove
 		runuser -u postgres -- psql -c "ALTER SYSTEM RESET shared_preload_libraries"
 		service postgresql restart
 		make uninstall

@@ -1,5 +1,5 @@
-# The README's tour, pasted at once, does what the README says; and its recipe takes the extension
-# away and leaves the handlers.
+# The README's tour, pasted at once, does what the README says; and the recipe of docs/operations.md
+# takes the extension away and leaves the handlers.
 use strict;
 use warnings;
 use Intake;
@@ -11,14 +11,14 @@ $node->safe_psql('postgres', "CREATE DATABASE app");
 $node->safe_psql('app', "CREATE EXTENSION pg_intake CASCADE; SELECT intake.grant_access('gateway', 'gateway')");
 my $url = start_shim($node, '--dsn', $node->connstr('app') . ' user=gateway');
 
-# Runs the blocks with a tag; returns what they print.
+# Runs the blocks of a document that have a tag; returns what they print.
 sub run_blocks
 {
-	my ($tag) = @_;
+	my ($document, $tag) = @_;
 	my $script = PostgreSQL::Test::Utils::tempdir() . "/$tag.sh";
 	my ($code, $out, $err) = (undef, '', '');
-	my $text = `perl test/bin/blocks.pl README.md $tag`;
-	is($?, 0, "the README has blocks $tag");
+	my $text = `perl test/bin/blocks.pl $document $tag`;
+	is($?, 0, "$document has blocks $tag");
 	$text =~ s{http://127.0.0.1:8080}{$url}g;
 	# A machine with much to do may need longer than the README waits.
 	$text =~ s{^sleep 2\b.*$}{until \$PSQL -c "SELECT 'paged' FROM page" | grep -q paged; do sleep 0.1; done}m;
@@ -31,7 +31,7 @@ sub run_blocks
 	return ($out, $text);
 }
 
-my ($out, $text) = run_blocks('tour');
+my ($out, $text) = run_blocks('README.md', 'tour');
 my @answers = $out =~ /^(\{"status.*\})$/mg;
 my @promised = $text =~ /# (\{"status.*\})$/mg;
 is_deeply([ @answers[ 0, 1 ] ], \@promised, 'the answers are what the README says');
@@ -43,7 +43,7 @@ like($out, qr/^o-1\|12.5\no-2\|\n?\z/m, 'the replay has mended it');
 
 my $handlers = "SELECT string_agg(oid::regprocedure::text, ' ' ORDER BY proname) FROM pg_proc WHERE proname IN ('on_paid', 'page_somebody')";
 like(($node->psql('app', 'DROP EXTENSION pg_intake'))[2], qr/function on_paid\(intake.job\) depends on type intake.job/, 'handlers keep the extension');
-run_blocks('remove');
+run_blocks('docs/operations.md', 'remove');
 is($node->safe_psql('app', $handlers), 'on_paid(job) page_somebody(job)', 'the handlers are still there');
 is($node->safe_psql('app', "SELECT count(*) FROM pg_namespace WHERE nspname = 'intake'"), '0', 'the extension is gone');
 $node->stop;

@@ -1,5 +1,5 @@
-# What the documents say can be run: the blocks of SQL and shell in docs/ run in their
-# order, those of each document in a database of their own, and print what the block of text behind
+# What the documents say can be run: the blocks of SQL and shell in README.md and docs/ run in
+# their order, those of each document in a database of their own, and print what the block of text behind
 # them says. What the reference says of functions, views, columns, settings and options is what there
 # is. Links lead somewhere.
 use strict;
@@ -13,9 +13,9 @@ use Test::More;
 require './test/bin/blocks.pl';
 my $tree = getcwd();
 my $node = new_server('docs');
-my @documents = glob 'docs/*.md';
-# Blocks with a tag run elsewhere: in 027_readme.pl and in test/bin/test-install.sh.
-my %elsewhere = map { $_ => 1 } qw(install serve tour remove);
+my @documents = ('README.md', glob 'docs/*.md');
+# Blocks with a tag run elsewhere: in 027_readme.pl and test/bin/test-install.sh.
+my %elsewhere = map { $_ => 1 } qw(make install serve tour remove);
 
 # What aligned tables have in common, however wide their columns are.
 sub plain
