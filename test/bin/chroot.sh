@@ -22,15 +22,15 @@ make_root() {
 }
 
 # inside ROOT COMMAND...: runs a command in a chroot, as on a machine of its own: what it has
-# started ends with it, and what has lost its parent finds one that waits for it. It has the tree at
-# hand, and the packages that another one has fetched, and obeys Ctrl-C also where this script runs
-# in the background.
+# started ends with it, all of it ends with this script, and what has lost its parent finds one that
+# waits for it. It has the tree at hand, and the packages that another one has fetched, and obeys
+# Ctrl-C also where this script runs in the background.
 inside() {
 	local root=$1
 	shift
 	mkdir -p "$archives/partial"
 	# shellcheck disable=SC2016 # the inner shells expand these
-	unshare --mount --ipc --pid --fork --kill-child bash -c '
+	setpriv --pdeathsig KILL unshare --mount --ipc --pid --fork --kill-child bash -c '
 		mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && mount -t tmpfs tmpfs "$0/dev/shm" &&
 			mount --bind "$1" "$0/var/cache/apt/archives" || exit
 		shift
