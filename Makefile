@@ -5,7 +5,7 @@
 #   make bench        figures; bench-peers: beside what others build; bench-scale: when the work grows
 #   make fuzz         the parsers under libFuzzer
 #   make lint         what a machine can check of the code's habits
-#   make test-install  the README pasted on machines that have nothing, in chroots
+#   make test-install  what the documents say, pasted on machines that have nothing, in chroots
 #   make test-matrix   make test on each release of Debian that has another PostgreSQL, in chroots
 #   make, make [un]install   for those who have a server: PG_CONFIG, PREFIX, DESTDIR are honoured
 
