@@ -204,14 +204,14 @@ BEGIN
     IF role IS DISTINCT FROM NEW.owner THEN
         IF anew OR NEW.owner <> OLD.owner THEN
             NEW.owner_oid := intake.role_oid(NEW.owner);
-        ELSIF NEW.owner_oid IS DISTINCT FROM OLD.owner_oid THEN
+        ELSE
             NEW.owner := coalesce(role, NEW.owner);
         END IF;
     END IF;
     IF signature IS DISTINCT FROM NEW.handler THEN
         IF anew OR NEW.handler <> OLD.handler THEN
             NEW.handler_oid := intake.find_handler(NEW.handler);
-        ELSIF NEW.handler_oid IS DISTINCT FROM OLD.handler_oid THEN
+        ELSE
             NEW.handler := coalesce(signature, NEW.handler);
         END IF;
     END IF;
@@ -274,15 +274,12 @@ BEGIN
         CONTINUE WHEN w.id IS NULL OR w.dropped_at IS NOT NULL
             OR w.database_identity IS DISTINCT FROM intake.database_identity();
         w.owner_oid := (SELECT r.oid FROM pg_roles r WHERE r.oid = w.owner_oid);
-        w.owner := coalesce((SELECT r.rolname FROM pg_roles r WHERE r.oid = w.owner_oid), w.owner);
         IF intake.handler_name(w.handler_oid) IS NULL THEN
             w.handler_oid := intake.handler_again(w.handler, w.owner_oid);
         END IF;
-        w.handler := coalesce(intake.handler_name(w.handler_oid), w.handler);
-        UPDATE intake.workflow o SET owner = w.owner, owner_oid = w.owner_oid,
-                                     handler = w.handler, handler_oid = w.handler_oid
-            WHERE o.id = stale AND (o.owner, o.owner_oid, o.handler, o.handler_oid)
-                  IS DISTINCT FROM (w.owner, w.owner_oid, w.handler, w.handler_oid);
+        -- The names are the trigger's to write: one that was read here may have changed since, and would
+        -- be taken for the name of another function.
+        UPDATE intake.workflow o SET owner_oid = w.owner_oid, handler_oid = w.handler_oid WHERE o.id = stale;
     END LOOP;
 END
 $$;
