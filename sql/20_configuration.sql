@@ -40,8 +40,16 @@ CREATE TABLE intake.scheme (
     preset boolean NOT NULL DEFAULT false,
     provider text,
     description text,
-    unverified text[]
+    unverified text[],
+    -- A name that is written wrong would be a condition that nobody looks at.
+    CONSTRAINT scheme_variants_names CHECK (jsonb_path_exists(variants, '$[*].keyvalue() ? (!(@.key like_regex
+        "^(when|kind|algorithm|key|signature_from|prefix|format|item_sep|kv_sep|tag|group_sep|encoding|message|timestamp_from|timestamp_unit|tolerance|require|each|url_variants|url_fields|content|borders|verified)$"))',
+        silent => true) IS NOT TRUE),
+    CONSTRAINT scheme_handshake_names CHECK (jsonb_path_exists(handshake, '$[*].keyvalue() ? (!(@.key like_regex
+        "^(method|require|signed|status|content_type|headers|body|json|learn)$"))', silent => true) IS NOT TRUE)
 );
+COMMENT ON CONSTRAINT scheme_variants_names ON intake.scheme IS 'Variants have columns of a scheme, and when';
+COMMENT ON CONSTRAINT scheme_handshake_names ON intake.scheme IS 'Handshakes have members that are known';
 COMMENT ON TABLE intake.scheme IS
     'How a provider signs its requests, as data. Presets ship with the extension; a row of your own needs no code.';
 COMMENT ON COLUMN intake.scheme.name IS 'What create_source takes as scheme';

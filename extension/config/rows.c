@@ -98,7 +98,7 @@ intake_rows_texts(int row, const char *column, int *count)
 	return result;
 }
 
-/* An array of texts {location, template, ...} as pairs. */
+/* An array of texts {location, template, ...} as pairs; an odd one's value is NULL. */
 IntakePair *
 intake_rows_pairs(int row, const char *column, int *count)
 {
@@ -106,7 +106,7 @@ intake_rows_pairs(int row, const char *column, int *count)
 	const char **texts = intake_rows_texts(row, column, &n);
 	IntakePair *pairs = palloc0((n / 2 + 1) * sizeof(IntakePair));
 
-	*count = n / 2;
+	*count = (n + 1) / 2;
 	for (int i = 0; i < *count; i++)
 	{
 		pairs[i].location = texts[2 * i];

@@ -31,6 +31,11 @@ compile_members(const IntakeHandshakeRow *row, IntakeHandshake *rule, char **err
 	rule->n_members = row->n_json;
 	for (int i = 0; i < row->n_json; i++)
 	{
+		if (row->json[i].value == NULL)
+		{
+			*error = pstrdup("a handshake rule has a member of json without its value");
+			return false;
+		}
 		rule->names[i] = pstrdup(row->json[i].location);
 		if (!compile_template(row->json[i].value, &rule->members[i], error))
 			return false;

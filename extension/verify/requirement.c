@@ -85,6 +85,8 @@ intake_requirement_compile(const IntakePair *pair, IntakeRequirement *requiremen
 	const char *why = "";
 
 	memset(requirement, 0, sizeof(*requirement));
+	if (pair->value == NULL)
+		return fail(error, "a requirement has a location and no test");
 	if (!intake_location_parse(pair->location, &requirement->location, &why))
 		return fail(error, "a requirement names something that is not a location");
 	if (strcmp(pair->value, "*") == 0)
