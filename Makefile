@@ -22,8 +22,10 @@ PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-com
 	-Wno-missing-field-initializers -Wno-declaration-after-statement
 SHLIB_LINK = -lcrypto
 
-TESTS = $(sort $(wildcard test/sql/*.sql))
-REGRESS = $(patsubst test/sql/%.sql,%,$(TESTS))
+# The first tests need the order of the schedule; one that it does not name runs last.
+SCHEDULED = $(shell sed -n 's/^test: //p' test/schedule)
+TESTS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
+REGRESS = $(SCHEDULED) $(filter-out $(SCHEDULED),$(TESTS))
 REGRESS_OPTS = --inputdir=test --load-extension=pgcrypto --load-extension=pg_intake
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=pgcrypto --load-extension=pg_intake

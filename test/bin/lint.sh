@@ -45,8 +45,8 @@ hidden_settings() {
 	done
 }
 
-# SQL: every object has a COMMENT, and what runs as the owner a search_path. The test a_install asks
-# the catalogues for the same, and for columns.
+# SQL: every object has a COMMENT, and what runs as the owner a search_path. The test install asks the
+# catalogues for the same, and for columns.
 silent_objects() {
 	grep -ohE '^CREATE (FUNCTION|TABLE|VIEW|TYPE|SEQUENCE|TRIGGER) [a-z0-9_.]+' "${sql[@]}" | sort -u |
 		while read -r _ kind name; do
