@@ -143,9 +143,8 @@ intake_requirements_expect(IntakeRequirement *requirements, int count, IntakeTem
 
 		if (requirement->test != INTAKE_PATTERN || requirement->location.count != 1)
 			continue;
-		intake_template_expect(message, &requirement->location.places[0], &requirement->pattern);
-		requirement->in_message =
-			intake_template_uses_place(message, &requirement->location.places[0]);
+		requirement->in_message = intake_template_expect(message, &requirement->location.places[0],
+														 &requirement->pattern);
 	}
 }
 

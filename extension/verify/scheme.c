@@ -234,11 +234,12 @@ compile_timestamp(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error
 static bool
 compile_verified(const char *verified, IntakeScheme *scheme, char **error)
 {
+	scheme->binds_body = intake_coverage_has_body(scheme);
 	if (verified == NULL && scheme->kind == INTAKE_UNSIGNED)
 		scheme->verified = INTAKE_VERIFIED_NONE;
 	else if (verified == NULL)
 		scheme->verified = scheme->kind != INTAKE_TOKEN && scheme->kind != INTAKE_BASIC &&
-								   !scheme->loose && intake_coverage_has_body(scheme)
+								   !scheme->loose && scheme->binds_body
 							   ? INTAKE_VERIFIED_SIGNATURE
 							   : INTAKE_VERIFIED_ORIGIN;
 	else if (strcmp(verified, "signature") == 0)
@@ -369,7 +370,8 @@ expect_of_time(IntakeScheme *scheme)
 
 		for (int j = 0; j < scheme->message->count && scheme->has_timestamp; j++)
 			if (scheme->message->parts[j].kind == INTAKE_PART_TIMESTAMP &&
-				requirement->test == INTAKE_PATTERN && requirement->location.count == 1 &&
+				scheme->message->parts[j].pattern == NULL && requirement->test == INTAKE_PATTERN &&
+				requirement->location.count == 1 &&
 				intake_place_equal(&requirement->location.places[0], &scheme->timestamp))
 			{
 				scheme->message->parts[j].pattern = &requirement->pattern;

@@ -124,6 +124,7 @@ typedef struct IntakeScheme
 	bool reads_body;           /* as JSON or as a form, while it is verified */
 	const char *const *fields; /* of a form, sorted: that it may have; NULL: any */
 	int n_fields;
+	bool binds_body;     /* another body has another signature */
 	bool loose;          /* parts may move */
 	bool uses_url;       /* nothing verifies unless the URL is known that the sender called */
 	bool query_is_fixed; /* it must be that of the public URL, and url_fields */

@@ -368,6 +368,9 @@ check_token_times(Verification *v, const IntakeJwt *token)
 
 	if (!intake_jwt_time(token, "/exp", &present, &time))
 		return refuse(v, INTAKE_BAD_TIMESTAMP, "the claim exp cannot be read");
+	if (!present && !v->scheme->binds_body && v->scheme->tolerance < 0)
+		return refuse(v, INTAKE_NO_TIMESTAMP,
+					  "the token says neither what it is for nor until when");
 	if (present && !check_age(v, time, CLOCK_SKEW, ever))
 		return false;
 	if (!intake_jwt_time(token, "/nbf", &present, &time))

@@ -296,20 +296,30 @@ intake_template_find_time(IntakeTemplate *message, const IntakePlace *place)
 	}
 }
 
-/* Lets a pattern say what may stand at a place, wherever a template has that. */
-void
+/*
+ * Lets a pattern say what may stand at a place, wherever a template has that. Returns whether it
+ * has it, and nowhere with another pattern already.
+ */
+bool
 intake_template_expect(IntakeTemplate *message, const IntakePlace *place,
 					   const IntakePattern *pattern)
 {
+	bool found = false;
+
 	for (int i = 0; i < message->count; i++)
 	{
 		IntakePart *part = &message->parts[i];
 
-		if (part->kind == INTAKE_PART_LOCATION && intake_place_equal(part->place, place))
-			part->pattern = pattern;
 		if (part->arguments != NULL)
-			intake_template_expect(part->arguments, place, pattern);
+			(void) intake_template_expect(part->arguments, place, pattern);
+		if (part->kind != INTAKE_PART_LOCATION || !intake_place_equal(part->place, place))
+			continue;
+		if (part->pattern != NULL)
+			return false;
+		part->pattern = pattern;
+		found = true;
 	}
+	return found;
 }
 
 /* ---- rendering ---- */

@@ -91,7 +91,7 @@ extern bool intake_template_uses(const IntakeTemplate *message, const char *vari
 extern bool intake_template_reads(const IntakeTemplate *message, IntakePlaceKind kind);
 extern bool intake_template_uses_place(const IntakeTemplate *message, const IntakePlace *place);
 extern void intake_template_find_time(IntakeTemplate *message, const IntakePlace *place);
-extern void intake_template_expect(IntakeTemplate *message, const IntakePlace *place,
+extern bool intake_template_expect(IntakeTemplate *message, const IntakePlace *place,
 								   const IntakePattern *pattern);
 extern const IntakePart *intake_template_malformed(const IntakeTemplate *message,
 												   const IntakeValues *values);

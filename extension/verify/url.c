@@ -66,7 +66,10 @@ intake_url_canonical_path(IntakeSlice url, IntakeSlice base)
 	return (IntakeSlice){out, n};
 }
 
-/* The URL with its default port if it has none, or without it; absent if that is no matter. */
+/*
+ * The URL with its default port if it has none, or without it; absent if that is no matter, and where
+ * the port would end it: one form must not begin the other.
+ */
 IntakeSlice
 intake_url_toggle_port(IntakeSlice url)
 {
@@ -80,6 +83,8 @@ intake_url_toggle_port(IntakeSlice url)
 		return INTAKE_ABSENT;
 	while (end < url.len && memchr("/?#", url.data[end], 3) == NULL)
 		end++;
+	if (end == url.len)
+		return INTAKE_ABSENT;
 	out = palloc(url.len + port.len + 1);
 	if (end - start > port.len && memcmp(url.data + end - port.len, port.data, port.len) == 0)
 	{

@@ -143,6 +143,24 @@ expect(bool firm, const char *message, const char *content, const IntakePair *re
 	intake_memory_reset();
 }
 
+/* Of two patterns for one place, both must be met, in whatever order. */
+static void
+test_two_patterns(void)
+{
+	IntakePair digits = {"header:id", "~^[0-9]{1,3}$"};
+	IntakePair word = {"header:id", "~^[^.]{1,20}$"};
+
+	for (int first = 0; first < 2; first++)
+	{
+		IntakePair require[] = {first ? digits : word, first ? word : digits};
+		IntakeScheme *scheme = compile("{header:id}.{body}", require, 2, NULL);
+
+		CHECK(scheme->require[0].in_message && !scheme->require[1].in_message);
+		intake_scheme_release(scheme);
+	}
+	intake_memory_reset();
+}
+
 static void
 test_templates(void)
 {
@@ -303,6 +321,7 @@ test_borders(void)
 {
 	test_patterns();
 	test_what_is_no_pattern();
+	test_two_patterns();
 	test_templates();
 	test_every_cut();
 	for (int i = 0; i < fuzz_n_presets; i++)
