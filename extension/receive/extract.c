@@ -52,7 +52,7 @@ guard(IntakeDelivery *delivery, const IntakeVerdict *verdict)
 	IntakeEvent *event = &delivery->event;
 	IntakeDigest *guards;
 
-	if (!verdict->scheme->guarded)
+	if (!verdict->scheme->guarded && !(delivery->source->guarded && verdict->endless))
 		return;
 	event->n_guards =
 		intake_fingerprint_guards(verdict, &delivery->request, delivery->source->token, &guards);

@@ -147,7 +147,7 @@ intake_coverage_has(const IntakeScheme *scheme, const IntakeLocation *location)
 /*
  * Whether what is signed must be remembered, because the same could come again under another key.
  * KEY is NULL where the digest of the content is the key, which leaves out nothing but the time. A
- * token that binds no body is for many requests; of those that do, each is for one.
+ * token that binds no body is for many requests, until its end; of those that do, each is for one.
  */
 bool
 intake_coverage_needs_guard(const IntakeScheme *scheme, const IntakeLocation *key)

@@ -3,10 +3,10 @@
  *		Verification of a request. Pure: time and keys are arguments.
  *
  * Every signature that a request presents is tried with every key; one pair that matches is
- * enough. A message depends on the timestamp, its digest on the key too: each is made once and
- * compared with all candidates that share the timestamp. All comparisons are in constant time,
- * anything that cannot be read is a refusal, and so is what costs more than a request may
- * (work.h). Memory of what did not match is given back before the next is tried (scratch.h).
+ * enough. What depends on the timestamp or the key is made once and compared with all candidates
+ * that share them. All comparisons are in constant time, anything that cannot be read is a refusal,
+ * and so is what costs more than a request may (work.h). Memory of what did not match is given
+ * back before the next is tried (scratch.h).
  */
 #include <stdio.h>
 
@@ -368,9 +368,7 @@ check_token_times(Verification *v, const IntakeJwt *token)
 
 	if (!intake_jwt_time(token, "/exp", &present, &time))
 		return refuse(v, INTAKE_BAD_TIMESTAMP, "the claim exp cannot be read");
-	if (!present && !v->scheme->binds_body && v->scheme->tolerance < 0)
-		return refuse(v, INTAKE_NO_TIMESTAMP,
-					  "the token says neither what it is for nor until when");
+	v->verdict->endless = !present && !v->scheme->binds_body && v->scheme->tolerance < 0;
 	if (present && !check_age(v, time, CLOCK_SKEW, ever))
 		return false;
 	if (!intake_jwt_time(token, "/nbf", &present, &time))

@@ -54,6 +54,7 @@ typedef struct IntakeVerdict
 	IntakeSlice url;
 	IntakeSlice timestamp; /* in timestamp_text */
 	char timestamp_text[INTAKE_TIMESTAMP_MAX];
+	bool endless;              /* it is a token for whatever body, and says no end */
 	IntakeSlice claims;        /* of a token, once verified */
 	IntakeSlice signing_input; /* the header and claims of that token, as they came */
 	IntakeSlice form_sorted;   /* of the body, where the message has it */
