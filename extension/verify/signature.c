@@ -36,35 +36,6 @@ typedef struct Verification
 	IntakeCandidates candidates; /* last: it is large, and begins empty */
 } Verification;
 
-const char *
-intake_reason_name(IntakeReason reason)
-{
-	static const char *const names[] = {
-		"ok",
-		"no_secret",
-		"bad_secret",
-		"expired_secret",
-		"no_signature",
-		"malformed_signature",
-		"unknown_tag",
-		"no_timestamp",
-		"bad_timestamp",
-		"stale_timestamp",
-		"future_timestamp",
-		"missing_part",
-		"malformed_part",
-		"requirement",
-		"no_public_url",
-		"other_query",
-		"no_verify_token",
-		"mismatch",
-		"too_many_fields",
-		"too_costly",
-	};
-
-	return names[reason];
-}
-
 static bool
 refuse(Verification *v, IntakeReason reason, const char *detail)
 {
@@ -170,11 +141,11 @@ static void
 refuse_malformed(Verification *v)
 {
 	const IntakePart *part = intake_template_malformed(v->scheme->message, &v->values);
-	IntakeSlice text = part ? part->text : INTAKE_ABSENT;
 	char detail[160];
 
 	snprintf(detail, sizeof(detail), "the value of %.*s is not what the scheme requires there",
-			 (int) (text.len < 80 ? text.len : 80), text.data ? text.data : "");
+			 part ? (int) (part->text.len < 80 ? part->text.len : 80) : 0,
+			 part ? part->text.data : "");
 	refuse(v, INTAKE_MALFORMED_PART, detail);
 }
 
