@@ -120,7 +120,7 @@ my @said = map { ($_->[0] =~ /`(.*)`/, $_->[2], $_->[1] =~ /`(.*)`/) } grep { $_
 is_deeply(\@said, \@options, 'options, their defaults and variables');
 
 # Reasons of rejections are words in two files.
-my @reasons = slurp_file('extension/verify/signature.c') =~ /names\[\] = \{(.*?)\}/s ? $1 =~ /"(\w+)"/g : ();
+my @reasons = slurp_file('extension/verify/reason.c') =~ /names\[\] = \{(.*?)\}/s ? $1 =~ /"(\w+)"/g : ();
 push @reasons, slurp_file($_) =~ /(?:reject\([^;]*?,\s*|reason = |our_fault = [^;]*)"(\w+)"/g, slurp_file($_) =~ /FAULT_\w+ "(\w+)"/g for glob 'extension/{receive,events,config}/*.[ch]';
 for my $reason (grep { $_ ne 'ok' } @reasons)
 {
