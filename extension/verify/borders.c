@@ -13,6 +13,7 @@
 
 #include "common/memory.h"
 
+#include "read/work.h"
 #include "verify/borders.h"
 #include "verify/line.h"
 
@@ -28,7 +29,7 @@ typedef struct Next
 static void
 add_next(const IntakeLine *line, int at, Next *next)
 {
-	for (;; at++)
+	for (;;)
 	{
 		for (int i = 0; i < next->count; i++)
 			if (next->cells[i] == at)
@@ -40,6 +41,7 @@ add_next(const IntakeLine *line, int at, Next *next)
 			add_next(line, line->cells[at].skip_to, next);
 		if (!line->cells[at].optional)
 			return;
+		at = line->cells[at].behind;
 	}
 }
 
@@ -164,6 +166,7 @@ search_pairs(Search *search)
 		}
 		find_next(search->lines[0], a, &next_a);
 		find_next(search->lines[1], b, &next_b);
+		intake_work_charge((size_t) next_a.count * (size_t) next_b.count);
 		for (int i = 0; i < next_a.count; i++)
 			for (int j = 0; j < next_b.count; j++)
 				go_on(search, a, b, differ, next_a.cells[i], next_b.cells[j]);

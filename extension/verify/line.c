@@ -42,7 +42,11 @@ add_cell(IntakeLine *line, IntakeBytes set, bool optional, bool repeats)
 		line->count--;
 	}
 	cell = &line->cells[line->count++];
-	*cell = (IntakeCell){.set = set, .optional = optional, .repeats = repeats, .part = line->part};
+	*cell = (IntakeCell){.set = set,
+						 .optional = optional,
+						 .behind = line->count,
+						 .repeats = repeats,
+						 .part = line->part};
 	return cell;
 }
 
@@ -56,8 +60,9 @@ add_run(IntakeLine *line, IntakeBytes set, int least, int most)
 		add_cell(line, set, false, false);
 	if (unbounded)
 		add_cell(line, set, true, true);
-	for (int i = least; i < most && !unbounded; i++)
-		add_cell(line, set, true, false);
+	/* Without the first, the others are left out, too: so that there is one way to read N bytes. */
+	for (int i = least, behind = line->count + most - least; i < most && !unbounded; i++)
+		add_cell(line, set, true, false)->behind = behind;
 }
 
 static void

@@ -26,6 +26,7 @@ typedef struct IntakeCell
 {
 	IntakeBytes set;
 	bool optional;
+	int behind; /* of an optional cell: the one behind all that may be left out with it */
 	bool repeats;
 	IntakeBlock block;
 	int variable; /* of a fixed block: which */

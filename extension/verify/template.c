@@ -270,17 +270,6 @@ intake_template_reads(const IntakeTemplate *message, IntakePlaceKind kind)
 	return false;
 }
 
-/* Whether a template has what stands at a place. */
-bool
-intake_template_uses_place(const IntakeTemplate *message, const IntakePlace *place)
-{
-	for (int i = 0; i < message->count; i++)
-		if (message->parts[i].kind == INTAKE_PART_LOCATION &&
-			intake_place_equal(message->parts[i].place, place))
-			return true;
-	return false;
-}
-
 /* Makes {timestamp} of the parts that read the place where the time stands. */
 void
 intake_template_find_time(IntakeTemplate *message, const IntakePlace *place)

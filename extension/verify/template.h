@@ -89,7 +89,6 @@ extern int intake_template_render(const IntakeTemplate *message, const IntakeVal
 extern IntakeSlice intake_template_text(const IntakeTemplate *message, const IntakeValues *values);
 extern bool intake_template_uses(const IntakeTemplate *message, const char *variable);
 extern bool intake_template_reads(const IntakeTemplate *message, IntakePlaceKind kind);
-extern bool intake_template_uses_place(const IntakeTemplate *message, const IntakePlace *place);
 extern void intake_template_find_time(IntakeTemplate *message, const IntakePlace *place);
 extern bool intake_template_expect(IntakeTemplate *message, const IntakePlace *place,
 								   const IntakePattern *pattern);

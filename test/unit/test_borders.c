@@ -10,6 +10,7 @@
 
 #include "check.h"
 #include "presets.h"
+#include "read/work.h"
 #include "verify/borders.h"
 
 static unsigned state = 1;
@@ -159,6 +160,61 @@ test_two_patterns(void)
 		intake_scheme_release(scheme);
 	}
 	intake_memory_reset();
+}
+
+static int breaths;
+
+static void
+breathe(void)
+{
+	breaths++;
+}
+
+/* Two schemes of seven parts of any length, which differ in the last byte alone. */
+static void
+test_long_search(void)
+{
+	static const char text[] = "{query:a}{query:b}{query:c}{query:d}{query:e}{query:f}{query:g}";
+	IntakePair require[7];
+	char names[7][8];
+	char messages[2][80];
+	IntakeScheme *schemes[2];
+
+	for (int i = 0; i < 7; i++)
+	{
+		snprintf(names[i], sizeof(names[i]), "query:%c", 'a' + i);
+		require[i] = (IntakePair){names[i], "~^[a-c]{0,128}$"};
+	}
+	for (int i = 0; i < 2; i++)
+	{
+		snprintf(messages[i], sizeof(messages[i]), "%s%c", text, 'x' + i);
+		schemes[i] = compile(messages[i], require, 7, NULL);
+	}
+	intake_work.breathe = breathe;
+	CHECK(
+		!intake_borders_overlap(schemes[0], schemes[0]->message, schemes[1], schemes[1]->message));
+	intake_work.breathe = NULL;
+	CHECK(breaths > 0);
+	for (int i = 0; i < 2; i++)
+		intake_scheme_release(schemes[i]);
+	intake_memory_reset();
+}
+
+/* Parts that may each be left out, of a hundred bytes each: found out at once. */
+static void
+test_long_parts(void)
+{
+	static const char *const patterns[] = {"~^[a]{0,128}$", "~^[b]{0,128}$", "~^[c]{0,128}$",
+										   "~^[d]{0,128}$", "~^[e]{0,128}$", "~^[f]{0,128}$"};
+	IntakePair require[6];
+	char names[6][8];
+
+	for (int i = 0; i < 6; i++)
+	{
+		snprintf(names[i], sizeof(names[i]), "query:%c", 'a' + i);
+		require[i] = (IntakePair){names[i], patterns[i]};
+	}
+	expect(true, "{query:a}{query:b}{query:c}{query:d}{query:e}{query:f};{body}", NULL, require, 6);
 }
 
 static void
@@ -322,6 +378,8 @@ test_borders(void)
 	test_patterns();
 	test_what_is_no_pattern();
 	test_two_patterns();
+	test_long_parts();
+	test_long_search();
 	test_templates();
 	test_every_cut();
 	for (int i = 0; i < fuzz_n_presets; i++)
