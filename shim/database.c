@@ -210,6 +210,33 @@ note(void *closure, const char *message)
 	shim_log(SHIM_WARNING, "the database says: %s", message);
 }
 
+/* Whether the database answers a call without requests: it may let us in and refuse to serve us. */
+static bool
+serves(PGconn *connection)
+{
+	ShimBuffer none[2] = {0}; /* arrays of bytea, and of text */
+	const char *values[COLUMNS];
+	int lengths[COLUMNS];
+	int formats[COLUMNS];
+	PGresult *answer;
+	bool usable_answer;
+
+	begin_array(&none[0], BYTEA_OID, 0);
+	begin_array(&none[1], TEXT_OID, 0);
+	for (int i = 0; i < COLUMNS; i++)
+	{
+		values[i] = none[i == COLUMNS - 1].data;
+		lengths[i] = (int) none[i == COLUMNS - 1].length;
+		formats[i] = 1;
+	}
+	answer = PQexecPrepared(connection, STATEMENT, COLUMNS, values, lengths, formats, 1);
+	usable_answer = usable(answer, 0);
+	PQclear(answer);
+	shim_buffer_free(&none[0]);
+	shim_buffer_free(&none[1]);
+	return usable_answer;
+}
+
 /* Makes a new connection ready for calls. Returns false when it is none, or cannot be. */
 static bool
 make_ready(PGconn *connection)
@@ -223,7 +250,8 @@ make_ready(PGconn *connection)
 	PQsetErrorVerbosity(connection, PQERRORS_TERSE);
 	PQsetNoticeProcessor(connection, note, NULL);
 	prepared = PQprepare(connection, STATEMENT, query, COLUMNS, parameter_types);
-	ready = PQresultStatus(prepared) == PGRES_COMMAND_OK && PQsetnonblocking(connection, 1) == 0;
+	ready = PQresultStatus(prepared) == PGRES_COMMAND_OK && serves(connection) &&
+			PQsetnonblocking(connection, 1) == 0;
 	PQclear(prepared);
 	return ready;
 }

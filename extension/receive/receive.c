@@ -303,8 +303,7 @@ intake_sql_receive(PG_FUNCTION_ARGS)
 		request->now = intake_receive_now();
 	}
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	if (count > 0)
-		intake_receive_process(deliveries, count);
+	intake_receive_process(deliveries, count);
 	for (int i = 0; i < count; i++)
 		tuplestore_puttuple(result->setResult,
 							intake_receive_answer(&deliveries[i], result->setDesc));

@@ -1,5 +1,5 @@
-# A database that is gone: the shim asks for it more and more rarely, one try at a time, and is back
-# soon after it is.
+# A database that is gone, or lets the shim in and refuses to serve it: the shim asks more and more
+# rarely, one try at a time, and is back soon after it is.
 use strict;
 use warnings;
 use Intake;
@@ -32,6 +32,19 @@ is(get("$url/readyz")->{status}, 200, 'and serve');
 my $log = slurp_file($node->basedir . '/shim1.log');
 is(scalar(() = $log =~ /no connection to the database/g), 1, 'the log says once that it was gone');
 is(scalar(() = $log =~ /connected to the database again/g), 1, 'and once that it is back');
+
+# The gateway may connect and not call: a request costs the server's log nothing.
+my $refusals = sub { scalar(() = slurp_file($node->logfile) =~ /permission denied for function receive/g) };
+$node->safe_psql('app', 'REVOKE EXECUTE ON FUNCTION intake.receive FROM gateway');
+$node->safe_psql('app', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'gateway'");
+wait_for(sub { $refusals->() >= 4 + 2 }, 'the shim is refused');
+is(get("$url/readyz")->{status}, 503, 'it is not ready');
+my $before = $refusals->();
+is(post("$url/webhooks/src", body_of("refused $_"))->{status}, 503, "request $_ is told to come again") for 1 .. 20;
+cmp_ok($refusals->() - $before, '<', 6, 'and does not make the shim try');
+$node->safe_psql('app', "SELECT intake.grant_access('gateway', 'gateway')");
+wait_for_sql($node, $connections);
+wait_for(sub { get("$url/readyz")->{status} == 200 }, 'it serves again');
 
 is(stop_shim($url), 0, 'the shim ends in an orderly way');
 $node->stop;
