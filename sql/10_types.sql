@@ -11,10 +11,12 @@ CREATE TYPE intake.job AS (
     payload jsonb,
     attempt int,
     max_attempts int,
-    lease bigint
+    lease bigint,
+    delivery_id bigint,
+    position int
 );
 COMMENT ON TYPE intake.job IS
-    'What a handler gets. payload is the body as JSON, NULL where it is not JSON that jsonb can hold; attempt counts from 1; lease is the token of who runs it';
+    'What a handler gets. payload is the body as JSON, NULL where it is not JSON that jsonb can hold; attempt counts from 1; lease is the token of who runs it; delivery_id is the event that has the whole delivery which the event came in, and position its place there, from 1; NULL: it came alone';
 
 CREATE TYPE intake.answer AS (
     status int,

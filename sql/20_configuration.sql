@@ -34,6 +34,9 @@ CREATE TABLE intake.scheme (
     key_from text,
     missing_key text NOT NULL DEFAULT 'reject' CHECK (missing_key IN ('reject', 'digest')),
     type_from text,
+    split text,
+    split_key_from text,
+    split_type_from text,
     handshake jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(handshake) = 'array'),
     reject_status int NOT NULL DEFAULT 403 CHECK (reject_status BETWEEN 400 AND 499),
     success_body text,
@@ -93,6 +96,10 @@ COMMENT ON COLUMN intake.scheme.missing_key IS
     'What becomes of a request without a key, unless the source says otherwise: reject, or digest, where the SHA-256 of the signed content is the key, with a byte 0 in place of its time and of a secret; of items that are signed each by itself, that of the sorted SHA-256 of each';
 COMMENT ON COLUMN intake.scheme.key_from IS 'Where the event key stands unless the source says otherwise';
 COMMENT ON COLUMN intake.scheme.type_from IS 'Where the event type stands unless the source says otherwise';
+COMMENT ON COLUMN intake.scheme.split IS
+    'Where the events stand in a delivery that has many, for sources that ask for it: JSON paths such as $.events[*] or $.entry[*].changes[*], with " | " between several, all of which count';
+COMMENT ON COLUMN intake.scheme.split_key_from IS 'Where the key of such an event stands in it, written as key_from';
+COMMENT ON COLUMN intake.scheme.split_type_from IS 'Where the type of such an event stands in it, written as type_from';
 COMMENT ON COLUMN intake.scheme.handshake IS
     'Rules, first match wins: [{"method": "GET", "require": [["location", "test"]], "signed": false, "status": 200, "content_type": "text/plain", "headers": "Name: template", "body": "template", "json": [["member", "template"]], "learn": "location of a secret that is to be stored"}]. {hmachex(...)} and {hmacbase64(...)} use the newest secret, {token} is the verify_token';
 COMMENT ON COLUMN intake.scheme.reject_status IS 'HTTP status of a request that is not verified';
@@ -116,6 +123,7 @@ CREATE TABLE intake.source (
     missing_key text CHECK (missing_key IN ('reject', 'digest')),
     signature_from text CHECK (length(signature_from) <= 1000),
     content text CHECK (content IN ('json', 'form', 'any')),
+    split text CHECK (length(split) <= 1000),
     replay_guard boolean NOT NULL DEFAULT true,
     allowed_peers cidr[] CHECK (cardinality(allowed_peers) <= 1000),
     learn_until timestamptz,
@@ -142,6 +150,8 @@ COMMENT ON COLUMN intake.source.signature_from IS
     'Where the signature or token stands, for senders that let one choose; NULL: as the scheme says';
 COMMENT ON COLUMN intake.source.content IS
     'What a body must be, where the scheme does not say: json, form or any; NULL: json or form where key, type or signed items stand in one, else any';
+COMMENT ON COLUMN intake.source.split IS
+    'Whether each item of a delivery becomes an event: NULL: no; true: those of the scheme''s split; else where they stand, and then key_from and type_from are those of an item';
 COMMENT ON COLUMN intake.source.replay_guard IS
     'Whether what was signed (its bytes, time included, or each item that is signed by itself) is accepted once only, under whatever key, where the signature does not cover the key; independent of tolerance';
 COMMENT ON COLUMN intake.source.allowed_peers IS

@@ -14,7 +14,9 @@ CREATE TABLE intake.event (
     key text COLLATE "C" NOT NULL,
     type text COLLATE "C",
     headers jsonb NOT NULL,
-    body bytea NOT NULL
+    body bytea NOT NULL,
+    delivery_id bigint,
+    position int
 ) PARTITION BY RANGE (id);
 COMMENT ON TABLE intake.event IS
     'Verified deliveries, immutable. Partitions event_<n> hold ids from n to n+1 million and are made when they are needed. Written without SQL, as the tables of jobs are: rules, row security and triggers (but those AFTER each row that are ENABLE ALWAYS) have no say; CHECK, NOT NULL, defaults and indexes have';
@@ -29,6 +31,10 @@ COMMENT ON COLUMN intake.event.type IS 'The sender''s name for what happened; NU
 COMMENT ON COLUMN intake.event.headers IS
     'Request headers, names in lower case, credentials left out; repeated ones are joined with a comma, but of those that the scheme looks at, or that key or type come from, the first is there, which is the one that was looked at';
 COMMENT ON COLUMN intake.event.body IS 'The exact bytes received';
+COMMENT ON COLUMN intake.event.delivery_id IS
+    'The delivery that the event came in, for events of a delivery that was split, and for that delivery itself, which has no jobs; NULL: the event came alone';
+COMMENT ON COLUMN intake.event.position IS
+    'Which event of its delivery it is, from 1, in the order of the body; 0: the delivery itself';
 
 -- Neither here nor in the queue does VACUUM run because rows have come: it would write every page
 -- once more, for rows that are found one by one here and leave soon there. It runs when rows have

@@ -1,8 +1,8 @@
 -- What people read.
 
 CREATE VIEW intake.schemes AS
-    SELECT name, provider, kind, algorithm, key_from, missing_key, type_from, content, tolerance, preset,
-           description, unverified
+    SELECT name, provider, kind, algorithm, key_from, missing_key, type_from, split, content, tolerance,
+           preset, description, unverified
     FROM intake.scheme WHERE kind <> 'internal';
 COMMENT ON VIEW intake.schemes IS
     'Schemes that create_source takes. unverified names facts of a preset that nobody has checked against the provider';
@@ -13,6 +13,7 @@ CREATE VIEW intake.sources AS
            coalesce(s.key_from, c.key_from) AS key_from,
            coalesce(s.missing_key, c.missing_key) AS missing_key,
            coalesce(s.type_from, c.type_from) AS type_from,
+           CASE s.split WHEN 'true' THEN c.split ELSE s.split END AS split,
            coalesce(c.content, s.content) AS content,
            coalesce(s.tolerance, c.tolerance) AS tolerance,
            s.public_url, s.on_dead_duplicate, s.replay_guard, s.allowed_peers,
@@ -59,15 +60,18 @@ CREATE VIEW intake.events AS
     SELECT e.id, s.name AS source, e.key, e.type, e.received_at, e.headers, e.body,
            intake.payload(e.body) AS payload,
            CASE e.verified WHEN 's' THEN 'signature' WHEN 'o' THEN 'origin' ELSE 'none' END AS verified,
-           e.secret_id
+           e.secret_id, e.delivery_id, e.position
     FROM intake.event e JOIN intake.source s ON s.id = e.source_id;
 COMMENT ON VIEW intake.events IS
-    'The log. payload is the body as JSON, NULL where it is not JSON. verified is signature (the sender and the body are authentic), origin (the sender is, the body could have been changed), or none; secret_id is the secret that matched';
+    'The log. payload is the body as JSON, NULL where it is not JSON. verified is signature (the sender and the body are authentic), origin (the sender is, the body could have been changed), or none; secret_id is the secret that matched. Of a delivery that was split, the events and itself have its id as delivery_id, and position 1, 2, ... and 0';
 INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.events');
 
+-- The event is read only where its columns are asked for.
 CREATE VIEW intake.jobs AS
     SELECT r.job_id AS id, r.event_id, w.name AS workflow, r.state, r.attempts, r.run_at,
-           r.finished_at, r.error
+           r.finished_at, r.error,
+           (SELECT e.delivery_id FROM intake.event e WHERE e.id = r.event_id) AS delivery_id,
+           (SELECT e.position FROM intake.event e WHERE e.id = r.event_id) AS position
     FROM (
         SELECT job_id, event_id, workflow_id, 'ready' AS state, attempts,
                NULL::timestamptz AS run_at, NULL::timestamptz AS finished_at, NULL::text AS error
@@ -86,7 +90,7 @@ CREATE VIEW intake.jobs AS
         SELECT job_id, event_id, workflow_id, 'dead', attempts, NULL, died_at, error FROM intake.dead_letter
     ) r LEFT JOIN intake.workflow w ON w.id = r.workflow_id;
 COMMENT ON VIEW intake.jobs IS
-    'Every job. state is ready, delayed (until run_at), running, suspect (was left without a holder, by a crash mostly, and runs alone next), done, discarded or dead; attempts counts those that ended';
+    'Every job. state is ready, delayed (until run_at), running, suspect (was left without a holder, by a crash mostly, and runs alone next), done, discarded or dead; attempts counts those that ended; delivery_id and position are those of the event';
 INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.jobs');
 
 CREATE VIEW intake.attempts AS
@@ -99,7 +103,7 @@ CREATE VIEW intake.dead_letters AS
     SELECT d.job_id, d.event_id, w.name AS workflow, s.name AS source, e.type, e.key,
            d.attempts, d.sqlstate, d.error, e.received_at, d.died_at,
            (SELECT min(a.finished_at) FROM intake.attempt a WHERE a.job_id = d.job_id) AS first_failed_at,
-           coalesce(w.replay_safe AND w.dropped_at IS NULL, false) AS replay_safe
+           coalesce(w.replay_safe AND w.dropped_at IS NULL, false) AS replay_safe, e.delivery_id, e.position
     FROM intake.dead_letter d
     LEFT JOIN intake.workflow w ON w.id = d.workflow_id
     LEFT JOIN intake.event e ON e.id = d.event_id

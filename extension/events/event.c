@@ -51,6 +51,10 @@ add_event(IntakeTable *table, const IntakeEvent *event)
 	INTAKE_COLUMN(values, event_type) = event->type.data ? text_datum(event->type) : (Datum) 0;
 	INTAKE_COLUMN(values, event_headers) = JsonbPGetDatum(event->headers);
 	INTAKE_COLUMN(values, event_body) = event->body;
+	INTAKE_COLUMN(nulls, event_delivery_id) = event->delivery_id == 0;
+	INTAKE_COLUMN(values, event_delivery_id) = Int64GetDatum(event->delivery_id);
+	INTAKE_COLUMN(nulls, event_position) = event->delivery_id == 0;
+	INTAKE_COLUMN(values, event_position) = Int32GetDatum(event->position);
 	intake_table_add(table, values, nulls, NULL);
 }
 
@@ -248,6 +252,10 @@ intake_event_read(int64 id, IntakeStoredEvent *event)
 			event->type = TextDatumGetCString(INTAKE_COLUMN(row, event_type));
 		event->headers = DatumGetJsonbPCopy(INTAKE_COLUMN(row, event_headers));
 		event->body = DatumGetByteaPCopy(INTAKE_COLUMN(row, event_body));
+		if (!INTAKE_COLUMN(nulls, event_delivery_id))
+			event->delivery_id = DatumGetInt64(INTAKE_COLUMN(row, event_delivery_id));
+		if (!INTAKE_COLUMN(nulls, event_position))
+			event->position = DatumGetInt32(INTAKE_COLUMN(row, event_position));
 		event->source = source_name(event->source_id);
 	}
 	intake_table_scan_end(&scan);

@@ -38,6 +38,8 @@ typedef struct IntakeEvent
 	IntakeJson json;    /* what it is, where that is known */
 	TimestampTz run_at; /* of its jobs; 0: now */
 	bool replay_dead;   /* a duplicate re-arms dead jobs */
+	int64 delivery_id;  /* that it came in with others; 0: it came alone */
+	int position;       /* in that delivery, from 1; 0: it is the delivery */
 	/* Set by intake_event_store: */
 	IntakeEventKey stored_key;
 	int64 id;
@@ -56,6 +58,8 @@ typedef struct IntakeStoredEvent
 	const char *type; /* or NULL */
 	Jsonb *headers;
 	bytea *body;
+	int64 delivery_id; /* that it came in with others; 0: it came alone */
+	int position;      /* in that delivery, from 1; 0: it is the delivery */
 } IntakeStoredEvent;
 
 extern bool intake_event_read(int64 id, IntakeStoredEvent *event);

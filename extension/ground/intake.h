@@ -49,7 +49,9 @@ typedef enum
 	Anum_event_type,
 	Anum_event_headers,
 	Anum_event_body,
-	Natts_event = Anum_event_body
+	Anum_event_delivery_id,
+	Anum_event_position,
+	Natts_event = Anum_event_position
 } EventColumn;
 
 typedef enum

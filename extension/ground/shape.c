@@ -61,11 +61,12 @@ typedef struct Checked
 #define NULLABLE(table, column, type) [Anum_##table##_##column - 1] = {#column, type, true}
 
 static const Column event_columns[] = {
-	COLUMN(event, id, INT8OID),        COLUMN(event, received_at, TIMESTAMPTZOID),
-	COLUMN(event, source_id, INT4OID), NULLABLE(event, secret_id, INT4OID),
-	COLUMN(event, verified, CHAROID),  COLUMN(event, key, TEXTOID),
-	NULLABLE(event, type, TEXTOID),    COLUMN(event, headers, JSONBOID),
-	COLUMN(event, body, BYTEAOID),
+	COLUMN(event, id, INT8OID),         COLUMN(event, received_at, TIMESTAMPTZOID),
+	COLUMN(event, source_id, INT4OID),  NULLABLE(event, secret_id, INT4OID),
+	COLUMN(event, verified, CHAROID),   COLUMN(event, key, TEXTOID),
+	NULLABLE(event, type, TEXTOID),     COLUMN(event, headers, JSONBOID),
+	COLUMN(event, body, BYTEAOID),      NULLABLE(event, delivery_id, INT8OID),
+	NULLABLE(event, position, INT4OID),
 };
 
 static const Column event_key_columns[] = {

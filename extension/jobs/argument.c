@@ -35,12 +35,14 @@ enum
 	job_attempt,
 	job_max_attempts,
 	job_lease,
+	job_delivery_id,
+	job_position,
 	job_columns
 };
 
 static const Oid job_types[job_columns] = {INT8OID, INT8OID,        TEXTOID,  TEXTOID,  TEXTOID,
 										   TEXTOID, TIMESTAMPTZOID, JSONBOID, BYTEAOID, JSONBOID,
-										   INT4OID, INT4OID,        INT8OID};
+										   INT4OID, INT4OID,        INT8OID,  INT8OID,  INT4OID};
 
 /* The type intake.job. */
 Oid
@@ -110,6 +112,9 @@ intake_argument_make(const IntakeJob *job, const IntakeWorkflow *workflow, int64
 	values[job_attempt] = Int32GetDatum(job->attempts + 1);
 	values[job_max_attempts] = Int32GetDatum(workflow->max_attempts);
 	values[job_lease] = Int64GetDatum(lease);
+	nulls[job_delivery_id] = nulls[job_position] = event.delivery_id == 0;
+	values[job_delivery_id] = Int64GetDatum(event.delivery_id);
+	values[job_position] = Int32GetDatum(event.position);
 	descriptor = lookup_rowtype_tupdesc(type, -1);
 	row = intake_rowtype_form(descriptor, values, nulls, job_columns);
 	ReleaseTupleDesc(descriptor);

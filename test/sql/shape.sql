@@ -102,7 +102,8 @@ SELECT at_rest();
 
 -- A partition whose columns stand elsewhere, or that has no key.
 CREATE TABLE intake.event_1000000 (body bytea NOT NULL, id bigint PRIMARY KEY, received_at timestamptz NOT NULL, source_id int NOT NULL,
-    secret_id int, verified "char" NOT NULL, key text COLLATE "C" NOT NULL, type text COLLATE "C", headers jsonb NOT NULL);
+    secret_id int, verified "char" NOT NULL, key text COLLATE "C" NOT NULL, type text COLLATE "C", headers jsonb NOT NULL,
+    delivery_id bigint, position int);
 CREATE TABLE intake.event_2000000 (LIKE intake.event);
 ALTER TABLE intake.event ATTACH PARTITION intake.event_1000000 FOR VALUES FROM (1000000) TO (2000000);
 ALTER TABLE intake.event ATTACH PARTITION intake.event_2000000 FOR VALUES FROM (2000000) TO (3000000);
