@@ -268,9 +268,9 @@ take_member(IntakeSlice *rest, IntakeSlice *key, IntakeSlice *value)
 	return true;
 }
 
-/* The value of the last member of that name. */
+/* The value of the last member of that name; *REPEATS is set where there is another before it. */
 static IntakeSlice
-find_member(IntakeSlice object, IntakeSlice name)
+find_member(IntakeSlice object, IntakeSlice name, bool *repeats)
 {
 	IntakeSlice rest = intake_slice_after(object, 1);
 	IntakeSlice found = INTAKE_ABSENT;
@@ -281,8 +281,10 @@ find_member(IntakeSlice object, IntakeSlice name)
 	{
 		if (!take_member(&rest, &key, &value))
 			break;
-		if (says(key, name))
-			found = value;
+		if (!says(key, name))
+			continue;
+		*repeats |= found.data != NULL;
+		found = value;
 	} while (take_comma(&rest));
 	return found;
 }
@@ -310,6 +312,7 @@ typedef struct Search
 	IntakeSlice *values;
 	int most;
 	int found;
+	bool repeats; /* a name on the path is there twice */
 } Search;
 
 static void
@@ -329,7 +332,7 @@ search(Search *state, IntakeSlice value, int step)
 		return;
 	}
 	if (value.data[0] == '{' && !wanted->any)
-		search(state, find_member(value, wanted->name), step + 1);
+		search(state, find_member(value, wanted->name, &state->repeats), step + 1);
 	if (value.data[0] != '[')
 		return;
 	last = wanted->any ? LONG_MAX : place_of(wanted->name);
@@ -357,15 +360,28 @@ intake_json_unmarked(IntakeSlice text)
 
 /*
  * Finds the values at a path, at most MOST, as they are written; returns how many. A step that
- * is a number is a place where it meets an array, and a name where it meets an object.
+ * is a number is a place where it meets an array, and a name where it meets an object. Says in
+ * *REPEATS whether an object on the path has two members of the name that the path asks for, of
+ * which readers take the one or the other.
  */
+int
+intake_json_find_all(IntakeSlice text, const IntakePath *path, IntakeSlice *values, int most,
+					 bool *repeats)
+{
+	Search state = {path, values, most, 0, false};
+
+	search(&state, intake_json_unmarked(text), 0);
+	*repeats = state.repeats;
+	return state.found;
+}
+
+/* The same, whatever repeats. */
 int
 intake_json_find(IntakeSlice text, const IntakePath *path, IntakeSlice *values, int most)
 {
-	Search state = {path, values, most, 0};
+	bool repeats;
 
-	search(&state, intake_json_unmarked(text), 0);
-	return state.found;
+	return intake_json_find_all(text, path, values, most, &repeats);
 }
 
 /* ---- scalars ---- */

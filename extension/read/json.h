@@ -43,6 +43,8 @@ extern bool intake_json_pointer(const char *text, IntakePath *path);
 extern bool intake_json_path(const char *text, IntakePath *path);
 extern int intake_json_find(IntakeSlice text, const IntakePath *path, IntakeSlice *values,
 							int most);
+extern int intake_json_find_all(IntakeSlice text, const IntakePath *path, IntakeSlice *values,
+								int most, bool *repeats);
 extern IntakeSlice intake_json_scalar(IntakeSlice value);
 extern bool intake_json_repeats_name(IntakeSlice object);
 

@@ -1,5 +1,7 @@
 /* JSON. Input: a pointer or a path, then a text. */
+#include "read/items.h"
 #include "read/json.h"
+#include "read/work.h"
 #include "fuzz.h"
 
 static void
@@ -19,6 +21,30 @@ look(IntakeSlice text, const IntakePath *path)
 	}
 }
 
+/* Items are valid where the text is, in order, and of the text. */
+static void
+look_for_items(IntakeSlice text, const char *paths)
+{
+	IntakeLocation location;
+	IntakePieces pieces;
+	const char *error;
+
+	if (!intake_items_parse(paths, &location, &error))
+		return;
+	intake_work_begin(text.len, 1);
+	PROMISE((intake_items_find(&location, text, &pieces) == INTAKE_ITEMS_FOUND) ==
+			(pieces.count > 0));
+	for (int i = 0; i < pieces.count; i++)
+	{
+		IntakeSlice bytes = pieces.list[i].bytes;
+
+		PROMISE(bytes.data >= text.data && bytes.data + bytes.len <= text.data + text.len);
+		PROMISE(i == 0 || bytes.data >= pieces.list[i - 1].bytes.data);
+		if (intake_json_valid(text))
+			PROMISE(intake_json_valid(bytes));
+	}
+}
+
 void
 fuzz(IntakeSlice input)
 {
@@ -29,6 +55,7 @@ fuzz(IntakeSlice input)
 	if (intake_json_look(input, &fault) == INTAKE_JSON_NOT)
 		PROMISE(fault.at <= input.len && fault.problem != NULL);
 	(void) intake_json_repeats_name(input);
+	look_for_items(input, text);
 	if (intake_json_pointer(text, &path))
 		look(input, &path);
 	if (intake_json_path(text, &path))

@@ -30,6 +30,7 @@ extern void test_times(void);
 extern void test_keys(void);
 extern void test_jwt(void);
 extern void test_json(void);
+extern void test_items(void);
 extern void test_content(void);
 extern void test_schemes(void);
 extern void test_address(void);

@@ -15,6 +15,7 @@ main(void)
 	test_keys();
 	test_jwt();
 	test_json();
+	test_items();
 	test_content();
 	test_schemes();
 	test_address();
