@@ -32,7 +32,10 @@ CREATE TABLE intake.scheme (
     variants jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(variants) = 'array'),
     verified text CHECK (verified IN ('signature', 'origin', 'none')),
     key_from text,
-    missing_key text NOT NULL DEFAULT 'reject' CHECK (missing_key IN ('reject', 'digest')),
+    key_class text NOT NULL DEFAULT 'event' CHECK (key_class IN ('event', 'thing', 'unknown')),
+    missing_key text NOT NULL DEFAULT 'reject' CHECK (missing_key IN ('reject', 'digest', 'each')),
+    dedup_window interval NOT NULL DEFAULT '7 days'
+        CHECK (extract(epoch FROM dedup_window) BETWEEN 0 AND 315576000),
     type_from text,
     split text,
     split_key_from text,
@@ -92,9 +95,14 @@ COMMENT ON COLUMN intake.scheme.variants IS
     'Objects of columns that differ for some requests, first match wins: {"when": [["location", "test"]], "message": ...}';
 COMMENT ON COLUMN intake.scheme.verified IS
     'What a verified request proves: signature (who sent it and what), origin (who, but the body could be another), none. NULL: as the other columns tell';
+COMMENT ON COLUMN intake.scheme.key_class IS
+    'What the sender''s id at key_from names: event: an event, as the sender documents; thing: what events happen to, or a batch''s first item, so that key_from has more parts than that; unknown: nobody has said. Keys of classes thing and unknown stand for dedup_window';
 COMMENT ON COLUMN intake.scheme.missing_key IS
-    'What becomes of a request without a key, unless the source says otherwise: reject, or digest, where the SHA-256 of the signed content is the key, with a byte 0 in place of its time and of a secret; of items that are signed each by itself, that of the sorted SHA-256 of each';
-COMMENT ON COLUMN intake.scheme.key_from IS 'Where the event key stands unless the source says otherwise';
+    'What becomes of a request without a key, unless the source says otherwise: reject; digest, where the SHA-256 of the signed content is the key, with a byte 0 in place of its time and of a secret; of items that are signed each by itself, that of the sorted SHA-256 of each; or each, where every delivery is an event, a repeated one, too';
+COMMENT ON COLUMN intake.scheme.dedup_window IS
+    'How long a key that is made of content, or is not documented to be an event''s id, and what the replay guard remembers, stand for their event unless the source says otherwise; afterwards the same is news';
+COMMENT ON COLUMN intake.scheme.key_from IS
+    'Where the event key stands unless the source says otherwise: places with " | " between them, of which the first counts that is there; each may be several, with " + " between them, which make the key together; the word digest is that of the content';
 COMMENT ON COLUMN intake.scheme.type_from IS 'Where the event type stands unless the source says otherwise';
 COMMENT ON COLUMN intake.scheme.split IS
     'Where the events stand in a delivery that has many, for sources that ask for it: JSON paths such as $.events[*] or $.entry[*].changes[*], with " | " between several, all of which count';
@@ -120,7 +128,8 @@ CREATE TABLE intake.source (
     tolerance interval CHECK (extract(epoch FROM tolerance) BETWEEN 0 AND 315576000),
     public_url text CHECK (length(public_url) <= 8000),
     on_dead_duplicate text NOT NULL DEFAULT 'replay' CHECK (on_dead_duplicate IN ('replay', 'ignore')),
-    missing_key text CHECK (missing_key IN ('reject', 'digest')),
+    missing_key text CHECK (missing_key IN ('reject', 'digest', 'each')),
+    dedup_window interval CHECK (extract(epoch FROM dedup_window) BETWEEN 0 AND 315576000),
     signature_from text CHECK (length(signature_from) <= 1000),
     content text CHECK (content IN ('json', 'form', 'any')),
     split text CHECK (length(split) <= 1000),
@@ -145,7 +154,9 @@ COMMENT ON COLUMN intake.source.public_url IS 'The URL that the sender calls, fo
 COMMENT ON COLUMN intake.source.on_dead_duplicate IS
     'What a repeated delivery does to dead letters of its event: replay (the default) runs them again, ignore leaves them';
 COMMENT ON COLUMN intake.source.missing_key IS
-    'What becomes of a request without a key: reject (400) or digest; NULL: as the scheme says';
+    'What becomes of a request without a key: reject (400), digest or each; NULL: as the scheme says';
+COMMENT ON COLUMN intake.source.dedup_window IS
+    'How long what is no documented id of an event stands for its event; NULL: as the scheme says';
 COMMENT ON COLUMN intake.source.signature_from IS
     'Where the signature or token stands, for senders that let one choose; NULL: as the scheme says';
 COMMENT ON COLUMN intake.source.content IS

@@ -66,27 +66,39 @@ CREATE FUNCTION intake.announce(type text, payload jsonb) RETURNS bigint
 COMMENT ON FUNCTION intake.announce(text, jsonb) IS
     'Internal: stores an event of a type that is the extension''s own';
 
-CREATE FUNCTION intake.event_of(source_id int, key text) RETURNS bigint
+CREATE FUNCTION intake.event_of(source_id int, VARIADIC key text[]) RETURNS bigint
     AS 'MODULE_PATHNAME', 'intake_sql_event_of' LANGUAGE c STABLE STRICT;
-COMMENT ON FUNCTION intake.event_of(int, text) IS
-    'Internal: the id of the event that a source sent with a key; NULL: there is none';
+COMMENT ON FUNCTION intake.event_of(int, text[]) IS
+    'Internal: the id of the event that a source sent with a key of these parts; NULL: there is none';
 
-CREATE FUNCTION intake.find_event(source text, key text) RETURNS bigint
+CREATE FUNCTION intake.find_event(source text, VARIADIC key text[]) RETURNS bigint
     LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    -- What was emitted without a key has one that says its id, and no row in event_key.
     SELECT coalesce((
+        -- A key that was made of the event's id has no row in event_key.
         SELECT e.id FROM intake.event e
-        WHERE e.id = CASE WHEN find_event.key ~ '^emit/[0-9]{1,18}$' THEN substr(find_event.key, 6)::bigint END
-          AND e.source_id = 0 AND e.key = find_event.key AND find_event.source = 'intake'
+        WHERE e.id = CASE WHEN cardinality(find_event.key) = 1 AND find_event.key[1] ~ '^emit/[0-9]{1,18}$'
+                          THEN substr(find_event.key[1], 6)::bigint END
+          AND e.key = find_event.key[1]
+          AND (SELECT s.name FROM intake.source s WHERE s.id = e.source_id) = find_event.source
     ), (
         SELECT id FROM (
-            SELECT intake.event_of(s.id, find_event.key) AS id, s.dropped_at FROM intake.source s WHERE s.name = find_event.source
-        ) found WHERE id IS NOT NULL ORDER BY dropped_at DESC NULLS FIRST LIMIT 1
+            SELECT intake.event_of(s.id, VARIADIC reading.parts) AS id, s.dropped_at, reading.n
+            FROM intake.source s, (
+                SELECT 0, find_event.key
+                -- A key of several parts is shown with slashes between them, and nothing for one that is absent.
+                UNION ALL SELECT n, string_to_array(find_event.key[1], '/', CASE n WHEN 1 THEN '' END)
+                    FROM generate_series(1, 2) n
+                    WHERE cardinality(find_event.key) = 1 AND find_event.key[1] ~ '^[^/]+(/[^/]*){1,5}$'
+                UNION ALL SELECT n, ARRAY[left(find_event.key[1], n - 1), substr(find_event.key[1], n + 1)]
+                    FROM generate_series(2, length(find_event.key[1])) n
+                    WHERE cardinality(find_event.key) = 1 AND substr(find_event.key[1], n, 1) = '/'
+            ) reading(n, parts) WHERE s.name = find_event.source
+        ) found WHERE id IS NOT NULL ORDER BY dropped_at DESC NULLS FIRST, n LIMIT 1
     ))
 $$;
-COMMENT ON FUNCTION intake.find_event(text, text) IS
-    'The id of the event that a source sent with a key; NULL: there is none. Reads one index, where a condition on the key of the view events reads the whole log. After a source was dropped and made again, the newer one''s';
+COMMENT ON FUNCTION intake.find_event(text, text[]) IS
+    'The id of the event that a source sent with a key; NULL: there is none. A key of several parts is given by its parts, NULL for one that is absent, or as it is shown: then only the parts of one that has two may have slashes in them. Reads one index, where a condition on the key of the view events reads the whole log. After a source was dropped and made again, the newer one''s';
 INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.find_event');
 
 CREATE FUNCTION intake.payload(body bytea) RETURNS jsonb

@@ -146,8 +146,15 @@ CREATE FUNCTION intake.set_source_options(source_id int, options jsonb, resettab
 AS $$
 DECLARE
     content text := options ->> 'content';
+    dedup_window interval := options ->> 'dedup_window';
     of_scheme intake.scheme;
 BEGIN
+    IF dedup_window IS NOT NULL THEN
+        PERFORM intake.check_duration('dedup_window', dedup_window);
+        UPDATE intake.source s SET dedup_window = set_source_options.dedup_window
+            WHERE s.id = set_source_options.source_id;
+        options := options - 'dedup_window';
+    END IF;
     IF content IS NOT NULL THEN
         IF content NOT IN ('json', 'form', 'any') THEN
             RAISE EXCEPTION 'content is not json, form or any' USING ERRCODE = 'invalid_parameter_value',
@@ -165,7 +172,7 @@ BEGIN
             WHERE s.id = set_source_options.source_id;
         options := options - 'content';
     END IF;
-    PERFORM intake.reset_columns('intake.source', source_id, options, resettable || 'content'::text);
+    PERFORM intake.reset_columns('intake.source', source_id, options, resettable || '{content,dedup_window}');
 END
 $$;
 COMMENT ON FUNCTION intake.set_source_options(int, jsonb, text[]) IS

@@ -1,8 +1,8 @@
 -- What people read.
 
 CREATE VIEW intake.schemes AS
-    SELECT name, provider, kind, algorithm, key_from, missing_key, type_from, split, content, tolerance,
-           preset, description, unverified
+    SELECT name, provider, kind, algorithm, key_from, key_class, missing_key, dedup_window, type_from, split,
+           content, tolerance, preset, description, unverified
     FROM intake.scheme WHERE kind <> 'internal';
 COMMENT ON VIEW intake.schemes IS
     'Schemes that create_source takes. unverified names facts of a preset that nobody has checked against the provider';
@@ -12,6 +12,7 @@ CREATE VIEW intake.sources AS
     SELECT s.id, s.name, s.scheme, '/webhooks/' || s.name AS path,
            coalesce(s.key_from, c.key_from) AS key_from,
            coalesce(s.missing_key, c.missing_key) AS missing_key,
+           coalesce(s.dedup_window, c.dedup_window) AS dedup_window,
            coalesce(s.type_from, c.type_from) AS type_from,
            CASE s.split WHEN 'true' THEN c.split ELSE s.split END AS split,
            coalesce(c.content, s.content) AS content,

@@ -24,6 +24,7 @@
 	"s.id AS source_id, s.name AS source_name, s.scheme AS source_scheme,"                         \
 	" s.key_from AS source_key_from, s.type_from AS source_type_from,"                             \
 	" s.missing_key AS source_missing_key, s.signature_from AS source_signature_from,"             \
+	" s.dedup_window AS source_dedup_window,"                                                      \
 	" s.tolerance AS source_tolerance, s.content AS source_content, s.public_url,"                 \
 	" s.on_dead_duplicate, s.replay_guard, s.allowed_peers::text[] AS allowed_peers"
 
@@ -106,8 +107,10 @@ text_of_either(int row, const char *of_source, const char *of_scheme)
 	return text != NULL ? text : intake_rows_text(row, of_scheme);
 }
 
+typedef bool (*LocationParser)(const char *, IntakeLocation *, const char **);
+
 static IntakeLocation *
-read_location(IntakeSource *source, const char *text)
+read_location(IntakeSource *source, const char *text, LocationParser parse)
 {
 	const char *error = NULL;
 	IntakeLocation *location;
@@ -115,7 +118,7 @@ read_location(IntakeSource *source, const char *text)
 	if (text == NULL)
 		return NULL;
 	location = palloc0(sizeof(IntakeLocation));
-	if (!intake_location_parse(text, location, &error))
+	if (!parse(text, location, &error))
 		note_problem(source, psprintf("location \"%s\": %s", text, error));
 	return location;
 }
@@ -183,11 +186,32 @@ read_allowed(IntakeSource *source, int row)
 			note_problem(source, "allowed_peers has something that is no range of addresses");
 }
 
+/* Reads where the key of an event stands, and how long it is one. */
+static void
+read_key(IntakeSource *source, int row)
+{
+	const char *missing = text_of_either(row, "source_missing_key", "missing_key");
+	const char *class = intake_rows_text(row, "key_class");
+	const char *window =
+		intake_rows_null(row, "source_dedup_window") ? "dedup_window" : "source_dedup_window";
+
+	source->key = read_location(source, text_of_either(row, "source_key_from", "key_from"),
+								intake_location_parse_key);
+	source->missing_key = missing == NULL                  ? INTAKE_MISSING_REJECT
+						  : strcmp(missing, "digest") == 0 ? INTAKE_MISSING_DIGEST
+						  : strcmp(missing, "each") == 0   ? INTAKE_MISSING_EACH
+														   : INTAKE_MISSING_REJECT;
+	source->key_ends =
+		intake_rows_null(row, "source_key_from") && class != NULL && strcmp(class, "event") != 0;
+	source->dedup_window = intake_rows_duration(row, window, 7 * USECS_PER_DAY);
+	if (source->dedup_window < 0 || source->dedup_window > INTAKE_DURATION_LONGEST)
+		note_problem(source, "dedup_window is out of range");
+}
+
 static IntakeSource *
 read_source(int row)
 {
 	IntakeSource *source = palloc0(sizeof(IntakeSource));
-	const char *missing_key;
 
 	source->id = intake_rows_number(row, "source_id", 0);
 	source->name = intake_rows_text(row, "source_name");
@@ -200,14 +224,13 @@ read_source(int row)
 									  intake_rows_text(row, "source_scheme")));
 		source->our_fault = "no_scheme";
 	}
-	source->key = read_location(source, text_of_either(row, "source_key_from", "key_from"));
-	source->type = read_location(source, text_of_either(row, "source_type_from", "type_from"));
+	read_key(source, row);
+	source->type = read_location(source, text_of_either(row, "source_type_from", "type_from"),
+								 intake_location_parse);
 	source->public_url = intake_slice_cstr(intake_rows_text(row, "public_url"));
 	source->replay_dead = intake_rows_is(row, "on_dead_duplicate", "replay");
 	source->reject_status = intake_rows_number(row, "reject_status", 403);
 	source->success_body = intake_rows_text(row, "success_body");
-	missing_key = text_of_either(row, "source_missing_key", "missing_key");
-	source->digest_key = missing_key != NULL && strcmp(missing_key, "digest") == 0;
 	source->guarded = intake_rows_bool(row, "replay_guard");
 	read_allowed(source, row);
 	return source;

@@ -29,6 +29,14 @@ typedef struct IntakeSecret
 	TimestampTz recorded; /* when this process recorded a use of it; 0: never */
 } IntakeSecret;
 
+/* What becomes of a request without a usable key. */
+typedef enum
+{
+	INTAKE_MISSING_REJECT,
+	INTAKE_MISSING_DIGEST, /* the digest of its content is its key */
+	INTAKE_MISSING_EACH    /* it is an event of its own */
+} IntakeMissingKey;
+
 typedef struct IntakeSource
 {
 	int32 id;
@@ -39,7 +47,9 @@ typedef struct IntakeSource
 	IntakeScheme *scheme;  /* the first variant; NULL when there is a problem */
 	IntakeLocation *key;   /* NULL: no place is known */
 	IntakeLocation *type;
-	bool digest_key;       /* without a key, the digest of the content is it */
+	IntakeMissingKey missing_key;
+	int64 dedup_window;    /* microseconds */
+	bool key_ends;         /* keys stand that long only: nobody says that they are an event's */
 	bool reads_body;       /* key or type may stand in it */
 	bool guarded;          /* content is accepted once where its key is not signed */
 	IntakeSecret *secrets; /* for signatures, the newest first */

@@ -15,6 +15,7 @@
 #include "config/registry.h"
 #include "events/event.h"
 #include "events/event_key.h"
+#include "events/key_row.h"
 #include "events/match.h"
 #include "events/payload.h"
 #include "ground/duration.h"
@@ -137,7 +138,7 @@ rearm(IntakeTable *queue, int64 event_id)
  * of each. The registry of workflows is fresh, and a snapshot is active.
  *
  * OPTIMISTIC stores faster. May return false: then the caller undoes everything and calls again,
- * without that, or with each event alone. An event without a key comes alone.
+ * without that, or with each event alone.
  */
 bool
 intake_event_store(IntakeEvent **events, int count, bool optimistic)
@@ -183,7 +184,11 @@ intake_event_emit(const char *type, Jsonb *payload, IntakeSlice key, TimestampTz
 	event.source_name = INTAKE_SCHEMA;
 	event.verified = INTAKE_VERIFIED_SIGNATURE;
 	event.type = intake_slice_cstr(type);
+	event.keyless = key.data == NULL;
 	event.key = key;
+	event.key_window = INTAKE_FOR_EVER;
+	if (!event.keyless)
+		event.stored_key = intake_key_row_make(event.source_id, &event.key, 1);
 	event.headers = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 	event.body = text_datum((IntakeSlice){body.data, body.len});
 	event.run_at = run_at;

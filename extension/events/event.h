@@ -22,11 +22,16 @@ typedef struct IntakeEventKey
 	pg_uuid_t digest;
 } IntakeEventKey;
 
+#define INTAKE_FOR_EVER (-1)
+
 typedef struct IntakeEvent
 {
 	int32 source_id;
 	const char *source_name;
-	IntakeSlice key; /* valid text; absent: one is made of the event's id, which comes alone then */
+	bool keyless;    /* its key is made of its id, so nothing is a repetition of it */
+	IntakeSlice key; /* as it is shown: valid text; set by intake_event_store where keyless */
+	IntakeEventKey stored_key;  /* unless keyless */
+	int64 key_window;           /* how long its key stands for it: microseconds, or for ever */
 	const IntakeDigest *guards; /* of what was signed, each once; a replay has no new one */
 	int n_guards;               /* 0: it is known by its key alone */
 	bool varies;                /* signed again, it has other guards */
@@ -41,7 +46,6 @@ typedef struct IntakeEvent
 	int64 delivery_id;  /* that it came in with others; 0: it came alone */
 	int position;       /* in that delivery, from 1; 0: it is the delivery */
 	/* Set by intake_event_store: */
-	IntakeEventKey stored_key;
 	int64 id;
 	bool fresh;    /* stored now, not before */
 	bool replayed; /* not stored: its guards are those of other events */

@@ -291,6 +291,25 @@ make_own_key(IntakeEvent *event)
 	event->replayed = false;
 }
 
+/* Puts the events that have no key of their sender's first, and makes theirs; returns how many. */
+static int
+make_own_keys(IntakeEvent **events, int count)
+{
+	int made = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		IntakeEvent *event = events[i];
+
+		if (!event->keyless)
+			continue;
+		events[i] = events[made];
+		events[made++] = event;
+		make_own_key(event);
+	}
+	return made;
+}
+
 /* The guards of the events, those of one event together. */
 static Guards
 make_guards(IntakeEvent **events, int count)
@@ -306,17 +325,17 @@ make_guards(IntakeEvent **events, int count)
 		for (int j = 0; j < events[i]->n_guards; j++)
 		{
 			Guard *guard = &guards.list[guards.count++];
+			IntakeSlice guard_slice;
 
 			guard->event = events[i];
-			guard->key = intake_key_row_make(-events[i]->source_id,
-											 intake_digest_slice(&events[i]->guards[j]));
+			guard_slice = intake_digest_slice(&events[i]->guards[j]);
+			guard->key = intake_key_row_make(-events[i]->source_id, &guard_slice, 1);
 		}
 	return guards;
 }
 
 /*
  * Takes the keys and guards of COUNT events, and sorts EVENTS. Sets id, fresh and replayed of each.
- * An event without a key comes alone.
  *
  * OPTIMISTIC is faster. May return false: then the caller undoes everything and calls again, without
  * that, or with each event alone.
@@ -324,20 +343,17 @@ make_guards(IntakeEvent **events, int count)
 bool
 intake_event_key_take(IntakeEvent **events, int count, bool optimistic)
 {
+	int keyless = make_own_keys(events, count);
 	Guards guards;
 
-	if (count == 1 && events[0]->key.data == NULL)
-	{
-		make_own_key(events[0]);
+	events += keyless;
+	count -= keyless;
+	if (count == 0)
 		return true;
-	}
 	for (int i = 0; i < count; i++)
 	{
-		IntakeEvent *event = events[i];
-
-		event->id = 0;
-		event->fresh = event->replayed = false;
-		event->stored_key = intake_key_row_make(event->source_id, event->key);
+		events[i]->id = 0;
+		events[i]->fresh = events[i]->replayed = false;
 	}
 	qsort(events, count, sizeof(IntakeEvent *), by_key);
 	guards = make_guards(events, count);

@@ -9,28 +9,29 @@
 #include "postgres.h"
 
 #include "access/stratnum.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
-#include "utils/builtins.h"
+#include "utils/array.h"
 #include "utils/fmgroids.h"
 
 #include "events/key_row.h"
+#include "ground/datum.h"
 #include "ground/intake.h"
-#include "verify/digest.h"
+#include "verify/key_parts.h"
 
 PG_FUNCTION_INFO_V1(intake_sql_event_of);
 
-/* What stands for a source and a key. */
+/* What stands for a source and a key of COUNT parts, which are absent or not. */
 IntakeEventKey
-intake_key_row_make(int32 source_id, IntakeSlice key)
+intake_key_row_make(int32 source_id, const IntakeSlice *parts, int count)
 {
-	uint32 source = pg_hton32((uint32) source_id);
-	IntakeSlice parts[] = {{(const char *) &source, sizeof(source)}, key};
+	IntakeSlice key = intake_key_parts_join(parts, count);
 	IntakeDigest digest;
 	uint64 head = 0;
 	IntakeEventKey made = {0};
 
-	if (!intake_digest_plain(INTAKE_SHA256, parts, lengthof(parts), &digest))
+	if (!intake_key_parts_identify(source_id, parts, count, &digest))
 		ereport(ERROR, (errcode(ERRCODE_SYSTEM_ERROR), errmsg("libcrypto cannot digest a key")));
 	memcpy(&head, key.data, Min(key.len, sizeof(head)));
 	made.head = (int64) pg_ntoh64(head);
@@ -113,17 +114,36 @@ intake_key_row_add(IntakeTable *keys, const IntakeEventKey *key, int64 event_id)
 	intake_table_add(keys, values, nulls, NULL);
 }
 
-/* SQL: intake.event_of(source_id, key). */
+/* The parts of a key that an array of texts names. Returns how many, or 0 where no key has them. */
+static int
+parts_of(ArrayType *array, IntakeSlice *parts)
+{
+	Datum *texts;
+	bool *nulls;
+	int count;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &texts, &nulls, &count);
+	if (count > INTAKE_KEY_PARTS_MAX || count == 0 || nulls[0])
+		return 0;
+	for (int i = 0; i < count; i++)
+		parts[i] = nulls[i] ? INTAKE_ABSENT : intake_datum_bytes(texts[i]);
+	return count;
+}
+
+/* SQL: intake.event_of(source_id, VARIADIC key). */
 Datum
 intake_sql_event_of(PG_FUNCTION_ARGS)
 {
-	text *name = PG_GETARG_TEXT_PP(1);
-	IntakeEventKey key = intake_key_row_make(
-		PG_GETARG_INT32(0), (IntakeSlice){VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)});
+	IntakeSlice parts[INTAKE_KEY_PARTS_MAX];
+	int count = parts_of(PG_GETARG_ARRAYTYPE_P(1), parts);
+	IntakeEventKey key;
 	ScanKeyData keys[2];
 	IntakeScan scan;
 	int64 event_id = 0;
 
+	if (count == 0)
+		PG_RETURN_NULL();
+	key = intake_key_row_make(PG_GETARG_INT32(0), parts, count);
 	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(key.head));
 	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(&key.digest));
 	intake_table_scan_begin(&scan, intake_table_oid("event_key"), NULL, keys, lengthof(keys));

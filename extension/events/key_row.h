@@ -8,7 +8,7 @@
 #include "events/event.h"
 #include "ground/table.h"
 
-extern IntakeEventKey intake_key_row_make(int32 source_id, IntakeSlice key);
+extern IntakeEventKey intake_key_row_make(int32 source_id, const IntakeSlice *parts, int count);
 extern int intake_key_row_compare(const IntakeEventKey *left, const IntakeEventKey *right);
 extern int64 intake_key_row_find(IntakeTable *keys, const IntakeEventKey *key);
 extern bool intake_key_row_take(IntakeTable *keys, const IntakeEventKey *key, int64 *id);

@@ -9,8 +9,8 @@
 #include "read/location.h"
 #include "read/work.h"
 
-static const char *const kinds[] = {"header", "headers", "query", "form",
-									"json",   "jwt",     "sig",   "body"};
+static const char *const kinds[] = {"header", "headers", "query", "form",  "json",
+									"jwt",    "sig",     "body",  "digest"};
 
 /* The word before the colon of a place of that kind. */
 const char *
@@ -67,11 +67,60 @@ parse_place(IntakeSlice text, IntakePlace *place, const char **error)
 	return false;
 }
 
-/*
- * Reads a location. Returns false, with what is wrong in *ERROR, where it is not one.
- */
-bool
-intake_location_parse(const char *text, IntakeLocation *location, const char **error)
+/* Cuts the first part of a key off, at a + that is in no brackets. */
+static IntakeSlice
+cut_part(IntakeSlice text, IntakeSlice *rest)
+{
+	bool inside = false;
+
+	for (size_t i = 0; i < text.len; i++)
+	{
+		if (text.data[i] == '[' || text.data[i] == ']')
+			inside = text.data[i] == '[';
+		if (text.data[i] != '+' || inside)
+			continue;
+		*rest = intake_slice_trim(intake_slice_after(text, i + 1));
+		return intake_slice_trim((IntakeSlice){text.data, i});
+	}
+	*rest = INTAKE_ABSENT;
+	return text;
+}
+
+static bool
+parse_part(IntakeSlice text, IntakePlace *place, const char **error)
+{
+	if (!intake_slice_equal(text, intake_slice_cstr("digest")))
+		return parse_place(text, place, error);
+	place->kind = INTAKE_DIGEST_PART;
+	return true;
+}
+
+/* Reads one alternative of a key: its parts. */
+static bool
+parse_parts(IntakeSlice text, IntakePlace *place, const char **error)
+{
+	IntakeSlice rest;
+
+	for (int count = 1; parse_part(cut_part(text, &rest), place, error); count++)
+	{
+		if (rest.data == NULL)
+			return true;
+		if (count == INTAKE_KEY_PARTS_MAX)
+		{
+			*error = "one of its alternatives has more than 6 parts";
+			return false;
+		}
+		text = rest;
+		place->also = palloc0(sizeof(IntakePlace));
+		place = place->also;
+	}
+	return false;
+}
+
+/* Reads alternatives, each by READ. */
+static bool
+parse_alternatives(const char *text, IntakeLocation *location, const char **error,
+				   bool (*read)(IntakeSlice, IntakePlace *, const char **))
 {
 	IntakeSlice rest = intake_slice_cstr(text);
 
@@ -85,10 +134,26 @@ intake_location_parse(const char *text, IntakeLocation *location, const char **e
 			*error = "it has more than 6 alternatives";
 			return false;
 		}
-		if (!parse_place(part, &location->places[location->count++], error))
+		if (!read(part, &location->places[location->count++], error))
 			return false;
 	}
 	return true;
+}
+
+/*
+ * Reads a location. Returns false, with what is wrong in *ERROR, where it is not one.
+ */
+bool
+intake_location_parse(const char *text, IntakeLocation *location, const char **error)
+{
+	return parse_alternatives(text, location, error, parse_place);
+}
+
+/* The same for the location of a key, which may have several parts. */
+bool
+intake_location_parse_key(const char *text, IntakeLocation *location, const char **error)
+{
+	return parse_alternatives(text, location, error, parse_parts);
 }
 
 static bool
@@ -190,21 +255,45 @@ intake_location_all(const IntakePlace *place, const IntakeRequest *request, Inta
 	}
 }
 
+/* Whether an object or an array of JSON stands at a place. */
+bool
+intake_place_is_compound(const IntakePlace *place, const IntakeRequest *request, IntakeSlice item)
+{
+	IntakeSlice text = place->kind == INTAKE_CLAIM            ? request->claims
+					   : place->relative && item.data != NULL ? item
+															  : request->body;
+	IntakeSlice value;
+
+	return (place->kind == INTAKE_JSON || place->kind == INTAKE_CLAIM) &&
+		   intake_json_find(text, &place->path, &value, 1) == 1 && value.len > 0 &&
+		   (value.data[0] == '{' || value.data[0] == '[');
+}
+
 /*
- * The first value that is there; absent if there is none. A header without a value is not
- * there; an empty string in JSON or in a form is.
+ * The value at a place; absent if there is none. A header without a value is not there; an empty
+ * string in JSON or in a form is.
  */
+IntakeSlice
+intake_place_read(const IntakePlace *place, const IntakeRequest *request, IntakeSlice item)
+{
+	IntakeSlice value;
+
+	if (intake_location_all(place, request, item, &value, 1) == 1 && value.data != NULL &&
+		(value.len > 0 || place->kind > INTAKE_HEADERS))
+		return value;
+	return INTAKE_ABSENT;
+}
+
+/* The first value that is there; absent if there is none. */
 IntakeSlice
 intake_location_read_item(const IntakeLocation *location, const IntakeRequest *request,
 						  IntakeSlice item)
 {
-	IntakeSlice value;
+	IntakeSlice value = INTAKE_ABSENT;
 
-	for (int i = 0; i < location->count; i++)
-		if (intake_location_all(&location->places[i], request, item, &value, 1) == 1 &&
-			value.data != NULL && (value.len > 0 || location->places[i].kind > INTAKE_HEADERS))
-			return value;
-	return INTAKE_ABSENT;
+	for (int i = 0; i < location->count && value.data == NULL; i++)
+		value = intake_place_read(&location->places[i], request, item);
+	return value;
 }
 
 IntakeSlice

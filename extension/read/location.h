@@ -12,7 +12,8 @@
  *		sig:NAME				an item of the signature itself (for timestamps)
  *		body:					the whole body
  *
- * Several, with " | " between them: the first that is there.
+ * Several, with " | " between them: the first that is there. Of a key each of those may have several
+ * parts, with " + " between them; one part may be the word digest, which is that of the content.
  */
 #ifndef INTAKE_LOCATION_H
 #define INTAKE_LOCATION_H
@@ -30,18 +31,21 @@ typedef enum
 	INTAKE_JSON,
 	INTAKE_CLAIM,
 	INTAKE_SIGNATURE_ITEM,
-	INTAKE_BODY
+	INTAKE_BODY,
+	INTAKE_DIGEST_PART /* of a key only */
 } IntakePlaceKind;
 
 typedef struct IntakePlace
 {
 	IntakePlaceKind kind;
 	IntakeSlice name;
-	IntakePath path; /* of INTAKE_JSON and INTAKE_CLAIM */
-	bool relative;   /* to an item */
+	IntakePath path;          /* of INTAKE_JSON and INTAKE_CLAIM */
+	bool relative;            /* to an item */
+	struct IntakePlace *also; /* of a key: its next part, or NULL */
 } IntakePlace;
 
 #define INTAKE_LOCATION_MAX 6
+#define INTAKE_KEY_PARTS_MAX 6
 
 typedef struct IntakeLocation
 {
@@ -52,6 +56,12 @@ typedef struct IntakeLocation
 extern const char *intake_place_word(IntakePlaceKind kind);
 extern bool intake_place_equal(const IntakePlace *a, const IntakePlace *b);
 extern bool intake_location_parse(const char *text, IntakeLocation *location, const char **error);
+extern bool intake_location_parse_key(const char *text, IntakeLocation *location,
+									  const char **error);
+extern IntakeSlice intake_place_read(const IntakePlace *place, const IntakeRequest *request,
+									 IntakeSlice item);
+extern bool intake_place_is_compound(const IntakePlace *place, const IntakeRequest *request,
+									 IntakeSlice item);
 extern int intake_location_all(const IntakePlace *place, const IntakeRequest *request,
 							   IntakeSlice item, IntakeSlice *values, int most);
 extern IntakeSlice intake_location_read_item(const IntakeLocation *location,

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "events/key_row.h"
 #include "events/payload.h"
 #include "ground/datum.h"
 #include "ground/intake.h"
@@ -11,6 +12,7 @@
 #include "verify/content.h"
 #include "verify/coverage.h"
 #include "verify/fingerprint.h"
+#include "verify/key_parts.h"
 
 /* A value of the request that can be stored as text, or absent. */
 static IntakeSlice
@@ -73,23 +75,72 @@ fits(IntakeDelivery *delivery, IntakeSlice value, size_t limit, const char *what
 	return false;
 }
 
+/*
+ * Reads the parts of a key, as many as there are of one that can be used: none is so long, and all
+ * can be stored as text.
+ */
+static void
+read_key(const IntakeDelivery *delivery, const IntakeVerdict *verdict, IntakeKeyParts *parts)
+{
+	if (!intake_key_parts_read(delivery->source->key, &delivery->request, INTAKE_ABSENT, parts))
+		return;
+	if (intake_key_parts_have_digest(parts))
+		intake_key_parts_put_digest(parts, content_key(delivery, verdict));
+	for (int i = 0; i < parts->count; i++)
+		if (!intake_datum_is_text(parts->values[i]))
+			parts->count = 0;
+}
+
+/* Makes the digest of the content the key. */
+static void
+use_digest(const IntakeDelivery *delivery, const IntakeVerdict *verdict, IntakeKeyParts *parts)
+{
+	parts->count = 1;
+	parts->is_digest[0] = true;
+	parts->values[0] = content_key(delivery, verdict);
+}
+
+/* Refuses a request that has no key. */
+static void
+refuse_without_key(IntakeDelivery *delivery)
+{
+	intake_judge_reject(delivery, 400, "no_key",
+						delivery->source->key == NULL
+							? "neither source nor scheme says where the key is"
+						: delivery->request.json == INTAKE_JSON_NOT
+							? "no usable key was found; the body is not JSON"
+							: "no usable key was found");
+}
+
+/* Finds the key; refuses the request where it has none that can be used, and needs one. */
 static bool
 extract_key(IntakeDelivery *delivery, const IntakeVerdict *verdict)
 {
 	IntakeSource *source = delivery->source;
 	IntakeEvent *event = &delivery->event;
+	IntakeKeyParts parts;
+	bool usable;
 
-	event->key = read_text(source->key, &delivery->request);
-	if ((event->key.data == NULL || event->key.len > INTAKE_MAX_KEY) && source->digest_key)
-		event->key = content_key(delivery, verdict);
-	if (event->key.data != NULL)
-		return fits(delivery, event->key, INTAKE_MAX_KEY, "key");
-	intake_judge_reject(delivery, 400, "no_key",
-						source->key == NULL ? "neither source nor scheme says where the key is"
-						: delivery->request.json == INTAKE_JSON_NOT
-							? "no usable key was found; the body is not JSON"
-							: "no usable key was found");
-	return false;
+	read_key(delivery, verdict, &parts);
+	event->key = intake_key_parts_join(parts.values, parts.count);
+	usable = parts.count > 0 && event->key.len <= INTAKE_MAX_KEY;
+	event->keyless = !usable && source->missing_key == INTAKE_MISSING_EACH;
+	if (event->keyless)
+		return true;
+	if (!usable && source->missing_key == INTAKE_MISSING_DIGEST)
+	{
+		use_digest(delivery, verdict, &parts);
+		event->key = parts.values[0];
+	}
+	if (parts.count == 0)
+		refuse_without_key(delivery);
+	if (parts.count == 0 || !fits(delivery, event->key, INTAKE_MAX_KEY, "key"))
+		return false;
+	event->stored_key = intake_key_row_make(source->id, parts.values, parts.count);
+	event->key_window = source->key_ends || intake_key_parts_have_digest(&parts)
+							? source->dedup_window
+							: INTAKE_FOR_EVER;
+	return true;
 }
 
 /* Whether the body is what the scheme says; the request is refused where it is not. */
@@ -125,7 +176,8 @@ intake_extract_event(IntakeDelivery *delivery, const IntakeVerdict *verdict)
 	event->type = read_text(source->type, &delivery->request);
 	if (!fits(delivery, event->type, INTAKE_MAX_TYPE, "type"))
 		return;
-	guard(delivery, verdict);
+	if (!event->keyless)
+		guard(delivery, verdict);
 	event->source_id = source->id;
 	event->source_name = source->name;
 	event->secret_id = delivery->secret ? delivery->secret->id : 0;

@@ -289,7 +289,7 @@ keep(IntakeDelivery *delivery)
 	delivery->detail = keep_text(delivery->detail);
 	if (!delivery->accepted)
 		return;
-	event->key = keep_slice(event->key);
+	event->key = event->keyless ? INTAKE_ABSENT : keep_slice(event->key);
 	if (event->n_guards > 0)
 		event->guards = memcpy(palloc(event->n_guards * sizeof(IntakeDigest)), event->guards,
 							   event->n_guards * sizeof(IntakeDigest));

@@ -18,8 +18,9 @@ static bool
 has_place(const IntakeLocation *location, IntakePlaceKind kind)
 {
 	for (int i = 0; location != NULL && i < location->count; i++)
-		if (location->places[i].kind == kind)
-			return true;
+		for (const IntakePlace *place = &location->places[i]; place != NULL; place = place->also)
+			if (place->kind == kind)
+				return true;
 	return false;
 }
 

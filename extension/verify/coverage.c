@@ -129,6 +129,8 @@ has_place(const IntakeScheme *scheme, const IntakePlace *place)
 		case INTAKE_JSON:
 		case INTAKE_BODY:
 			return intake_coverage_token_is_body(scheme) || is_bound(scheme, INTAKE_PART_BODY);
+		case INTAKE_DIGEST_PART:
+			return true;
 		default:
 			return false;
 	}
@@ -139,8 +141,9 @@ bool
 intake_coverage_has(const IntakeScheme *scheme, const IntakeLocation *location)
 {
 	for (int i = 0; i < location->count; i++)
-		if (!has_place(scheme, &location->places[i]))
-			return false;
+		for (const IntakePlace *place = &location->places[i]; place != NULL; place = place->also)
+			if (!has_place(scheme, place))
+				return false;
 	return location->count > 0;
 }
 

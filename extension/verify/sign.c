@@ -138,7 +138,8 @@ need_headers(Signing *s)
 				need_header(s, &scheme->require[i].location.places[0], value);
 		}
 	if (key != NULL && intake_location_read(key, &s->request).data == NULL)
-		need_header(s, &key->places[0], s->signer->id);
+		for (const IntakePlace *place = &key->places[0]; place != NULL; place = place->also)
+			need_header(s, place, s->signer->id);
 }
 
 /* ---- signatures ---- */

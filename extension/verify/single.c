@@ -23,8 +23,9 @@ static bool
 location_has(const IntakeLocation *location, IntakeSlice name)
 {
 	for (int i = 0; location != NULL && i < location->count; i++)
-		if (place_has(&location->places[i], name))
-			return true;
+		for (const IntakePlace *place = &location->places[i]; place != NULL; place = place->also)
+			if (place_has(place, name))
+				return true;
 	return false;
 }
 

@@ -55,7 +55,7 @@ sign_and_verify(const FuzzPreset *preset, IntakeScheme *scheme, IntakeRequest re
 	IntakeDigest *guards;
 	char *body;
 
-	if (preset->key_from != NULL && intake_location_parse(preset->key_from, &location, &why))
+	if (preset->key_from != NULL && intake_location_parse_key(preset->key_from, &location, &why))
 		signer.event_key = &location;
 	if (!intake_sign(&signer, &request, &request.headers, &why) || !predictable ||
 		variant->kind == INTAKE_UNSIGNED)

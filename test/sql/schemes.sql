@@ -9,7 +9,7 @@ DECLARE
 BEGIN
     INSERT INTO intake.scheme SELECT (jsonb_populate_record(NULL::intake.scheme, jsonb_build_object('name', 's_' || s_store.name, 'kind', 'hmac',
         'algorithm', 'sha256', 'key', 'raw', 'signature_from', '["header:x-signature"]'::jsonb, 'format', 'plain', 'encoding', 'hex', 'message', '{body}',
-        'borders', 'firm', 'variants', '[]'::jsonb, 'handshake', '[]'::jsonb, 'missing_key', 'digest', 'reject_status', 403, 'preset', false) || scheme)).*;
+        'borders', 'firm', 'variants', '[]'::jsonb, 'handshake', '[]'::jsonb, 'key_class', 'event', 'missing_key', 'digest', 'dedup_window', '7 days', 'reject_status', 403, 'preset', false) || scheme)).*;
     RETURN 'stored';
 EXCEPTION WHEN check_violation THEN
     GET STACKED DIAGNOSTICS why = PG_EXCEPTION_DETAIL;

@@ -13,6 +13,7 @@
 #include "verify/content.h"
 #include "verify/coverage.h"
 #include "verify/fingerprint.h"
+#include "verify/key_parts.h"
 
 /* ---- what is attacked ---- */
 
@@ -162,25 +163,36 @@ attack_content_fits(const IntakeVerdict *verdict, IntakeRequest *request)
 	return intake_content_problem(verdict->scheme, verdict->scheme->content, request) == NULL;
 }
 
-/* The key of an event; absent where it would be refused for having none. */
-IntakeSlice
-attack_key(const Attack *a, const IntakeVerdict *verdict, const IntakeRequest *request)
+static IntakeSlice
+content_digest(const IntakeVerdict *verdict, const IntakeRequest *request)
 {
-	IntakeLocation location;
-	IntakeSlice key = INTAKE_ABSENT;
 	IntakeDigest digest;
-	const char *why;
 	char *out;
 
-	if (a->preset.key_from != NULL && intake_location_parse(a->preset.key_from, &location, &why))
-		key = intake_location_read(&location, request);
-	if (key.len > 0 || !a->preset.digest_key)
-		return key.len > 0 ? key : INTAKE_ABSENT;
 	if (!intake_fingerprint_key(verdict, request, intake_slice_cstr(ATTACK_TOKEN), &digest))
 		return INTAKE_ABSENT;
 	out = palloc(intake_encoding_size(digest.len));
 	return (IntakeSlice){out,
 						 intake_encoding_encode(INTAKE_HEX, intake_digest_slice(&digest), out)};
+}
+
+/* The key of an event; absent where it would be refused for having none. */
+IntakeSlice
+attack_key(const Attack *a, const IntakeVerdict *verdict, const IntakeRequest *request)
+{
+	IntakeLocation location;
+	IntakeKeyParts parts;
+	const char *why;
+
+	if (a->preset.key_from != NULL &&
+		intake_location_parse_key(a->preset.key_from, &location, &why) &&
+		intake_key_parts_read(&location, request, INTAKE_ABSENT, &parts))
+	{
+		if (intake_key_parts_have_digest(&parts))
+			intake_key_parts_put_digest(&parts, content_digest(verdict, request));
+		return intake_key_parts_join(parts.values, parts.count);
+	}
+	return a->preset.digest_key ? content_digest(verdict, request) : INTAKE_ABSENT;
 }
 
 /* What the product remembers of what was signed, besides the key; returns how many. */
@@ -190,8 +202,8 @@ attack_guards(const Attack *a, const IntakeVerdict *verdict, const IntakeRequest
 {
 	IntakeLocation location;
 	const char *why;
-	bool has_key =
-		a->preset.key_from != NULL && intake_location_parse(a->preset.key_from, &location, &why);
+	bool has_key = a->preset.key_from != NULL &&
+				   intake_location_parse_key(a->preset.key_from, &location, &why);
 
 	if (!intake_coverage_needs_guard(verdict->scheme, has_key ? &location : NULL))
 		return 0;

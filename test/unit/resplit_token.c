@@ -73,7 +73,7 @@ request_with(Attack *a, IntakeSlice token, IntakeSlice body, const char *id)
 		draft_add(&headers, token);
 		draft_put(&headers, "\r\n");
 	}
-	if (a->preset.key_from != NULL && intake_location_parse(a->preset.key_from, &key, &why) &&
+	if (a->preset.key_from != NULL && intake_location_parse_key(a->preset.key_from, &key, &why) &&
 		key.places[0].kind == INTAKE_HEADER)
 	{
 		draft_add(&headers, key.places[0].name);

@@ -304,7 +304,7 @@ collect_members(const Sketch *s, Members *members)
 			add_member(members, NULL, &requirement->location.places[0].path,
 					   intake_slice_cstr("https://sns.us-east-1.amazonaws.com/a.pem"));
 	}
-	if (s->preset->key_from != NULL && intake_location_parse(s->preset->key_from, &key, &why) &&
+	if (s->preset->key_from != NULL && intake_location_parse_key(s->preset->key_from, &key, &why) &&
 		key.places[0].kind == INTAKE_JSON)
 		add_member(members, NULL, &key.places[0].path, s->id);
 }
@@ -364,7 +364,7 @@ form_body(const Sketch *s)
 			put_field(&out, s->segments[i].place.name, s->values[i]);
 			has_places = true;
 		}
-	if (s->preset->key_from != NULL && intake_location_parse(s->preset->key_from, &key, &why) &&
+	if (s->preset->key_from != NULL && intake_location_parse_key(s->preset->key_from, &key, &why) &&
 		key.places[0].kind == INTAKE_FORM)
 		put_field(&out, key.places[0].name, s->id);
 	if (!has_places)
@@ -599,7 +599,7 @@ headers_of(const Sketch *s)
 		draft_put(&name, scheme->signatures[0].kind == INTAKE_HEADERS ? "1" : "");
 		put_header(&block, draft_slice(&name), dressed_signature(s));
 	}
-	if (s->preset->key_from != NULL && intake_location_parse(s->preset->key_from, &key, &why) &&
+	if (s->preset->key_from != NULL && intake_location_parse_key(s->preset->key_from, &key, &why) &&
 		key.places[0].kind == INTAKE_HEADER)
 		put_header(&block, key.places[0].name, s->id);
 	return draft_slice(&block);
