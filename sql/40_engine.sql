@@ -14,6 +14,32 @@ COMMENT ON FUNCTION intake.check_duration(text, interval, interval, interval) IS
     'Internal: an error that names the parameter, unless its value is NULL or between two bounds, in microseconds';
 INSERT INTO intake.grantable VALUES ('worker', 'EXECUTE ON FUNCTION intake.check_duration');
 
+-- A parameter that is added to a function later makes an overload that calls cannot tell from it. So
+-- every function that configures ends in options, and what comes later is a name in it.
+CREATE FUNCTION intake.check_options(options jsonb, known text[]) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    name text;
+BEGIN
+    IF jsonb_typeof(options) <> 'object' THEN
+        RAISE EXCEPTION 'options are not a JSON object' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'They are names and values, such as {"name": null}.';
+    END IF;
+    FOR name IN SELECT jsonb_object_keys(options) LOOP
+        IF name <> ALL (known) THEN
+            RAISE EXCEPTION 'option "%" is not known', name
+                USING ERRCODE = 'invalid_parameter_value',
+                      HINT = CASE WHEN known = '{}' THEN 'This function has no options yet.'
+                                  ELSE format('It is one of %s.', array_to_string(known, ', ')) END;
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION intake.check_options(jsonb, text[]) IS
+    'Internal: an error where options name what a function does not know';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.check_options');
+
 -- The kernel keeps what a backend has written until a checkpoint asks for all at once, and then
 -- commits wait behind it for up to a second. So it is told to write as we go.
 CREATE FUNCTION intake.receive(methods bytea[], sources bytea[], queries bytea[], headers bytea[],

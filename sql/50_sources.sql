@@ -120,12 +120,8 @@ AS $$
 DECLARE
     option record;
 BEGIN
+    PERFORM intake.check_options(options, resettable);
     FOR option IN SELECT * FROM jsonb_each(options) LOOP
-        IF option.key <> ALL (resettable) THEN
-            RAISE EXCEPTION 'option "%" is not known', option.key
-                USING ERRCODE = 'invalid_parameter_value',
-                      HINT = format('It is one of %s.', array_to_string(resettable, ', '));
-        END IF;
         IF option.value <> 'null' THEN
             RAISE EXCEPTION 'option "%" is not null', option.key
                 USING ERRCODE = 'invalid_parameter_value',
@@ -261,19 +257,20 @@ COMMENT ON FUNCTION intake.alter_source(text, text, text, interval, text, text, 
     'Changes what is not NULL of a source; what options names with a null, such as {"tolerance": null}, is reset first, to what the scheme says or the default. options may also say what a body must be: {"content": "json"}, form or any. allowed_peers => ''{}'' lets every address send again';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.alter_source');
 
-CREATE FUNCTION intake.drop_source(name text) RETURNS void
+CREATE FUNCTION intake.drop_source(name text, options jsonb DEFAULT '{}') RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     this_source int := intake.require_source(name);
 BEGIN
+    PERFORM intake.check_options(options, '{}');
     DELETE FROM intake.secret_use u USING intake.source_secret x
         WHERE u.secret_id = x.id AND x.source_id = this_source;
     DELETE FROM intake.source_secret x WHERE x.source_id = this_source;
     UPDATE intake.source s SET dropped_at = now() WHERE s.id = this_source;
 END
 $$;
-COMMENT ON FUNCTION intake.drop_source(text) IS
+COMMENT ON FUNCTION intake.drop_source(text, jsonb) IS
     'Closes the endpoint and deletes its secrets. Its events and their jobs stay';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.drop_source');
 

@@ -1,7 +1,7 @@
 -- Functions for the secrets of sources, under the rules of 50_sources.sql.
 
 CREATE FUNCTION intake.add_secret(source text, secret text, valid_from timestamptz DEFAULT '-infinity',
-    expires_at timestamptz DEFAULT NULL) RETURNS int
+    expires_at timestamptz DEFAULT NULL, options jsonb DEFAULT '{}') RETURNS int
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -9,6 +9,7 @@ DECLARE
     new_id int;
 BEGIN
     PERFORM intake.hide_statement();
+    PERFORM intake.check_options(options, '{}');
     this_source := intake.require_source(source);
     IF secret IS NULL OR valid_from IS NULL OR expires_at <= valid_from THEN
         RAISE EXCEPTION 'add_secret needs a secret, and a time of validity that is not empty'
@@ -19,14 +20,15 @@ BEGIN
     RETURN new_id;
 END
 $$;
-COMMENT ON FUNCTION intake.add_secret(text, text, timestamptz, timestamptz) IS
+COMMENT ON FUNCTION intake.add_secret(text, text, timestamptz, timestamptz, jsonb) IS
     'Gives a source one more secret, valid from and until the given times beside the others, and returns its id';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.add_secret');
 
-CREATE FUNCTION intake.drop_secret(secret_id int) RETURNS void
+CREATE FUNCTION intake.drop_secret(secret_id int, options jsonb DEFAULT '{}') RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    PERFORM intake.check_options(options, '{}');
     PERFORM FROM intake.source s
         WHERE s.id = (SELECT x.source_id FROM intake.source_secret x WHERE x.id = drop_secret.secret_id)
         FOR NO KEY UPDATE;
@@ -37,11 +39,11 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION intake.drop_secret(int) IS 'Deletes a secret; intake.secrets shows the ids';
+COMMENT ON FUNCTION intake.drop_secret(int, jsonb) IS 'Deletes a secret; intake.secrets shows the ids';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.drop_secret');
 
 CREATE FUNCTION intake.rotate_secret(source text, secret text,
-    overlap interval DEFAULT '24 hours') RETURNS void
+    overlap interval DEFAULT '24 hours', options jsonb DEFAULT '{}') RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -49,6 +51,7 @@ DECLARE
     old int;
 BEGIN
     PERFORM intake.hide_statement();
+    PERFORM intake.check_options(options, '{}');
     this_source := intake.require_source(source);
     IF secret IS NULL OR overlap IS NULL THEN
         RAISE EXCEPTION 'rotate_secret needs a secret and an overlap'
@@ -68,16 +71,18 @@ BEGIN
     PERFORM intake.require_usable(source);
 END
 $$;
-COMMENT ON FUNCTION intake.rotate_secret(text, text, interval) IS
+COMMENT ON FUNCTION intake.rotate_secret(text, text, interval, jsonb) IS
     'Gives a source a new secret. The old ones verify for the overlap; with overlap 0 they end at once. Secrets that ended are kept for 30 days, so that rejections can say expired_secret';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.rotate_secret');
 
-CREATE FUNCTION intake.learn_secret(source text, within interval DEFAULT '10 minutes') RETURNS void
+CREATE FUNCTION intake.learn_secret(source text, within interval DEFAULT '10 minutes',
+    options jsonb DEFAULT '{}') RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     this_source int := intake.require_source(source);
 BEGIN
+    PERFORM intake.check_options(options, '{}');
     IF within IS NULL THEN
         RAISE EXCEPTION 'within must not be null' USING ERRCODE = 'null_value_not_allowed';
     END IF;
@@ -85,7 +90,7 @@ BEGIN
     UPDATE intake.source s SET learn_until = now() + within WHERE s.id = this_source;
 END
 $$;
-COMMENT ON FUNCTION intake.learn_secret(text, interval) IS
+COMMENT ON FUNCTION intake.learn_secret(text, interval, jsonb) IS
     'Lets the next handshake, within a time, teach a source one secret more (Asana, Notion). A source that was created without a secret is open to its first one for ten minutes';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.learn_secret');
 

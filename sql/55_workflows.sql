@@ -31,13 +31,15 @@ CREATE FUNCTION intake.create_workflow(name text, handler regprocedure DEFAULT N
     source text DEFAULT '*', type text DEFAULT '*', filter jsonpath DEFAULT NULL,
     max_attempts int DEFAULT 8, backoff interval DEFAULT '1 second',
     backoff_max interval DEFAULT '1 hour', timeout interval DEFAULT '1 minute',
-    replay_safe boolean DEFAULT true, jobs_per_transaction int DEFAULT 1) RETURNS int
+    replay_safe boolean DEFAULT true, jobs_per_transaction int DEFAULT 1,
+    options jsonb DEFAULT '{}') RETURNS int
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
     new_id int;
 BEGIN
+    PERFORM intake.check_options(options, '{}');
     IF handler IS NULL THEN
         RAISE EXCEPTION 'workflow "%" needs a handler', name
             USING ERRCODE = 'null_value_not_allowed',
@@ -64,7 +66,7 @@ BEGIN
     RETURN new_id;
 END
 $$;
-COMMENT ON FUNCTION intake.create_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean, int) IS
+COMMENT ON FUNCTION intake.create_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean, int, jsonb) IS
     'Runs handler, a function of one argument of type intake.job, on every later event whose source and type match the globs and whose payload has what filter looks for. Its jobs run as the role that calls this. Returns the workflow''s id';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.create_workflow');
 
@@ -131,26 +133,28 @@ COMMENT ON FUNCTION intake.alter_workflow(text, regprocedure, text, text, jsonpa
     'Changes what is not NULL of a workflow; what options names with a null, such as {"filter": null}, is reset to its default first. Jobs that are there already run by the new settings';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.alter_workflow');
 
-CREATE FUNCTION intake.pause_workflow(name text) RETURNS void
+CREATE FUNCTION intake.pause_workflow(name text, options jsonb DEFAULT '{}') RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     this_workflow int := intake.require_workflow(name);
 BEGIN
+    PERFORM intake.check_options(options, '{}');
     UPDATE intake.workflow w SET paused = true WHERE w.id = this_workflow;
 END
 $$;
-COMMENT ON FUNCTION intake.pause_workflow(text) IS
+COMMENT ON FUNCTION intake.pause_workflow(text, jsonb) IS
     'Lets a workflow''s jobs wait in their lane. Those that an executor has claimed still run';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.pause_workflow');
 
-CREATE FUNCTION intake.resume_workflow(name text) RETURNS void
+CREATE FUNCTION intake.resume_workflow(name text, options jsonb DEFAULT '{}') RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     this_workflow int := intake.require_workflow(name);
     w intake.workflow;
 BEGIN
+    PERFORM intake.check_options(options, '{}');
     SELECT * INTO w FROM intake.workflow x WHERE x.id = this_workflow;
     PERFORM intake.require_runnable(w.owner,
         intake.workflow_owner(w.owner, w.owner_oid, w.database_identity), w.handler,
@@ -160,11 +164,11 @@ BEGIN
         WHERE x.id = this_workflow;
 END
 $$;
-COMMENT ON FUNCTION intake.resume_workflow(text) IS
+COMMENT ON FUNCTION intake.resume_workflow(text, jsonb) IS
     'Lets a paused workflow run, and one that came with a restored dump: its owner and its handler are then the role and the function that have those names here';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.resume_workflow');
 
-CREATE FUNCTION intake.resume_workflows() RETURNS bigint
+CREATE FUNCTION intake.resume_workflows(options jsonb DEFAULT '{}') RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -172,6 +176,7 @@ DECLARE
     problem text;
     resumed bigint := 0;
 BEGIN
+    PERFORM intake.check_options(options, '{}');
     FOR w IN
         SELECT x.id, x.name, intake.workflow_owner(x.owner, x.owner_oid, x.database_identity) AS owner,
                intake.workflow_handler(x.handler, x.handler_oid, x.database_identity) AS handler
@@ -191,11 +196,11 @@ BEGIN
     RETURN resumed;
 END
 $$;
-COMMENT ON FUNCTION intake.resume_workflows() IS
+COMMENT ON FUNCTION intake.resume_workflows(jsonb) IS
     'Lets every restored workflow run that the caller may change, after pg_upgrade or a restore, and returns how many. Those that were paused stay so; for one that cannot run there is a WARNING';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.resume_workflows');
 
-CREATE FUNCTION intake.give_workflow(name text, role regrole) RETURNS void
+CREATE FUNCTION intake.give_workflow(name text, role regrole, options jsonb DEFAULT '{}') RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -203,6 +208,7 @@ DECLARE
     w intake.workflow;
     handler oid;
 BEGIN
+    PERFORM intake.check_options(options, '{}');
     IF role IS NULL OR NOT (pg_has_role(role, 'MEMBER') OR intake.is_administrator()) THEN
         RAISE EXCEPTION 'workflow "%" can be given only to a role that you are a member of', name
             USING ERRCODE = 'insufficient_privilege',
@@ -216,17 +222,19 @@ BEGIN
     UPDATE intake.workflow x SET owner_oid = role WHERE x.id = this_workflow;
 END
 $$;
-COMMENT ON FUNCTION intake.give_workflow(text, regrole) IS
+COMMENT ON FUNCTION intake.give_workflow(text, regrole, jsonb) IS
     'Makes another role the owner of a workflow: its later jobs run as that role. The caller is a member of both, or of the extension''s owner, who may give away what belongs to nobody any more';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.give_workflow');
 
-CREATE FUNCTION intake.drop_workflow(name text, force boolean DEFAULT false) RETURNS void
+CREATE FUNCTION intake.drop_workflow(name text, force boolean DEFAULT false, options jsonb DEFAULT '{}')
+    RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     this_workflow int := intake.require_workflow(name);
     unfinished bigint := intake.unfinished_jobs(this_workflow);
 BEGIN
+    PERFORM intake.check_options(options, '{}');
     IF unfinished > 0 AND NOT force THEN
         RAISE EXCEPTION 'workflow "%" has % unfinished jobs', name, unfinished
             USING ERRCODE = 'object_in_use',
@@ -235,7 +243,7 @@ BEGIN
     UPDATE intake.workflow w SET dropped_at = now() WHERE w.id = this_workflow;
 END
 $$;
-COMMENT ON FUNCTION intake.drop_workflow(text, boolean) IS
+COMMENT ON FUNCTION intake.drop_workflow(text, boolean, jsonb) IS
     'Ends a workflow. With force, its jobs that wait are discarded. The record of its jobs stays';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.drop_workflow');
 

@@ -22,12 +22,13 @@ $$;
 COMMENT ON FUNCTION intake.privileges_of(text) IS
     'Internal: what GRANT takes before TO, and REVOKE before FROM, for each privilege of an access';
 
-CREATE FUNCTION intake.grant_access(role regrole, access text) RETURNS void
+CREATE FUNCTION intake.grant_access(role regrole, access text, options jsonb DEFAULT '{}') RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     privilege text;
 BEGIN
+    PERFORM intake.check_options(options, '{}');
     -- Two at once would change the same rows of the catalogues, and the server refuses the second.
     LOCK TABLE intake.grantable IN SHARE UPDATE EXCLUSIVE MODE;
     FOREACH privilege IN ARRAY intake.privileges_of(access) LOOP
@@ -35,7 +36,7 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION intake.grant_access(regrole, text) IS
+COMMENT ON FUNCTION intake.grant_access(regrole, text, jsonb) IS
     'Grants a role what it needs. gateway: call intake.receive and nothing else, for the shim. worker: emit events, for handlers. operator: read everything but secrets, verify, replay, discard. admin: all that, and create sources and workflows';
 
 -- A role has an access when it may call what only this one, and those above it, may call.
@@ -50,7 +51,8 @@ $$;
 COMMENT ON FUNCTION intake.has_access(regrole, text) IS
     'Internal: whether an access was granted to a role itself, by its name or by that of one that includes it';
 
-CREATE FUNCTION intake.revoke_access(role regrole, access text DEFAULT NULL) RETURNS void
+CREATE FUNCTION intake.revoke_access(role regrole, access text DEFAULT NULL, options jsonb DEFAULT '{}')
+    RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -59,6 +61,7 @@ DECLARE
     privilege text;
     keeps text;
 BEGIN
+    PERFORM intake.check_options(options, '{}');
     LOCK TABLE intake.grantable IN SHARE UPDATE EXCLUSIVE MODE;
     IF access IS NULL THEN
         privileges := privileges || intake.privileges_of('gateway');
@@ -85,7 +88,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION intake.revoke_access(regrole, text) IS
+COMMENT ON FUNCTION intake.revoke_access(regrole, text, jsonb) IS
     'Takes away from a role what grant_access gave it: an access with all that it includes, or everything. gateway and the others do not touch each other. What the role gets as a member of another role stays';
 
 -- Default privileges of the database may have opened what was just made, to everybody or to some
