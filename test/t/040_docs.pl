@@ -105,7 +105,7 @@ for (@{ there($functions) })
 {
 	my ($name, $arguments) = split /\|/;
 	my ($said) = $reference =~ /^\| `\Q$name\E\(([^`]*)\)`/m;
-	my $inner = join ' ', map { /^\s*(\w+)/ } split /,/, $said // '-';
+	my $inner = join ' ', map { /^\s*(?:VARIADIC )?(\w+)/ } split /,/, $said // '-';
 	is($inner, $arguments // '', "$name and its arguments");
 }
 
