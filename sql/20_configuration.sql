@@ -37,6 +37,7 @@ CREATE TABLE intake.scheme (
     dedup_window interval NOT NULL DEFAULT '7 days'
         CHECK (extract(epoch FROM dedup_window) BETWEEN 0 AND 315576000),
     type_from text,
+    volatile text[] CHECK (cardinality(volatile) <= 16 AND length(array_to_string(volatile, '')) <= 1000),
     split text,
     split_key_from text,
     split_type_from text,
@@ -98,12 +99,14 @@ COMMENT ON COLUMN intake.scheme.verified IS
 COMMENT ON COLUMN intake.scheme.key_class IS
     'What the sender''s id at key_from names: event: an event, as the sender documents; thing: what events happen to, or a batch''s first item, so that key_from has more parts than that; unknown: nobody has said. Keys of classes thing and unknown stand for dedup_window';
 COMMENT ON COLUMN intake.scheme.missing_key IS
-    'What becomes of a request without a key, unless the source says otherwise: reject; digest, where the SHA-256 of the signed content is the key, with a byte 0 in place of its time and of a secret; of items that are signed each by itself, that of the sorted SHA-256 of each; or each, where every delivery is an event, a repeated one, too';
+    'What becomes of a request without a key, unless the source says otherwise: reject; digest, where the SHA-256 of the signed content is the key, with a byte 0 in place of its time and of a secret; where that does not have the body as it is, the SHA-256 of its SHA-256 and the body''s; of items that are signed each by itself, that of the sorted SHA-256 of each; or each, where every delivery is an event, a repeated one, too';
 COMMENT ON COLUMN intake.scheme.dedup_window IS
     'How long a key that is made of content, or is not documented to be an event''s id, and what the replay guard remembers, stand for their event unless the source says otherwise; afterwards the same is news';
 COMMENT ON COLUMN intake.scheme.key_from IS
     'Where the event key stands unless the source says otherwise: places with " | " between them, of which the first counts that is there; each may be several, with " + " between them, which make the key together; the word digest is that of the content';
 COMMENT ON COLUMN intake.scheme.type_from IS 'Where the event type stands unless the source says otherwise';
+COMMENT ON COLUMN intake.scheme.volatile IS
+    'Places in the body that change between the tries of one delivery: $.a.b, $.a[*].b (of an array) or form:NAME, 16 at most. Where the digest of content is a key, and where bodies are compared, a value of JSON there counts as null, whatever it is, and that of a form as empty';
 COMMENT ON COLUMN intake.scheme.split IS
     'Where the events stand in a delivery that has many, for sources that ask for it: JSON paths such as $.events[*] or $.entry[*].changes[*], with " | " between several, all of which count';
 COMMENT ON COLUMN intake.scheme.split_key_from IS 'Where the key of such an event stands in it, written as key_from';

@@ -158,6 +158,7 @@ read_scheme(IntakeSource *source, int row, const IntakePair *when, int n_when)
 	scheme.each = intake_rows_text(row, "each");
 	scheme.url_variants = intake_rows_texts(row, "url_variants", &scheme.n_url_variants);
 	scheme.url_fields = intake_rows_texts(row, "url_fields", &scheme.n_url_fields);
+	scheme.volatiles = intake_rows_texts(row, "volatile", &scheme.n_volatiles);
 	scheme.verified = intake_rows_text(row, "verified");
 	scheme.content = text_of_either(row, "content", "source_content");
 	scheme.borders = intake_rows_text(row, "borders");
@@ -393,8 +394,11 @@ read_handshake(IntakeSource *source, int row)
 static void
 set_guards(IntakeSource *source)
 {
+	bool digest = source->missing_key == INTAKE_MISSING_DIGEST;
+
 	for (IntakeScheme *scheme = source->scheme; scheme != NULL; scheme = scheme->next)
-		scheme->guarded = source->guarded && intake_coverage_needs_guard(scheme, source->key);
+		scheme->guarded =
+			source->guarded && intake_coverage_needs_guard(scheme, source->key, digest);
 }
 
 /* Has each variant say what a body must be, and the source whether it is to be looked at. */

@@ -56,8 +56,8 @@ intake_form_decode(IntakeSlice text)
 }
 
 /* Whether a text says NAME once it is decoded. */
-static bool
-says(IntakeSlice text, IntakeSlice name)
+bool
+intake_form_says(IntakeSlice text, IntakeSlice name)
 {
 	const char *place = text.data;
 	const char *end = place + text.len;
@@ -110,7 +110,7 @@ intake_form_all(IntakeSlice form, IntakeSlice name, IntakeSlice *values, int mos
 	int found = 0;
 
 	while (found < most && intake_form_next(&reader, &field))
-		if (says(field.name, name))
+		if (intake_form_says(field.name, name))
 			values[found++] = intake_form_decode(field.value);
 	return found;
 }
@@ -123,7 +123,7 @@ intake_form_find(IntakeSlice form, IntakeSlice name, int nth)
 	IntakeField field;
 
 	while (intake_form_next(&reader, &field))
-		if (says(field.name, name) && nth-- == 0)
+		if (intake_form_says(field.name, name) && nth-- == 0)
 			return intake_form_decode(field.value);
 	return INTAKE_ABSENT;
 }
@@ -257,7 +257,7 @@ intake_form_canonical(IntakeSlice query, IntakeSlice without)
 	size_t n = 0;
 
 	while (intake_form_next(&reader, &field))
-		if (!says(field.name, without))
+		if (!intake_form_says(field.name, without))
 		{
 			fields[count].name = encode_into(&encoded, field.name);
 			fields[count++].value = encode_into(&encoded, field.value);

@@ -107,12 +107,18 @@ intake_coverage_token_is_body(const IntakeScheme *scheme)
 	return scheme->kind == INTAKE_JWT;
 }
 
+/* Whether the bytes of the body are in what is signed, and not only what they say. */
+bool
+intake_coverage_has_bytes(const IntakeScheme *scheme)
+{
+	return intake_coverage_token_is_body(scheme) || is_bound(scheme, INTAKE_PART_BODY);
+}
+
 /* Whether the body cannot be changed without the signature, as far as the row tells. */
 bool
 intake_coverage_has_body(const IntakeScheme *scheme)
 {
-	return intake_coverage_token_is_body(scheme) || is_bound(scheme, INTAKE_PART_BODY) ||
-		   is_bound(scheme, INTAKE_PART_FORM_SORTED);
+	return intake_coverage_has_bytes(scheme) || is_bound(scheme, INTAKE_PART_FORM_SORTED);
 }
 
 static bool
@@ -128,9 +134,8 @@ has_place(const IntakeScheme *scheme, const IntakePlace *place)
 			return is_bound(scheme, INTAKE_PART_BODY) || is_bound(scheme, INTAKE_PART_FORM_SORTED);
 		case INTAKE_JSON:
 		case INTAKE_BODY:
-			return intake_coverage_token_is_body(scheme) || is_bound(scheme, INTAKE_PART_BODY);
 		case INTAKE_DIGEST_PART:
-			return true;
+			return intake_coverage_has_bytes(scheme);
 		default:
 			return false;
 	}
@@ -148,21 +153,23 @@ intake_coverage_has(const IntakeScheme *scheme, const IntakeLocation *location)
 }
 
 /*
- * Whether what is signed must be remembered, because the same could come again under another key.
- * KEY is NULL where the digest of the content is the key, which leaves out nothing but the time. A
- * token that binds no body is for many requests, until its end; of those that do, each is for one.
+ * Whether what is signed must be remembered, because the same could come again under another key:
+ * under what stands at KEY, unless that is NULL, or, where DIGEST says so, under the digest of the
+ * content, which has all of the body and leaves out the time. A token that binds no body is for many
+ * requests, until its end; of those that do, each is for one.
  */
 bool
-intake_coverage_needs_guard(const IntakeScheme *scheme, const IntakeLocation *key)
+intake_coverage_needs_guard(const IntakeScheme *scheme, const IntakeLocation *key, bool digest)
 {
 	if (scheme->message == NULL &&
 		(scheme->kind != INTAKE_JWT || !intake_coverage_has_body(scheme)))
 		return false;
 	if (scheme->each != NULL)
 		return true;
-	if (key == NULL)
-		return scheme->loose && intake_template_uses(scheme->message, "timestamp");
-	return scheme->loose || !intake_coverage_has(scheme, key);
+	if (key != NULL && (scheme->loose || !intake_coverage_has(scheme, key)))
+		return true;
+	return digest && (!intake_coverage_has_bytes(scheme) ||
+					  (scheme->loose && intake_template_uses(scheme->message, "timestamp")));
 }
 
 /* Whether what is signed may differ between two deliveries of one event. */

@@ -8,9 +8,11 @@
 #include "verify/scheme.h"
 
 extern bool intake_coverage_token_is_body(const IntakeScheme *scheme);
+extern bool intake_coverage_has_bytes(const IntakeScheme *scheme);
 extern bool intake_coverage_has_body(const IntakeScheme *scheme);
 extern bool intake_coverage_has(const IntakeScheme *scheme, const IntakeLocation *location);
-extern bool intake_coverage_needs_guard(const IntakeScheme *scheme, const IntakeLocation *key);
+extern bool intake_coverage_needs_guard(const IntakeScheme *scheme, const IntakeLocation *key,
+										bool digest);
 extern bool intake_coverage_varies(const IntakeScheme *scheme);
 
 #endif

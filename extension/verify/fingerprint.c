@@ -103,9 +103,40 @@ intake_fingerprint_guards(const IntakeVerdict *verdict, const IntakeRequest *req
 }
 
 /*
- * The digest that is the key of a request that was verified and has no other: of what was signed
- * but for its time, of the set of its items, of a token that is the body (a signature of ECDSA, which
- * is in it, can be written in two ways), or else of the body. Returns false where libcrypto fails.
+ * The digest of the content of a request: of its message but for the time, and of its body where the
+ * message does not have that as it is; of the body where there is no message. Places that are
+ * volatile are cut out, and what the message has of them counts as empty.
+ */
+static bool
+digest_content(const IntakeVerdict *verdict, const IntakeRequest *request, IntakeSlice token,
+			   IntakeDigest *key)
+{
+	const IntakeScheme *scheme = verdict->scheme;
+	IntakeRequest lasting = *request;
+	IntakeValues values = values_of(verdict, &lasting, token);
+	IntakeDigest digests[2];
+	IntakeSlice parts[2];
+
+	lasting.body = intake_volatile_cut(&scheme->volatiles, request);
+	values.lasting = lasting.body.data != request->body.data;
+	if (values.lasting)
+		values.form_sorted = INTAKE_ABSENT;
+	if (scheme->message == NULL)
+		return intake_digest_plain(INTAKE_SHA256, &lasting.body, 1, key);
+	if (scheme->signs_body)
+		return digest_message(scheme, values, false, key);
+	if (!digest_message(scheme, values, false, &digests[0]) ||
+		!intake_digest_plain(INTAKE_SHA256, &lasting.body, 1, &digests[1]))
+		return false;
+	parts[0] = intake_digest_slice(&digests[0]);
+	parts[1] = intake_digest_slice(&digests[1]);
+	return intake_digest_plain(INTAKE_SHA256, parts, 2, key);
+}
+
+/*
+ * The digest that is the key of a request that was verified and has no other: of its content, of the
+ * set of its items where each is signed by itself, or of a token that is the body (a signature of
+ * ECDSA, which is in it, can be written in two ways). Returns false where libcrypto fails.
  */
 bool
 intake_fingerprint_key(const IntakeVerdict *verdict, const IntakeRequest *request,
@@ -116,13 +147,10 @@ intake_fingerprint_key(const IntakeVerdict *verdict, const IntakeRequest *reques
 	IntakeDigest *digests;
 	int count;
 
-	if (scheme->message == NULL)
-		return intake_digest_plain(INTAKE_SHA256,
-								   intake_coverage_token_is_body(scheme) ? &verdict->signing_input
-																		 : &request->body,
-								   1, key);
+	if (scheme->message == NULL && intake_coverage_token_is_body(scheme))
+		return intake_digest_plain(INTAKE_SHA256, &verdict->signing_input, 1, key);
 	if (scheme->each == NULL)
-		return digest_message(scheme, values_of(verdict, request, token), false, key);
+		return digest_content(verdict, request, token, key);
 	count = digest_items(verdict, false, &digests);
 	for (int i = 0; i < count; i++)
 		parts[i] = intake_digest_slice(&digests[i]);

@@ -234,6 +234,7 @@ compile_timestamp(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error
 static bool
 compile_verified(const char *verified, IntakeScheme *scheme, char **error)
 {
+	scheme->signs_body = intake_coverage_has_bytes(scheme);
 	scheme->binds_body = intake_coverage_has_body(scheme);
 	if (verified == NULL && scheme->kind == INTAKE_UNSIGNED)
 		scheme->verified = INTAKE_VERIFIED_NONE;
@@ -419,6 +420,25 @@ compile_rest(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 	return compile_verified(row->verified, scheme, error);
 }
 
+/*
+ * Where the message does not have the body as it is, the body may have the time and the signature,
+ * which another try has anew.
+ */
+static bool
+compile_volatile(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
+{
+	const char *problem =
+		intake_volatile_parse(row->volatiles, row->n_volatiles, &scheme->volatiles);
+
+	if (problem != NULL)
+		return fail(error, problem);
+	for (int i = 0; i < scheme->n_signatures && !scheme->signs_body; i++)
+		intake_volatile_add(&scheme->volatiles, &scheme->signatures[i]);
+	if (scheme->has_timestamp && !scheme->signs_body)
+		intake_volatile_add(&scheme->volatiles, &scheme->timestamp);
+	return true;
+}
+
 /* Compiles a row. Returns NULL, with what is wrong in *ERROR, where it makes no sense. */
 IntakeScheme *
 intake_scheme_compile(const IntakeSchemeRow *row, char **error)
@@ -428,7 +448,7 @@ intake_scheme_compile(const IntakeSchemeRow *row, char **error)
 	if (compile_kind(row, scheme, error) && compile_key(row->key, scheme, error) &&
 		compile_places(row, scheme, error) && compile_format(row, scheme, error) &&
 		compile_message(row, scheme, error) && compile_timestamp(row, scheme, error) &&
-		compile_rest(row, scheme, error))
+		compile_rest(row, scheme, error) && compile_volatile(row, scheme, error))
 		return scheme;
 	intake_scheme_release(scheme);
 	return NULL;

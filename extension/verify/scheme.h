@@ -12,6 +12,7 @@
 #include "verify/publickey.h"
 #include "verify/requirement.h"
 #include "verify/template.h"
+#include "verify/volatile.h"
 
 /* A row as it is stored; NULL where the column is. See sql/20_configuration.sql for the meanings. */
 typedef struct IntakeSchemeRow
@@ -41,6 +42,8 @@ typedef struct IntakeSchemeRow
 	int n_url_fields;
 	const char *content;
 	const char *borders;
+	const char *const *volatiles;
+	int n_volatiles;
 	const char *verified;   /* NULL: as the rest of the row tells */
 	const IntakePair *when; /* of a variant */
 	int n_when;
@@ -124,6 +127,8 @@ typedef struct IntakeScheme
 	bool reads_body;           /* as JSON or as a form, while it is verified */
 	const char *const *fields; /* of a form, sorted: that it may have; NULL: any */
 	int n_fields;
+	IntakeVolatile volatiles;
+	bool signs_body;     /* the bytes of the body are in what is signed */
 	bool binds_body;     /* another body has another signature */
 	bool loose;          /* parts may move */
 	bool uses_url;       /* nothing verifies unless the URL is known that the sender called */

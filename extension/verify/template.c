@@ -576,7 +576,9 @@ intake_template_render(const IntakeTemplate *message, const IntakeValues *values
 		const IntakePart *part = &message->parts[i];
 		IntakeSlice value = part_value(part, values);
 
-		if (is_malformed(part, value))
+		if (value.data == NULL && opened < 0 && values->lasting)
+			value = intake_slice_cstr("");
+		else if (!values->lasting && is_malformed(part, value))
 			return INTAKE_RENDER_MALFORMED;
 		if (part->kind == INTAKE_PART_OPEN)
 		{

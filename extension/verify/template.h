@@ -35,6 +35,7 @@ typedef struct IntakeValues
 	IntakeMac *mac;          /* for hmac...(), or NULL */
 	IntakeSlice item;        /* where relative pointers begin */
 	IntakeSlice form_sorted; /* of the body, where it is made already */
+	bool lasting;            /* parts of the body may be cut out: what is absent is empty */
 } IntakeValues;
 
 typedef enum

@@ -38,6 +38,7 @@ sub row
 	push @fields, '.tolerance = ' . (defined $tolerance ? "INT64_C(${tolerance}000000)" : '-1');
 	for (['signature_from', strings($row->{signature_from})], ['url_variants', strings($row->{url_variants})],
 		['url_fields', strings($row->{url_fields})],
+		['volatiles', strings($row->{volatile})],
 		['require', pairs($row->{require})], ['when', pairs($when)])
 	{
 		push @fields, ".$_->[0] = $_->[1], .n_$_->[0] = $_->[2]";

@@ -205,7 +205,8 @@ attack_guards(const Attack *a, const IntakeVerdict *verdict, const IntakeRequest
 	bool has_key = a->preset.key_from != NULL &&
 				   intake_location_parse_key(a->preset.key_from, &location, &why);
 
-	if (!intake_coverage_needs_guard(verdict->scheme, has_key ? &location : NULL))
+	if (!intake_coverage_needs_guard(verdict->scheme, has_key ? &location : NULL,
+									 a->preset.digest_key))
 		return 0;
 	return intake_fingerprint_guards(verdict, request, intake_slice_cstr(ATTACK_TOKEN), guards);
 }

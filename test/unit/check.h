@@ -31,6 +31,7 @@ extern void test_keys(void);
 extern void test_jwt(void);
 extern void test_json(void);
 extern void test_items(void);
+extern void test_volatile(void);
 extern void test_key_parts(void);
 extern void test_content(void);
 extern void test_schemes(void);

@@ -16,6 +16,7 @@ main(void)
 	test_jwt();
 	test_json();
 	test_items();
+	test_volatile();
 	test_key_parts();
 	test_content();
 	test_schemes();

@@ -1,0 +1,251 @@
+/*
+ * volatile.c
+ *		The places of a body that change between the tries of one delivery. Pure; what is made is
+ *		palloc'ed.
+ *
+ * A copy of a body without them has null where a value of JSON stood, whatever that was, and nothing
+ * where that of a field of a form did. So all that stands around them stays as it is, to the byte:
+ * two bodies have the same copy only where they differ at these places, and nowhere else.
+ *
+ * When in doubt nothing is cut, and a repetition may pass for news, which is the lesser evil: where
+ * the body is no valid JSON, where a name on the way is there twice (of which readers take the one
+ * or the other), and where there are more values than anybody sends.
+ */
+#include <stdlib.h>
+
+#include "common/memory.h"
+
+#include "read/form.h"
+#include "read/work.h"
+#include "verify/volatile.h"
+
+#define USUALLY_FOUND 64 /* values of a place, for which there is room at first */
+
+/* ---- lists ---- */
+
+/* Reads places. Returns what is wrong, or NULL. TEXTS must outlive the list. */
+const char *
+intake_volatile_parse(const char *const *texts, int count, IntakeVolatile *list)
+{
+	memset(list, 0, sizeof(*list));
+	if (count > INTAKE_VOLATILE_MOST)
+		return "volatile has more than 16 places";
+	for (int i = 0; i < count; i++)
+	{
+		IntakeLocation location;
+		const char *why = "";
+
+		if (texts[i] == NULL || !intake_location_parse(texts[i], &location, &why) ||
+			location.count != 1 || location.places[0].relative ||
+			(location.places[0].kind != INTAKE_JSON && location.places[0].kind != INTAKE_FORM))
+			return "volatile has something that is not one place in the body, as $.a[*].b or form:NAME";
+		intake_volatile_add(list, &location.places[0]);
+	}
+	return NULL;
+}
+
+/* Adds a place, where it is one in the body. */
+void
+intake_volatile_add(IntakeVolatile *list, const IntakePlace *place)
+{
+	if (place->relative || (place->kind != INTAKE_JSON && place->kind != INTAKE_FORM))
+		return;
+	list->places = list->places == NULL
+					   ? palloc(sizeof(IntakePlace))
+					   : repalloc(list->places, (list->count + 1) * sizeof(IntakePlace));
+	list->places[list->count++] = *place;
+}
+
+/* ---- finding ---- */
+
+/* What is to be cut out of a body. */
+typedef struct Cuts
+{
+	IntakeSlice *list;
+	int count;
+} Cuts;
+
+static void
+add_cuts(Cuts *cuts, const IntakeSlice *values, int count)
+{
+	size_t size = (cuts->count + count) * sizeof(IntakeSlice);
+
+	if (count == 0)
+		return;
+	cuts->list = cuts->list == NULL ? palloc(size) : repalloc(cuts->list, size);
+	memcpy(cuts->list + cuts->count, values, count * sizeof(IntakeSlice));
+	cuts->count += count;
+}
+
+static void
+find_json(const IntakePlace *place, IntakeSlice text, Cuts *cuts)
+{
+	IntakeSlice few[USUALLY_FOUND];
+	IntakeSlice *values = few;
+	bool repeats;
+	int found = intake_json_find_all(text, &place->path, values, USUALLY_FOUND, &repeats);
+
+	if (found == USUALLY_FOUND)
+	{
+		values = palloc((INTAKE_VOLATILE_FOUND + 1) * sizeof(IntakeSlice));
+		found =
+			intake_json_find_all(text, &place->path, values, INTAKE_VOLATILE_FOUND + 1, &repeats);
+	}
+	if (!repeats && found <= INTAKE_VOLATILE_FOUND)
+		add_cuts(cuts, values, found);
+	if (values != few)
+		pfree(values);
+}
+
+static void
+find_field(const IntakePlace *place, IntakeSlice form, Cuts *cuts)
+{
+	IntakeFormReader reader = intake_form_begin(form);
+	IntakeSlice value = INTAKE_ABSENT;
+	IntakeField field;
+	int found = 0;
+
+	while (intake_form_next(&reader, &field))
+		if (intake_form_says(field.name, place->name))
+		{
+			value = field.value;
+			found++;
+		}
+	if (found == 1 && value.len > 0)
+		add_cuts(cuts, &value, 1);
+}
+
+/* Whether a body is JSON; a value that is neither object nor array has no places in it. */
+static bool
+is_json(const IntakeRequest *request)
+{
+	if (request->json == INTAKE_JSON_UNKNOWN)
+		return intake_json_look(intake_json_unmarked(request->body), NULL) != INTAKE_JSON_NOT;
+	return request->json != INTAKE_JSON_NOT;
+}
+
+/* As they stand in the body, those around others before them. */
+static int
+by_place(const void *a, const void *b)
+{
+	const IntakeSlice *left = a;
+	const IntakeSlice *right = b;
+
+	if (left->data != right->data)
+		return left->data < right->data ? -1 : 1;
+	if (left->len != right->len)
+		return left->len > right->len ? -1 : 1;
+	return 0;
+}
+
+/* Sorts what is to be cut, and keeps what does not stand in something else that is. */
+static void
+settle(Cuts *cuts)
+{
+	const char *end = NULL;
+	int count = 0;
+
+	if (cuts->count > 1)
+		qsort(cuts->list, cuts->count, sizeof(IntakeSlice), by_place);
+	for (int i = 0; i < cuts->count; i++)
+	{
+		if (end != NULL && cuts->list[i].data < end)
+			continue;
+		end = cuts->list[i].data + cuts->list[i].len;
+		cuts->list[count++] = cuts->list[i];
+	}
+	cuts->count = count;
+}
+
+static void
+find_all(const IntakeVolatile *list, const IntakeRequest *request, bool json, Cuts *cuts)
+{
+	for (int i = 0; i < list->count; i++)
+	{
+		const IntakePlace *place = &list->places[i];
+
+		if (json && place->kind == INTAKE_JSON)
+			find_json(place, request->body, cuts);
+		else if (!json && place->kind == INTAKE_FORM)
+			find_field(place, request->body, cuts);
+		if (intake_work_over())
+		{
+			cuts->count = 0;
+			return;
+		}
+	}
+	settle(cuts);
+}
+
+/* ---- cutting ---- */
+
+static char *
+put(char *out, IntakeSlice text)
+{
+	if (text.len > 0)
+		memcpy(out, text.data, text.len);
+	return out + text.len;
+}
+
+/* A copy of a text that has INSTEAD where it is cut. */
+static IntakeSlice
+replace(IntakeSlice text, const Cuts *cuts, IntakeSlice instead)
+{
+	char *start = palloc(text.len + cuts->count * instead.len + 1);
+	char *end = start;
+	const char *from = text.data;
+
+	intake_work_charge(text.len + cuts->count * instead.len);
+	for (int i = 0; i < cuts->count; i++)
+	{
+		end = put(end, (IntakeSlice){from, cuts->list[i].data - from});
+		end = put(end, instead);
+		from = cuts->list[i].data + cuts->list[i].len;
+	}
+	end = put(end, (IntakeSlice){from, text.data + text.len - from});
+	return (IntakeSlice){start, end - start};
+}
+
+/* The body of a request without its volatile places: itself where it has none. */
+IntakeSlice
+intake_volatile_cut(const IntakeVolatile *list, const IntakeRequest *request)
+{
+	Cuts cuts = {NULL, 0};
+	IntakeSlice body = request->body;
+	bool json;
+
+	if (list->count == 0)
+		return body;
+	json = is_json(request);
+	find_all(list, request, json, &cuts);
+	if (cuts.count > 0)
+		body = replace(body, &cuts, intake_slice_cstr(json ? "null" : ""));
+	if (cuts.list != NULL)
+		pfree(cuts.list);
+	return body;
+}
+
+/*
+ * Whether two bodies are the same but for their volatile places. They are judged by themselves: no
+ * request is being judged meanwhile.
+ */
+bool
+intake_volatile_same(const IntakeVolatile *list, const IntakeRequest *one,
+					 const IntakeRequest *other)
+{
+	IntakeSlice left;
+	IntakeSlice right;
+	bool same;
+
+	if (intake_slice_equal(one->body, other->body) || list->count == 0)
+		return intake_slice_equal(one->body, other->body);
+	intake_work_begin(one->body.len + other->body.len, 1);
+	left = intake_volatile_cut(list, one);
+	right = intake_volatile_cut(list, other);
+	same = intake_slice_equal(left, right);
+	if (left.data != one->body.data)
+		pfree((char *) left.data);
+	if (right.data != other->body.data)
+		pfree((char *) right.data);
+	return same;
+}
