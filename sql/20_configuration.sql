@@ -167,7 +167,7 @@ COMMENT ON COLUMN intake.source.content IS
 COMMENT ON COLUMN intake.source.split IS
     'Whether each item of a delivery becomes an event: NULL: no; true: those of the scheme''s split; else where they stand, and then key_from and type_from are those of an item';
 COMMENT ON COLUMN intake.source.replay_guard IS
-    'Whether what was signed (its bytes, time included, or each item that is signed by itself) is accepted once only, under whatever key, where the signature does not cover the key; independent of tolerance';
+    'Whether what was signed (its bytes, time included, or each item that is signed by itself) is accepted once within dedup_window, under whatever key, where the signature does not cover the key; where it does not cover the type either, once for each of 8 types';
 COMMENT ON COLUMN intake.source.allowed_peers IS
     'Addresses that may send, seen behind trusted proxies; NULL: all';
 COMMENT ON COLUMN intake.source.learn_until IS

@@ -47,11 +47,11 @@ CREATE TABLE intake.event_key (
 ) WITH (autovacuum_vacuum_insert_threshold = -1);
 COMMENT ON TABLE intake.event_key IS
     'One event per source and key: the unique constraint behind the idempotency promise. A digest stands for both, half their size; find_event looks a key up';
-COMMENT ON COLUMN intake.event_key.event_id IS 'The event that the key stands for';
+COMMENT ON COLUMN intake.event_key.event_id IS 'The event that the key stands for; for a while only, where it is no documented id of an event';
 COMMENT ON COLUMN intake.event_key.head IS
     'The first 8 bytes of the key, zeros behind a shorter one, the first byte the most significant: keys that come in order are neighbours in the index';
 COMMENT ON COLUMN intake.event_key.digest IS
-    'The first 16 bytes of the SHA-256 of the source''s id (int4send) and the key. A row of the replay guard has the source negated, and as its key the 32 bytes of the SHA-256 of what was signed, with a byte 0 in place of a secret; of items that are signed each by itself, a row for each';
+    'The first 16 bytes of the SHA-256 of the source''s id (int4send) and the key; of a key of several parts, of the id and each part with its length (int4send, -1 where it is absent) before it. A row of the replay guard has the source negated, and as its key the 32 bytes of the SHA-256 of what was signed, with a byte 0 in place of a secret; of items that are signed each by itself, a row for each. The last byte of such a row''s digest is a number from 0: where the type is not signed, one for each type that the same content came with';
 SELECT pg_catalog.pg_extension_config_dump('intake.event_key', '');
 
 CREATE SEQUENCE intake.rejection_seq;

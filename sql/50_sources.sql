@@ -142,12 +142,12 @@ CREATE FUNCTION intake.set_source_options(source_id int, options jsonb, resettab
 AS $$
 DECLARE
     content text := options ->> 'content';
-    dedup_window interval := options ->> 'dedup_window';
+    span interval := options ->> 'dedup_window';
     of_scheme intake.scheme;
 BEGIN
-    IF dedup_window IS NOT NULL THEN
-        PERFORM intake.check_duration('dedup_window', dedup_window);
-        UPDATE intake.source s SET dedup_window = set_source_options.dedup_window
+    IF span IS NOT NULL THEN
+        PERFORM intake.check_duration('dedup_window', span);
+        UPDATE intake.source s SET dedup_window = span
             WHERE s.id = set_source_options.source_id;
         options := options - 'dedup_window';
     END IF;

@@ -397,8 +397,11 @@ set_guards(IntakeSource *source)
 	bool digest = source->missing_key == INTAKE_MISSING_DIGEST;
 
 	for (IntakeScheme *scheme = source->scheme; scheme != NULL; scheme = scheme->next)
+	{
 		scheme->guarded =
 			source->guarded && intake_coverage_needs_guard(scheme, source->key, digest);
+		scheme->typed = intake_coverage_lacks_type(scheme, source->type);
+	}
 }
 
 /* Has each variant say what a body must be, and the source whether it is to be looked at. */

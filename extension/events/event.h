@@ -34,6 +34,8 @@ typedef struct IntakeEvent
 	int64 key_window;           /* how long its key stands for it: microseconds, or for ever */
 	const IntakeDigest *guards; /* of what was signed, each once; a replay has no new one */
 	int n_guards;               /* 0: it is known by its key alone */
+	int64 guard_window;         /* how long they stand, as key_window */
+	bool typed;                 /* its type is not signed, so that a guard is for each */
 	bool varies;                /* signed again, it has other guards */
 	IntakeSlice type;           /* valid text, or absent */
 	int32 secret_id;            /* 0: none */

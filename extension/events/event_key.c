@@ -2,43 +2,20 @@
  * event_key.c
  *		One event per source and key.
  *
- * A key is a row of the table event_key (key_row.c). So is a guard, with the source negated: it
- * stands for bytes that a sender has signed, which make no second event under whatever key. An event
- * may have many (where its items are signed each by itself), and is a replay only where all of them
- * came before.
+ * A key is a row of the table event_key (key_row.c), and so is a guard (guard.c).
  *
  * Two transactions that store the same keys would wait for each other if they took them in
  * different orders; so all guards are taken before all keys, and each in the order of the index.
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-#include "utils/builtins.h"
-#include "utils/snapmgr.h"
-
 #include "events/event_key.h"
+#include "events/guard.h"
 #include "events/key_row.h"
 #include "ground/intake.h"
 #include "ground/table.h"
-#include "verify/digest.h"
 
 #define PROBING_CALLS 100 /* that look for keys first, after the last duplicate */
-
-/* A guard of an event of a batch. */
-typedef struct Guard
-{
-	IntakeEventKey key;
-	IntakeEvent *event;
-	bool taken;            /* for this event, or to be */
-	int64 id;              /* that it was taken with */
-	ItemPointerData place; /* of its row */
-} Guard;
-
-typedef struct Guards
-{
-	Guard *list;
-	int count;
-} Guards;
 
 /* Events lie in memory as they came: the first of equals is served first. */
 static int
@@ -57,129 +34,21 @@ by_key(const void *a, const void *b)
 	return order != 0 ? order : compare_places(left, right);
 }
 
-static int
-by_guard(const void *a, const void *b)
-{
-	const Guard *left = a;
-	const Guard *right = b;
-	int order = intake_key_row_compare(&left->key, &right->key);
-
-	return order != 0 ? order : compare_places(left->event, right->event);
-}
-
-/* Whether the event ID, which may have been committed a moment ago, has the same body. */
-static bool
-has_body_of(const IntakeEvent *event, int64 id)
-{
-	bytea *body = DatumGetByteaPP(event->body);
-	IntakeStoredEvent stored;
-	bool found;
-	bool same;
-
-	PushActiveSnapshot(GetLatestSnapshot());
-	found = intake_event_read(id, &stored);
-	PopActiveSnapshot();
-	if (!found)
-		return false;
-	same = intake_slice_equal((IntakeSlice){VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body)},
-							  (IntakeSlice){VARDATA(stored.body), VARSIZE(stored.body) - VARHDRSZ});
-	pfree(stored.body);
-	pfree(stored.headers);
-	return same;
-}
-
 /*
  * Looks whether an event has come before under its key. If it has not, it is taken for a replay
- * until one of its guards is found free.
- */
-static void
-look_for_event(IntakeTable *keys, IntakeEvent *event)
-{
-	event->id = intake_key_row_find(keys, &event->stored_key);
-	event->fresh = event->id == 0;
-	event->replayed = event->fresh && event->n_guards > 0;
-}
-
-/*
- * Keeps the guards that are to be looked at: of events that are not there yet, and of those that
- * came again, signed anew with another time and otherwise the same, whose bytes are used up, too.
- * With another body they are not, or who sends it under a key that is known would keep the genuine
- * one out.
- */
-static void
-select_guards(Guards *guards)
-{
-	const IntakeEvent *last = NULL;
-	bool matters = false;
-	int count = 0;
-
-	for (int i = 0; i < guards->count; i++)
-	{
-		const IntakeEvent *event = guards->list[i].event;
-
-		if (event != last)
-			matters = event->fresh || (event->varies && has_body_of(event, event->id));
-		if (matters)
-			guards->list[count++] = guards->list[i];
-		last = event;
-	}
-	guards->count = count;
-}
-
-/* The id of an event as far as it has one of its own; else 0. */
-static int64
-own_id(const IntakeEvent *event)
-{
-	return event->replayed ? 0 : event->id;
-}
-
-/* Notes that a guard is its event's, with ID, or (not TAKEN) that of another event, ID. */
-static void
-note_guard(Guard *guard, bool taken, int64 id)
-{
-	guard->taken = taken;
-	guard->id = id;
-	if (taken || guard->event->replayed)
-		guard->event->id = id;
-	if (taken)
-		guard->event->replayed = false;
-}
-
-/* Takes guards, in the order of the index. */
-static void
-take_guards(IntakeTable *keys, Guards *guards)
-{
-	qsort(guards->list, guards->count, sizeof(Guard), by_guard);
-	for (int i = 0; i < guards->count; i++)
-	{
-		Guard *guard = &guards->list[i];
-		int64 id = own_id(guard->event);
-		bool taken = intake_key_row_take(keys, &guard->key, &id);
-
-		guard->place = keys->slot->tts_tid;
-		note_guard(guard, taken, id);
-	}
-}
-
-/*
- * Gives back the guards of an event whose key somebody took meanwhile, maybe for other content.
- * Returns false where other events are in the batch: one of them may be taken for a replay of it.
+ * until one of its guards is found free. Returns false where the key is there, and its window over.
  */
 static bool
-give_back(IntakeTable *keys, Guards *guards, int events)
+look_for_event(IntakeTable *keys, IntakeEvent *event)
 {
-	for (int i = 0; i < guards->count; i++)
-	{
-		Guard *guard = &guards->list[i];
+	IntakeKeyState state =
+		intake_key_row_look(keys, &event->stored_key, event->key_window, &event->id);
 
-		if (!guard->taken || guard->id == guard->event->id)
-			continue;
-		if (events > 1)
-			return false;
-		CommandCounterIncrement();
-		(void) intake_table_delete(keys, &guard->place);
-	}
-	return true;
+	if (state != INTAKE_KEY_TAKEN)
+		event->id = 0;
+	event->fresh = event->id == 0;
+	event->replayed = event->fresh && event->n_guards > 0;
+	return state != INTAKE_KEY_OVER;
 }
 
 /* Two deliveries of one event at a time are not a replay. */
@@ -188,12 +57,14 @@ forgive(IntakeTable *keys, IntakeEvent **events, int count)
 {
 	for (int i = 0; i < count; i++)
 	{
-		int64 id = events[i]->replayed ? intake_key_row_find(keys, &events[i]->stored_key) : 0;
+		IntakeEvent *event = events[i];
+		int64 id;
 
-		if (id == 0)
+		if (!event->replayed || intake_key_row_look(keys, &event->stored_key, event->key_window,
+													&id) != INTAKE_KEY_TAKEN)
 			continue;
-		events[i]->id = id;
-		events[i]->replayed = false;
+		event->id = id;
+		event->replayed = false;
 	}
 }
 
@@ -202,20 +73,24 @@ forgive(IntakeTable *keys, IntakeEvent **events, int count)
  * Returns false where that needs them one by one.
  */
 static bool
-take_keys(IntakeEvent **events, int count, Guards *guards)
+take_keys(IntakeEvent **events, int count, IntakeGuards *guards)
 {
 	IntakeTable keys;
 	bool done;
 
 	intake_table_open(&keys, intake_table_oid("event_key"));
 	for (int i = 0; i < count; i++)
-		look_for_event(&keys, events[i]);
-	select_guards(guards);
-	take_guards(&keys, guards);
+		(void) look_for_event(&keys, events[i]);
+	intake_guard_select(guards);
+	intake_guard_take(&keys, guards);
 	for (int i = 0; i < count; i++)
-		events[i]->fresh = !events[i]->replayed &&
-						   intake_key_row_take(&keys, &events[i]->stored_key, &events[i]->id);
-	done = give_back(&keys, guards, count);
+	{
+		IntakeEvent *event = events[i];
+
+		event->fresh = !event->replayed && intake_key_row_take(&keys, &event->stored_key,
+															   event->key_window, &event->id);
+	}
+	done = intake_guard_give_back(&keys, guards);
 	forgive(&keys, events, count);
 	intake_table_close(&keys);
 	return done;
@@ -223,24 +98,44 @@ take_keys(IntakeEvent **events, int count, Guards *guards)
 
 /*
  * Sets fresh of the events that are not there yet, id and replayed of the others, and taken of the
- * guards that are free.
+ * guards that are free. Returns false where something cannot just be inserted.
  */
-static void
-find_events(IntakeTable *keys, IntakeEvent **events, int count, Guards *guards)
+static bool
+find_events(IntakeTable *keys, IntakeEvent **events, int count, IntakeGuards *guards)
 {
 	for (int i = 0; i < count; i++)
-		look_for_event(keys, events[i]);
-	select_guards(guards);
-	for (int i = 0; i < guards->count; i++)
-	{
-		Guard *guard = &guards->list[i];
-		int64 other = intake_key_row_find(keys, &guard->key);
-
-		note_guard(guard, other == 0, other != 0 ? other : own_id(guard->event));
-	}
+		if (!look_for_event(keys, events[i]))
+			return false;
+	intake_guard_select(guards);
+	if (!intake_guard_find(keys, guards))
+		return false;
 	for (int i = 0; i < count; i++)
 		events[i]->fresh = events[i]->id == 0;
 	forgive(keys, events, count);
+	return true;
+}
+
+/* Adds the keys of the events that are fresh, and their guards, to what is inserted together. */
+static void
+add_keys(IntakeTable *keys, IntakeEvent **events, int count, const IntakeGuards *guards, bool all)
+{
+	for (int i = 0; i < count; i++)
+	{
+		if (!events[i]->fresh)
+			continue;
+		events[i]->id = intake_table_next_id("event_id_seq");
+		intake_key_row_add(keys, &events[i]->stored_key, events[i]->id);
+	}
+	intake_guard_add(keys, guards, all);
+}
+
+static bool
+all_are_fresh(IntakeEvent **events, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (!events[i]->fresh)
+			return false;
+	return true;
 }
 
 /*
@@ -249,30 +144,25 @@ find_events(IntakeTable *keys, IntakeEvent **events, int count, Guards *guards)
  * long ago, what is there already is looked for first.
  */
 static bool
-take_free_keys(IntakeEvent **events, int count, Guards *guards)
+take_free_keys(IntakeEvent **events, int count, IntakeGuards *guards)
 {
 	static int probing = 0; /* so many calls look first */
 	IntakeTable keys;
-	bool known = false;
-	bool free;
+	bool known = true;
+	bool free = true;
 
 	intake_table_open(&keys, intake_table_oid("event_key"));
 	keys.grows = true;
-	if (probing > 0)
-		find_events(&keys, events, count, guards);
 	for (int i = 0; i < count; i++)
+		events[i]->fresh = true;
+	if (probing > 0)
+		free = find_events(&keys, events, count, guards);
+	if (free)
 	{
-		events[i]->fresh |= probing == 0;
-		known |= !events[i]->fresh;
-		if (!events[i]->fresh)
-			continue;
-		events[i]->id = intake_table_next_id("event_id_seq");
-		intake_key_row_add(&keys, &events[i]->stored_key, events[i]->id);
+		known = !all_are_fresh(events, count);
+		add_keys(&keys, events, count, guards, probing == 0);
+		free = intake_table_flush(&keys);
 	}
-	for (int i = 0; i < guards->count; i++)
-		if (guards->list[i].taken || probing == 0)
-			intake_key_row_add(&keys, &guards->list[i].key, guards->list[i].event->id);
-	free = intake_table_flush(&keys);
 	intake_table_close(&keys);
 	probing = free && !known ? Max(probing - 1, 0) : PROBING_CALLS;
 	return free;
@@ -310,30 +200,6 @@ make_own_keys(IntakeEvent **events, int count)
 	return made;
 }
 
-/* The guards of the events, those of one event together. */
-static Guards
-make_guards(IntakeEvent **events, int count)
-{
-	Guards guards = {NULL, 0};
-	int most = 0;
-
-	for (int i = 0; i < count; i++)
-		most += events[i]->n_guards;
-	if (most > 0)
-		guards.list = palloc0(most * sizeof(Guard));
-	for (int i = 0; i < count; i++)
-		for (int j = 0; j < events[i]->n_guards; j++)
-		{
-			Guard *guard = &guards.list[guards.count++];
-			IntakeSlice guard_slice;
-
-			guard->event = events[i];
-			guard_slice = intake_digest_slice(&events[i]->guards[j]);
-			guard->key = intake_key_row_make(-events[i]->source_id, &guard_slice, 1);
-		}
-	return guards;
-}
-
 /*
  * Takes the keys and guards of COUNT events, and sorts EVENTS. Sets id, fresh and replayed of each.
  *
@@ -344,7 +210,7 @@ bool
 intake_event_key_take(IntakeEvent **events, int count, bool optimistic)
 {
 	int keyless = make_own_keys(events, count);
-	Guards guards;
+	IntakeGuards guards;
 
 	events += keyless;
 	count -= keyless;
@@ -356,7 +222,7 @@ intake_event_key_take(IntakeEvent **events, int count, bool optimistic)
 		events[i]->fresh = events[i]->replayed = false;
 	}
 	qsort(events, count, sizeof(IntakeEvent *), by_key);
-	guards = make_guards(events, count);
+	guards = intake_guard_list(events, count);
 	if (optimistic)
 		return take_free_keys(events, count, &guards);
 	return take_keys(events, count, &guards);

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "access/stratnum.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
@@ -16,6 +17,7 @@
 #include "utils/fmgroids.h"
 
 #include "events/key_row.h"
+#include "events/stored.h"
 #include "ground/datum.h"
 #include "ground/intake.h"
 #include "verify/key_parts.h"
@@ -77,30 +79,74 @@ intake_key_row_find(IntakeTable *keys, const IntakeEventKey *key)
 }
 
 /*
+ * Whether the row that was just read stands for its event no more: that came longer ago than WINDOW,
+ * in microseconds, or is gone. The event of a row of this transaction may not be stored yet.
+ */
+static bool
+is_over(IntakeTable *keys, int64 event_id, int64 window)
+{
+	IntakeGlance glance;
+
+	if (window == INTAKE_FOR_EVER || intake_table_is_own(keys))
+		return false;
+	return !intake_stored_glance(event_id, &glance) ||
+		   GetCurrentTransactionStartTimestamp() - glance.received_at >= window;
+}
+
+/*
+ * How a key stands that does so for WINDOW, and the event that it stands, or stood, for; 0 where it is
+ * free. Waits for who is just taking it. Its row is in KEYS' slot.
+ */
+IntakeKeyState
+intake_key_row_look(IntakeTable *keys, const IntakeEventKey *key, int64 window, int64 *id)
+{
+	*id = intake_key_row_find(keys, key);
+	if (*id == 0)
+		return INTAKE_KEY_FREE;
+	return is_over(keys, *id, window) ? INTAKE_KEY_OVER : INTAKE_KEY_TAKEN;
+}
+
+/*
  * Takes a key for the event *ID, which is made where it is 0. Returns false, with the id of
- * the event that has the key, where it is taken.
+ * the event that has the key, where it is taken. Of two that take a key whose window is over, the
+ * second waits for the first, and sees its event.
  */
 bool
-intake_key_row_take(IntakeTable *keys, const IntakeEventKey *key, int64 *id)
+intake_key_row_take(IntakeTable *keys, const IntakeEventKey *key, int64 window, int64 *id)
 {
 	Datum values[Natts_event_key];
 	bool nulls[Natts_event_key] = {0};
 
 	for (;;)
 	{
-		int64 taken = intake_key_row_find(keys, key);
+		int64 other;
+		IntakeKeyState state = intake_key_row_look(keys, key, window, &other);
 
-		if (taken != 0)
+		CHECK_FOR_INTERRUPTS();
+		if (state == INTAKE_KEY_TAKEN)
 		{
-			*id = taken;
+			*id = other;
 			return false;
 		}
+		if (state == INTAKE_KEY_OVER && !intake_table_remove(keys, true))
+			continue;
 		if (*id == 0)
 			*id = intake_table_next_id("event_id_seq");
 		fill_key(values, key, *id);
 		if (intake_table_insert_unique(keys, values, nulls))
 			return true;
 	}
+}
+
+/* Puts a key for an event where this transaction has removed it. */
+void
+intake_key_row_put(IntakeTable *keys, const IntakeEventKey *key, int64 event_id)
+{
+	Datum values[Natts_event_key];
+	bool nulls[Natts_event_key] = {0};
+
+	fill_key(values, key, event_id);
+	intake_table_insert(keys, values, nulls);
 }
 
 /* Adds a key to those that are inserted together, at intake_table_flush. */

@@ -10,6 +10,7 @@
 
 #include "access/heapam.h"
 #include "access/stratnum.h"
+#include "access/sysattr.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -475,6 +476,31 @@ intake_table_fetch(IntakeTable *table, ItemPointer tid)
 		return false;
 	slot_getallattrs(table->slot);
 	return true;
+}
+
+/* Whether this transaction has inserted the row that was fetched. */
+bool
+intake_table_is_own(IntakeTable *table)
+{
+	bool null;
+	Datum xmin = slot_getsysattr(table->slot, MinTransactionIdAttributeNumber, &null);
+
+	return TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
+}
+
+/*
+ * Locks the row that was fetched until this transaction ends; waits for others that have it locked.
+ * Returns false where one of them has changed it.
+ */
+bool
+intake_table_hold(IntakeTable *table)
+{
+	ItemPointerData tid = table->slot->tts_tid;
+	TM_FailureData failure;
+
+	return table_tuple_lock(table->relation, &tid, SnapshotSelf, table->slot,
+							GetCurrentCommandId(true), LockTupleExclusive, LockWaitBlock, 0,
+							&failure) == TM_Ok;
 }
 
 /* Closes a table; rows that were added and not inserted yet are, and a taken key is an error. */

@@ -59,6 +59,8 @@ guard(IntakeDelivery *delivery, const IntakeVerdict *verdict)
 	event->n_guards =
 		intake_fingerprint_guards(verdict, &delivery->request, delivery->source->token, &guards);
 	event->guards = guards;
+	event->guard_window = delivery->source->dedup_window;
+	event->typed = verdict->scheme->typed;
 	event->varies = intake_coverage_varies(verdict->scheme);
 	if (event->n_guards == 0)
 		fail_to_digest();

@@ -11,6 +11,7 @@
 
 #include <malloc.h>
 
+#include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -26,6 +27,7 @@
 #include "events/event.h"
 #include "events/match.h"
 #include "events/rejection.h"
+#include "events/stored.h"
 #include "ground/datum.h"
 #include "ground/intake.h"
 #include "ground/rowtype.h"
@@ -35,6 +37,7 @@
 #include "receive/secret_use.h"
 
 #define JSON_TYPE "application/json"
+#define COMPARISONS 10                 /* of bodies in a second */
 #define MAX_REQUEST_ID 200             /* bytes */
 #define MAX_PEER 100                   /* bytes */
 #define KEPT_MEMORY (32 * 1024 * 1024) /* bytes */
@@ -141,6 +144,39 @@ note_replay(IntakeDelivery *delivery)
 								delivery->event.id);
 }
 
+/* Whether one more event may be compared now: a storm of repetitions is not to be slowed down. */
+static bool
+may_compare(void)
+{
+	static TimestampTz second = 0;
+	static int count = 0;
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+
+	if (now < second || now - second >= USECS_PER_SEC)
+	{
+		second = now;
+		count = 0;
+	}
+	return count++ < COMPARISONS;
+}
+
+/* Says so where an event came again under the sender's own id, and with another body. */
+static void
+note_other_content(IntakeDelivery *delivery)
+{
+	const IntakeEvent *event = &delivery->event;
+	bool same;
+
+	if (!delivery->accepted || delivery->status != 200 || event->fresh || event->replayed ||
+		event->key_window != INTAKE_FOR_EVER || !may_compare() ||
+		!intake_stored_compare(event->id, event, &same) || same)
+		return;
+	delivery->reason = "same_key_other_content";
+	delivery->detail = psprintf("the body is not that of event " INT64_FORMAT
+								", which has this key; nothing was stored",
+								event->id);
+}
+
 /* What the proxies before us call the request. */
 static const char *
 request_id(const IntakeDelivery *delivery)
@@ -203,6 +239,7 @@ intake_receive_process(IntakeDelivery *deliveries, int count)
 	for (int i = 0; i < count; i++)
 	{
 		note_replay(&deliveries[i]);
+		note_other_content(&deliveries[i]);
 		if (deliveries[i].answer.secret.data != NULL)
 			intake_secret_use_learn(&deliveries[i]);
 	}

@@ -172,6 +172,17 @@ intake_coverage_needs_guard(const IntakeScheme *scheme, const IntakeLocation *ke
 					  (scheme->loose && intake_template_uses(scheme->message, "timestamp")));
 }
 
+/*
+ * Whether the same signed body may come as events of several types, because the type is not signed.
+ * What does not bind the body counts once, whatever its type; items say theirs themselves.
+ */
+bool
+intake_coverage_lacks_type(const IntakeScheme *scheme, const IntakeLocation *type)
+{
+	return type != NULL && scheme->each == NULL && scheme->binds_body &&
+		   !intake_coverage_has(scheme, type);
+}
+
 /* Whether what is signed may differ between two deliveries of one event. */
 bool
 intake_coverage_varies(const IntakeScheme *scheme)

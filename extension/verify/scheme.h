@@ -137,7 +137,8 @@ typedef struct IntakeScheme
 	IntakeVerified verified;
 	IntakeRequirement *when; /* of a variant: what a request must meet */
 	int n_when;
-	bool guarded;              /* set by its source: what is signed is accepted once */
+	bool guarded;              /* set by its source: what is signed is accepted once, */
+	bool typed;                /* and once for each type, which is not signed */
 	struct IntakeScheme *next; /* of a variant: the next one, at last the scheme itself */
 } IntakeScheme;
 

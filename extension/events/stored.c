@@ -1,0 +1,80 @@
+/*
+ * stored.c
+ *		Events that are stored already, as what comes in is compared with them.
+ *
+ * Such an event may have been committed a moment ago, behind the snapshot of whoever asks: a
+ * snapshot of its own sees it.
+ */
+#include "postgres.h"
+
+#include "access/stratnum.h"
+#include "utils/fmgroids.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "events/stored.h"
+#include "ground/datum.h"
+#include "ground/intake.h"
+#include "ground/partition.h"
+#include "ground/table.h"
+
+static bool
+glance_at_row(int64 id, const IntakePartition *partition, IntakeGlance *glance)
+{
+	IntakeScan scan;
+	ScanKeyData key;
+	bool found;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(id));
+	intake_table_scan_begin(&scan, partition->oid, NULL, &key, 1);
+	found = intake_table_scan_next(&scan);
+	if (found)
+	{
+		Datum *row = scan.slot->tts_values;
+
+		glance->received_at = DatumGetTimestampTz(INTAKE_COLUMN(row, event_received_at));
+		glance->type = INTAKE_ABSENT;
+		if (!INTAKE_COLUMN(scan.slot->tts_isnull, event_type))
+		{
+			IntakeSlice type = intake_datum_bytes(INTAKE_COLUMN(row, event_type));
+
+			glance->type = (IntakeSlice){pnstrdup(type.data, type.len), type.len};
+		}
+	}
+	intake_table_scan_end(&scan);
+	return found;
+}
+
+/* Looks at the event ID; returns false where it is gone. */
+bool
+intake_stored_glance(int64 id, IntakeGlance *glance)
+{
+	IntakePartition partition;
+	bool found;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	found =
+		intake_partition_find_surely(INTAKE_PARTITIONED_EVENT, id, AccessShareLock, &partition) &&
+		glance_at_row(id, &partition, glance);
+	PopActiveSnapshot();
+	return found;
+}
+
+/* Sets *SAME to whether the event ID has the body of EVENT; returns false where it is gone. */
+bool
+intake_stored_compare(int64 id, const IntakeEvent *event, bool *same)
+{
+	IntakeStoredEvent stored;
+	bool found;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	found = intake_event_read(id, &stored);
+	PopActiveSnapshot();
+	if (!found)
+		return false;
+	*same = intake_slice_equal(intake_datum_bytes(event->body),
+							   intake_datum_bytes(PointerGetDatum(stored.body)));
+	pfree(stored.body);
+	pfree(stored.headers);
+	return true;
+}
