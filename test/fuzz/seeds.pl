@@ -58,6 +58,9 @@ seed(handshake => chr($number{ $_->[0] }) . $_->[1])
   ['zoom', "\n\n\n{\"event\":\"endpoint.url_validation\",\"payload\":{\"plainToken\":\"a\"}}"], ['x-twitter', "crc_token=abc\n\n\n"],
   ['braintree', "bt_challenge=20f9f8ed05f77439fe955c977e4c8a53\n\n\n"], ['ebay', "challenge_code=a\n\n\n"], ['asana', "\nx-hook-secret: s\n\n"],
   ['notion', "\n\n\n{\"verification_token\":\"t\"}"], ['discord', "\n\n\n{\"type\":1}"], ['okta', "\nx-okta-verification-challenge: a\n\n"];
+seed(volatile => $_)
+  for qq(\$.a form:a\na=1&b=2), qq(\$.e[*].x \$.a.b\n{"e":[{"x":1},{"x":[2]}],"a":{"b":"c"}}), qq(\$[*].x\n[{"x":1,"y":2},{"x":3,"x":4}]),
+  qq(json:/a/0 \$.a\n{"a":[1,2],"\\u0061b":null});
 seed(resplit => chr($_) . chr($_ % 3 * 4) . chr(20) . 'Bob.1700000100.{"a":1}|Bob:2023-11-14T22:15:00Z:1700000100123;x' . "\0\3\0\16" x 20)
   for 0 .. $#$list;
 seed(timestamp => $_) for qw(1700000000 1700000000123 2026-11-23T10:00:00Z 2026-11-23T10:00:00.123456789+02:00), 'Sun, 06 Nov 1994 08:49:37 GMT';
