@@ -25,7 +25,7 @@ COMMENT ON COLUMN intake.event.received_at IS 'Start of the transaction that sto
 COMMENT ON COLUMN intake.event.source_id IS 'The source';
 COMMENT ON COLUMN intake.event.secret_id IS 'The secret that verified it; NULL where none did';
 COMMENT ON COLUMN intake.event.verified IS
-    's: signature (who sent it and what), o: origin (who, but the body could be another), n: none. Internal events are s';
+    's: signature (who sent it and what), o: origin (who, but the body could be another), n: none, f: it was fetched from the sender and recorded. Internal events are s';
 COMMENT ON COLUMN intake.event.key IS 'The sender''s stable id of the event';
 COMMENT ON COLUMN intake.event.type IS 'The sender''s name for what happened; NULL where the request has none';
 COMMENT ON COLUMN intake.event.headers IS

@@ -87,6 +87,14 @@ COMMENT ON FUNCTION intake.emit(text, jsonb, text, interval) IS
     'Stores an event of the internal source, intake, in the caller''s transaction, and returns its id. With a key that was used before, returns that event''s id and does nothing. With a delay, its jobs run that much later. Types that the extension emits itself (job.dead, source.secret_learned, calls.suspended, calls.resumed), and keys that begin with emit/, which events without a key have, are refused';
 INSERT INTO intake.grantable VALUES ('worker', 'EXECUTE ON FUNCTION intake.emit');
 
+CREATE FUNCTION intake.record(source text, key text, type text, payload jsonb,
+    headers jsonb DEFAULT '{}') RETURNS bigint
+    AS 'MODULE_PATHNAME', 'intake_sql_record' LANGUAGE c VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION intake.record(text, text, text, jsonb, jsonb) IS
+    'Stores an event of a source that no delivery has brought and that was fetched from its sender, in the caller''s transaction, and returns its id. Where an event has its key already, returns that one''s id and does nothing; a later delivery is already_accepted. key NULL and type NULL: they are read from payload and headers as from a delivery; a key of several parts is given with slashes between them. The event''s verified is fetched: whoever may call this says what the sender has said';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.record');
+
 CREATE FUNCTION intake.announce(type text, payload jsonb) RETURNS bigint
     AS 'MODULE_PATHNAME', 'intake_sql_announce' LANGUAGE c VOLATILE STRICT;
 COMMENT ON FUNCTION intake.announce(text, jsonb) IS

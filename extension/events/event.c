@@ -174,11 +174,8 @@ intake_event_emit(const char *type, Jsonb *payload, IntakeSlice key, TimestampTz
 {
 	IntakeEvent event = {0};
 	IntakeEvent *events = &event;
-	StringInfoData body;
 	JsonbParseState *state = NULL;
 
-	initStringInfo(&body);
-	(void) JsonbToCString(&body, &payload->root, VARSIZE(payload));
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	event.source_id = INTAKE_SOURCE_INTERNAL;
 	event.source_name = INTAKE_SCHEMA;
@@ -190,7 +187,7 @@ intake_event_emit(const char *type, Jsonb *payload, IntakeSlice key, TimestampTz
 	if (!event.keyless)
 		event.stored_key = intake_key_row_make(event.source_id, &event.key, 1);
 	event.headers = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
-	event.body = text_datum((IntakeSlice){body.data, body.len});
+	event.body = text_datum(intake_payload_text(payload));
 	event.run_at = run_at;
 	intake_registry_refresh_workflows();
 	(void) intake_event_store(&events, 1, false);
@@ -267,6 +264,22 @@ intake_event_read(int64 id, IntakeStoredEvent *event)
 	return found;
 }
 
+/* An error where type or key, which may be absent, are longer than an event's are. */
+void
+intake_event_check_sizes(IntakeSlice type, IntakeSlice key)
+{
+	if (type.len > INTAKE_MAX_TYPE)
+		ereport(ERROR,
+				(errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
+				 errmsg("the type of an event is too long"),
+				 errdetail("It has %zu bytes; %d are the most.", type.len, INTAKE_MAX_TYPE)));
+	if (key.len > INTAKE_MAX_KEY)
+		ereport(ERROR, (errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
+						errmsg("the key of an event is too long"),
+						errdetail("It has %zu bytes; %d are the most.", key.len, INTAKE_MAX_KEY),
+						errhint("Use a digest of it.")));
+}
+
 /* An event of somebody else must not pass for one of ours, or take its key. */
 static void
 check_emitted(IntakeSlice type, IntakeSlice key)
@@ -279,16 +292,7 @@ check_emitted(IntakeSlice type, IntakeSlice key)
 			ereport(ERROR, (errcode(ERRCODE_RESERVED_NAME),
 							errmsg("events of type \"%s\" come from pg_intake alone", ours[i]),
 							errhint("Choose another type.")));
-	if (type.len > INTAKE_MAX_TYPE)
-		ereport(ERROR,
-				(errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
-				 errmsg("the type of an event is too long"),
-				 errdetail("It has %zu bytes; %d are the most.", type.len, INTAKE_MAX_TYPE)));
-	if (key.len > INTAKE_MAX_KEY)
-		ereport(ERROR, (errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
-						errmsg("the key of an event is too long"),
-						errdetail("It has %zu bytes; %d are the most.", key.len, INTAKE_MAX_KEY),
-						errhint("Use a digest of it.")));
+	intake_event_check_sizes(type, key);
 	if (key.data != NULL && strncmp(key.data, INTAKE_MADE_KEY, strlen(INTAKE_MADE_KEY)) == 0)
 		ereport(ERROR, (errcode(ERRCODE_RESERVED_NAME),
 						errmsg("a key must not begin with \"%s\"", INTAKE_MADE_KEY),

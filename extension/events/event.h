@@ -70,6 +70,7 @@ typedef struct IntakeStoredEvent
 
 extern bool intake_event_read(int64 id, IntakeStoredEvent *event);
 extern bool intake_event_store(IntakeEvent **events, int count, bool optimistic);
+extern void intake_event_check_sizes(IntakeSlice type, IntakeSlice key);
 extern int64 intake_event_emit(const char *type, Jsonb *payload, IntakeSlice key,
 							   TimestampTz run_at);
 

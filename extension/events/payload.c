@@ -214,6 +214,17 @@ has_secret(IntakeSlice value, IntakeSlice secret)
 		   memmem(value.data, value.len, secret.data, secret.len) != NULL;
 }
 
+/* The text of a payload that was given as jsonb: what the body of its event is. */
+IntakeSlice
+intake_payload_text(Jsonb *payload)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	(void) JsonbToCString(&text, &payload->root, VARSIZE(payload));
+	return (IntakeSlice){text.data, text.len};
+}
+
 /*
  * The headers of a request as an object, names in lower case, repeated ones joined with a comma,
  * but for those that READERS look at: of these the first is there. Credentials are left out, and so

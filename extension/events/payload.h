@@ -14,6 +14,7 @@
 #include "verify/single.h"
 
 extern Jsonb *intake_payload_parse(IntakeSlice body, IntakeJson known);
+extern IntakeSlice intake_payload_text(Jsonb *payload);
 extern Jsonb *intake_payload_headers(IntakeSlice block, const IntakeReaders *readers,
 									 IntakeSlice secret);
 

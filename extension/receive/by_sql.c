@@ -15,6 +15,7 @@
 #include "config/registry.h"
 #include "ground/datum.h"
 #include "read/headers.h"
+#include "receive/by_sql.h"
 #include "receive/receive.h"
 #include "verify/content.h"
 #include "verify/sign.h"
@@ -44,8 +45,8 @@ append_header(StringInfo block, const JsonbValue *name, const char *value, int l
  * The header block that an object of headers stands for: each value a string, a number, or an
  * array of strings for a repeated header.
  */
-static IntakeSlice
-headers_argument(Jsonb *headers)
+IntakeSlice
+intake_by_sql_headers(Jsonb *headers)
 {
 	StringInfoData block;
 	JsonbIterator *iterator = JsonbIteratorInit(&headers->root);
@@ -91,10 +92,10 @@ refuse_nulls(FunctionCallInfo fcinfo, int count, const char *function)
 							errmsg("arguments of %s must not be null", function)));
 }
 
-static IntakeSource *
-source_argument(FunctionCallInfo fcinfo)
+/* The source of a name, with what is there of it now; an error where there is none. */
+IntakeSource *
+intake_by_sql_source(IntakeSlice name)
 {
-	IntakeSlice name = text_argument(fcinfo, 0);
 	IntakeSource *source;
 
 	intake_registry_refresh_sources();
@@ -118,7 +119,7 @@ intake_sql_ingest(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "intake.ingest returns a row");
 	delivery.source_name = text_argument(fcinfo, 0);
-	delivery.request.headers = headers_argument(PG_GETARG_JSONB_P(1));
+	delivery.request.headers = intake_by_sql_headers(PG_GETARG_JSONB_P(1));
 	delivery.request.body = text_argument(fcinfo, 2);
 	delivery.event.body = PG_GETARG_DATUM(2);
 	delivery.request.query = text_argument(fcinfo, 3);
@@ -144,8 +145,8 @@ verify_arguments(FunctionCallInfo fcinfo, const char *function, IntakeRequest *r
 
 	intake_scratch_restart();
 	refuse_nulls(fcinfo, 3, function);
-	source = source_argument(fcinfo);
-	request->headers = headers_argument(PG_GETARG_JSONB_P(1));
+	source = intake_by_sql_source(text_argument(fcinfo, 0));
+	request->headers = intake_by_sql_headers(PG_GETARG_JSONB_P(1));
 	request->body = text_argument(fcinfo, 2);
 	request->url = text_argument(fcinfo, 3);
 	if (request->url.data == NULL)
@@ -288,10 +289,10 @@ intake_sql_sign(PG_FUNCTION_ARGS)
 	const char *why = "it has no secret";
 
 	refuse_nulls(fcinfo, 4, "intake.sign");
-	source = source_argument(fcinfo);
+	source = intake_by_sql_source(text_argument(fcinfo, 0));
 	request.method = intake_slice_cstr("POST");
 	request.body = text_argument(fcinfo, 1);
-	request.headers = headers_argument(PG_GETARG_JSONB_P(2));
+	request.headers = intake_by_sql_headers(PG_GETARG_JSONB_P(2));
 	request.now = PG_GETARG_TIMESTAMPTZ(3) + INTAKE_UNIX_EPOCH;
 	request.url = source->public_url;
 	(void) intake_slice_cut(source->public_url, "?", &rest);

@@ -15,8 +15,8 @@
 #include "verify/key_parts.h"
 
 /* A value of the request that can be stored as text, or absent. */
-static IntakeSlice
-read_text(const IntakeLocation *location, const IntakeRequest *request)
+IntakeSlice
+intake_extract_text(const IntakeLocation *location, const IntakeRequest *request)
 {
 	IntakeSlice value = {NULL, 0};
 
@@ -175,7 +175,7 @@ intake_extract_event(IntakeDelivery *delivery, const IntakeVerdict *verdict)
 
 	if (!has_content(delivery, verdict->scheme) || !extract_key(delivery, verdict))
 		return;
-	event->type = read_text(source->type, &delivery->request);
+	event->type = intake_extract_text(source->type, &delivery->request);
 	if (!fits(delivery, event->type, INTAKE_MAX_TYPE, "type"))
 		return;
 	if (!event->keyless)

@@ -7,6 +7,8 @@
 
 #include "receive/judge.h"
 
+extern IntakeSlice intake_extract_text(const IntakeLocation *location,
+									   const IntakeRequest *request);
 extern void intake_extract_event(IntakeDelivery *delivery, const IntakeVerdict *verdict);
 
 #endif

@@ -89,7 +89,8 @@ typedef enum
 {
 	INTAKE_VERIFIED_NONE = 'n',
 	INTAKE_VERIFIED_ORIGIN = 'o',   /* who sent it, but not what */
-	INTAKE_VERIFIED_SIGNATURE = 's' /* the body, too */
+	INTAKE_VERIFIED_SIGNATURE = 's', /* the body, too */
+	INTAKE_VERIFIED_FETCHED = 'f'    /* no delivery: somebody has asked the sender for it */
 } IntakeVerified;
 
 typedef struct IntakeScheme
