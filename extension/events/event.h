@@ -14,6 +14,7 @@
 #include "common/slice.h"
 #include "read/json.h"
 #include "verify/digest.h"
+#include "verify/volatile.h"
 
 /* What stands for a source and a key in the table event_key. */
 typedef struct IntakeEventKey
@@ -30,16 +31,17 @@ typedef struct IntakeEvent
 	const char *source_name;
 	bool keyless;    /* its key is made of its id, so nothing is a repetition of it */
 	IntakeSlice key; /* as it is shown: valid text; set by intake_event_store where keyless */
-	IntakeEventKey stored_key;  /* unless keyless */
-	int64 key_window;           /* how long its key stands for it: microseconds, or for ever */
-	const IntakeDigest *guards; /* of what was signed, each once; a replay has no new one */
-	int n_guards;               /* 0: it is known by its key alone */
-	int64 guard_window;         /* how long they stand, as key_window */
-	bool typed;                 /* its type is not signed, so that a guard is for each */
-	bool varies;                /* signed again, it has other guards */
-	IntakeSlice type;           /* valid text, or absent */
-	int32 secret_id;            /* 0: none */
-	char verified;              /* IntakeVerified */
+	IntakeEventKey stored_key;       /* unless keyless */
+	int64 key_window;                /* how long its key stands for it: microseconds, or for ever */
+	const IntakeDigest *guards;      /* of what was signed, each once; a replay has no new one */
+	int n_guards;                    /* 0: it is known by its key alone */
+	int64 guard_window;              /* how long they stand, as key_window */
+	bool typed;                      /* its type is not signed, so that a guard is for each */
+	bool varies;                     /* signed again, it has other guards */
+	const IntakeVolatile *volatiles; /* what of its body may differ when it comes again */
+	IntakeSlice type;                /* valid text, or absent */
+	int32 secret_id;                 /* 0: none */
+	char verified;                   /* IntakeVerified */
 	Jsonb *headers;
 	Datum body;         /* a bytea */
 	IntakeJson json;    /* what it is, where that is known */

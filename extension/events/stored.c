@@ -60,10 +60,15 @@ intake_stored_glance(int64 id, IntakeGlance *glance)
 	return found;
 }
 
-/* Sets *SAME to whether the event ID has the body of EVENT; returns false where it is gone. */
+/*
+ * Sets *SAME to whether the event ID has the body of EVENT, but for what changes between tries;
+ * returns false where it is gone.
+ */
 bool
 intake_stored_compare(int64 id, const IntakeEvent *event, bool *same)
 {
+	IntakeRequest one = {.json = event->json};
+	IntakeRequest other = {0};
 	IntakeStoredEvent stored;
 	bool found;
 
@@ -72,8 +77,9 @@ intake_stored_compare(int64 id, const IntakeEvent *event, bool *same)
 	PopActiveSnapshot();
 	if (!found)
 		return false;
-	*same = intake_slice_equal(intake_datum_bytes(event->body),
-							   intake_datum_bytes(PointerGetDatum(stored.body)));
+	one.body = intake_datum_bytes(event->body);
+	other.body = intake_datum_bytes(PointerGetDatum(stored.body));
+	*same = intake_volatile_same(event->volatiles, &one, &other);
 	pfree(stored.body);
 	pfree(stored.headers);
 	return true;

@@ -180,6 +180,7 @@ intake_extract_event(IntakeDelivery *delivery, const IntakeVerdict *verdict)
 		return;
 	if (!event->keyless)
 		guard(delivery, verdict);
+	event->volatiles = &verdict->scheme->volatiles;
 	event->source_id = source->id;
 	event->source_name = source->name;
 	event->secret_id = delivery->secret ? delivery->secret->id : 0;

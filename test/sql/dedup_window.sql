@@ -101,7 +101,15 @@ SELECT sent('dw-other', '{"data":{"id":1},"n":1}'), sent('dw-other', '{"data":{"
 SELECT status, reason, regexp_replace(detail, '\d+', 'N') AS detail, requests FROM intake.rejections WHERE source = 'dw-other';
 SELECT batch('dw-other', '{}', '{"data":{"id":2},"n":1}', '{"data":{"id":2},"n":2}', '{"data":{"id":3},"n":2}', '{"data":{"id":3},"n":2}');
 SELECT sum(requests) FROM intake.rejections WHERE source = 'dw-other';
+-- What changes between tries is no other content: neither here, nor where signed bytes are used up by a second try.
+INSERT INTO intake.scheme (name, kind, algorithm, signature_from, encoding, message, key_from, timestamp_from, timestamp_unit, require, volatile) VALUES
+    ('dw-tries', 'hmac', 'sha256', '{header:x-signature}', 'hex', '{timestamp}.{body}', 'header:x-id', 'header:x-time', 's', '{header:x-time,"~^[0-9]{10}$"}', '{$.attempt}');
+SELECT count(intake.create_source('dw-tries', 'dw-tries', secret => 'a secret'));
+SELECT sent('dw-tries', '{"n":1,"attempt":1}', '{"x-id": "t1", "x-time": "1796000001"}'), sent('dw-tries', '{"n":1,"attempt":2}', '{"x-id": "t1", "x-time": "1796000002"}'), sent('dw-tries', '{"n":1,"attempt":2}', '{"x-id": "made-up", "x-time": "1796000002"}'),
+    sent('dw-tries', '{"n":2,"attempt":2}', '{"x-id": "t1", "x-time": "1796000003"}'), sent('dw-tries', '{"n":2,"attempt":2}', '{"x-id": "t2", "x-time": "1796000003"}');
+SELECT reason, requests FROM intake.rejections WHERE source = 'dw-tries' ORDER BY 1;
 \c -
+SET client_min_messages = error;
 SELECT batch('dw-other', '{}', VARIADIC array_fill('{"data":{"id":1},"n":3}'::text, ARRAY[40])) ~ '^(already_accepted(, )?){40}$' AS all_known;
 SELECT sum(requests) BETWEEN 3 AND 22 AS few FROM intake.rejections WHERE source = 'dw-other';
 -- Where no id is documented, the body is what the key is about, and nothing is compared.
