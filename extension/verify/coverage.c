@@ -173,6 +173,16 @@ intake_coverage_needs_guard(const IntakeScheme *scheme, const IntakeLocation *ke
 }
 
 /*
+ * Whether the same bytes, signed, can only be the same body again. Otherwise they are remembered for
+ * ever: once forgotten, they would let any body in.
+ */
+bool
+intake_coverage_is_whole(const IntakeScheme *scheme)
+{
+	return scheme->binds_body && !scheme->loose;
+}
+
+/*
  * Whether the same signed body may come as events of several types, because the type is not signed.
  * What does not bind the body counts once, whatever its type; items say theirs themselves.
  */

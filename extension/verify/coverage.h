@@ -13,6 +13,7 @@ extern bool intake_coverage_has_body(const IntakeScheme *scheme);
 extern bool intake_coverage_has(const IntakeScheme *scheme, const IntakeLocation *location);
 extern bool intake_coverage_needs_guard(const IntakeScheme *scheme, const IntakeLocation *key,
 										bool digest);
+extern bool intake_coverage_is_whole(const IntakeScheme *scheme);
 extern bool intake_coverage_lacks_type(const IntakeScheme *scheme, const IntakeLocation *type);
 extern bool intake_coverage_varies(const IntakeScheme *scheme);
 

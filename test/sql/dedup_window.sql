@@ -81,6 +81,17 @@ SELECT passes('dw-guard', '7 days'), hub('d3', '{}') AS news, hub('d4', '{}'), h
 SELECT * FROM rows('dw-guard');
 SELECT reason, count(*) FROM intake.rejections WHERE source = 'dw-guard' GROUP BY 1 ORDER BY 1;
 
+-- A tool that copies the table while it is in use is told of both halves.
+CREATE TABLE dw_log (n serial, what text, event_id bigint);
+CREATE FUNCTION dw_note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.dw_log (what, event_id) VALUES (TG_OP, coalesce(NEW.event_id, OLD.event_id)); RETURN NULL; END $$;
+CREATE TRIGGER dw_follow AFTER INSERT OR UPDATE OR DELETE ON intake.event_key FOR EACH ROW EXECUTE FUNCTION dw_note();
+ALTER TABLE intake.event_key ENABLE ALWAYS TRIGGER dw_follow;
+SELECT passes('dw-unknown', '8 days') > 0 AS later, sent('dw-unknown', '{"id":7}');
+SELECT l.what, l.event_id = (SELECT max(id) FROM intake.events WHERE source = 'dw-unknown') AS is_the_newest FROM dw_log l ORDER BY n;
+DROP TRIGGER dw_follow ON intake.event_key;
+DROP FUNCTION dw_note();
+DROP TABLE dw_log;
+
 -- Every delivery an event: for senders whose requests say only that something has changed.
 SELECT count(intake.create_source('dw-each', 'hmac', secret => 'a secret', key_from => '$.id', missing_key => 'each'));
 SELECT sent('dw-each', '{"list":1}'), sent('dw-each', '{"list":1}'), sent('dw-each', '{"id":"k"}'), sent('dw-each', '{"id":"k"}'), sent('dw-each', jsonb_build_object('id', repeat('k', 1025))::text);

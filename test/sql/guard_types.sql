@@ -33,7 +33,7 @@ SELECT key, type FROM intake.events WHERE source = 'gt' AND key LIKE 'a%' ORDER 
 SELECT batch('{"id":4}', VARIADIC ARRAY(SELECT format('b%s t%s', n, n) FROM generate_series(1, 20) n)) ~ '^(accepted, ){8}(already_accepted(, )?){12}$' AS eight;
 -- The slots of one content are neighbours, and differ in the last byte.
 SELECT count(DISTINCT k.head) AS heads, count(DISTINCT left(k.digest::text, 34)) AS digests, string_agg(right(k.digest::text, 2), ' ' ORDER BY k.digest) AS slots
-    FROM intake.event_key k JOIN intake.event e ON e.id = k.event_id WHERE e.key ~ '^b\d' AND k.head <> (('x' || encode(substr(convert_to(e.key, 'UTF8') || '\x0000000000000000', 1, 8), 'hex'))::bit(64)::bigint);
+    FROM intake.event_key k JOIN intake.events e ON e.id = k.event_id WHERE e.source = 'gt' AND e.key ~ '^b\d' AND k.head <> (('x' || encode(substr(convert_to(e.key, 'UTF8') || '\x0000000000000000', 1, 8), 'hex'))::bit(64)::bigint);
 
 -- A slot whose window is over is for news, of any type; those beside it stand.
 UPDATE intake.event SET received_at = received_at - interval '8 days' WHERE key IN ('e1', 'e3');

@@ -142,6 +142,15 @@ SELECT sent('g-middle', headers, '7961234567 is my number') AS genuine, sent('g-
 DROP TABLE capture;
 SELECT DISTINCT verified FROM intake.events WHERE source = 'g-middle';
 
+-- What does not bind the body as a whole is remembered for ever: a token, a CRC-32, loose borders, items.
+UPDATE intake.event e SET received_at = received_at - interval '1 year' FROM intake.source s WHERE s.id = e.source_id AND s.name IN ('g-bearer', 'g-crc', 'g-middle', 'g-items', 'g-token');
+SELECT sent('g-bearer', jsonb_build_object('Authorization', jwt('{"aud":"https://example.com/m"}')), '{"event":{"triggerUuid":"7","type":"t"}}');
+SELECT grows('g-items', items('d')), grows('g-items', items('a', 'b'));
+SELECT sent('g-middle', intake.sign('g-middle', '7961234567 is my number', '{"X-A": "id-"}', '2026-11-30 00:00Z') || '{"X-A": "id-2"}', '7961234567 is my number') AS is_signed_otherwise,
+    sent('g-middle', headers || jsonb_build_object('X-A', 'id-' || (headers ->> 'x-time'), 'x-time', '7961234567'), ' is my number') AS moved FROM intake.sign('g-middle', '7961234567 is my number', '{"X-A": "id-"}', '2026-11-30 00:00Z') headers;
+-- What does is for a week: a token with its body.
+SELECT tally('g-token', pushed('{"n":1}', ''), 'Upstash-Message-Id', '{m-3,m-4}', '{"n":1}');
+
 -- The guard keeps no genuine event out. What comes under a key that is known uses no content up,
 SELECT count(intake.create_source('g-last', 'github', secret => 'a secret'));
 CREATE FUNCTION hub(id text, body text) RETURNS jsonb LANGUAGE sql AS $$ SELECT intake.sign('g-last', body::bytea, jsonb_build_object('X-GitHub-Delivery', id, 'X-GitHub-Event', 'push')) $$;
