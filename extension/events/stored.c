@@ -33,6 +33,7 @@ glance_at_row(int64 id, const IntakePartition *partition, IntakeGlance *glance)
 		Datum *row = scan.slot->tts_values;
 
 		glance->received_at = DatumGetTimestampTz(INTAKE_COLUMN(row, event_received_at));
+		glance->verified = DatumGetChar(INTAKE_COLUMN(row, event_verified));
 		glance->type = INTAKE_ABSENT;
 		if (!INTAKE_COLUMN(scan.slot->tts_isnull, event_type))
 		{

@@ -11,6 +11,7 @@
 typedef struct IntakeGlance
 {
 	TimestampTz received_at;
+	char verified;    /* IntakeVerified */
 	IntakeSlice type; /* or absent */
 } IntakeGlance;
 

@@ -59,9 +59,8 @@ guard(IntakeDelivery *delivery, const IntakeVerdict *verdict)
 	event->n_guards =
 		intake_fingerprint_guards(verdict, &delivery->request, delivery->source->token, &guards);
 	event->guards = guards;
-	event->guard_window = intake_coverage_is_whole(verdict->scheme)
-							  ? delivery->source->dedup_window
-							  : INTAKE_FOR_EVER;
+	event->guard_window = intake_coverage_is_whole(verdict->scheme) ? delivery->source->dedup_window
+																	: INTAKE_FOR_EVER;
 	event->typed = verdict->scheme->typed;
 	event->varies = intake_coverage_varies(verdict->scheme);
 	if (event->n_guards == 0)

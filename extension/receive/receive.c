@@ -160,16 +160,25 @@ may_compare(void)
 	return count++ < COMPARISONS;
 }
 
+/* Whether an event is stored with another body. One that was fetched was not written by its sender. */
+static bool
+has_other_content(const IntakeEvent *event)
+{
+	IntakeGlance glance;
+	bool same;
+
+	return intake_stored_glance(event->id, &glance) && glance.verified != INTAKE_VERIFIED_FETCHED &&
+		   intake_stored_compare(event->id, event, &same) && !same;
+}
+
 /* Says so where an event came again under the sender's own id, and with another body. */
 static void
 note_other_content(IntakeDelivery *delivery)
 {
 	const IntakeEvent *event = &delivery->event;
-	bool same;
 
 	if (!delivery->accepted || delivery->status != 200 || event->fresh || event->replayed ||
-		event->key_window != INTAKE_FOR_EVER || !may_compare() ||
-		!intake_stored_compare(event->id, event, &same) || same)
+		event->key_window != INTAKE_FOR_EVER || !may_compare() || !has_other_content(event))
 		return;
 	delivery->reason = "same_key_other_content";
 	delivery->detail = psprintf("the body is not that of event " INT64_FORMAT

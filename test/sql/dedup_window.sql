@@ -112,6 +112,10 @@ SELECT sent('dw-other', '{"data":{"id":1},"n":1}'), sent('dw-other', '{"data":{"
 SELECT status, reason, regexp_replace(detail, '\d+', 'N') AS detail, requests FROM intake.rejections WHERE source = 'dw-other';
 SELECT batch('dw-other', '{}', '{"data":{"id":2},"n":1}', '{"data":{"id":2},"n":2}', '{"data":{"id":3},"n":2}', '{"data":{"id":3},"n":2}');
 SELECT sum(requests) FROM intake.rejections WHERE source = 'dw-other';
+-- What was fetched and not sent has no body of the sender's.
+SELECT intake.record('dw-other', 'r1', NULL, '{"data": {"id": "r1"}, "of": "the API"}') > 0 AS recorded;
+SELECT sent('dw-other', '{"data":{"id":"r1"},"n":1}');
+SELECT sum(requests) AS as_before FROM intake.rejections WHERE source = 'dw-other';
 -- What changes between tries is no other content: neither here, nor where signed bytes are used up by a second try.
 INSERT INTO intake.scheme (name, kind, algorithm, signature_from, encoding, message, key_from, timestamp_from, timestamp_unit, require, volatile) VALUES
     ('dw-tries', 'hmac', 'sha256', '{header:x-signature}', 'hex', '{timestamp}.{body}', 'header:x-id', 'header:x-time', 's', '{header:x-time,"~^[0-9]{10}$"}', '{$.attempt}');
