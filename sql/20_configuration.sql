@@ -28,6 +28,7 @@ CREATE TABLE intake.scheme (
     url_variants text[],
     url_fields text[],
     content text CHECK (content IN ('json', 'form', 'any') OR content ~ '^form:[^ ,]+(,[^ ,]+)*$'),
+    json_from text CHECK (json_from ~ '^form:.{1,200}$'),
     borders text NOT NULL DEFAULT 'firm' CHECK (borders IN ('firm', 'loose')),
     variants jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(variants) = 'array'),
     verified text CHECK (verified IN ('signature', 'origin', 'none')),
@@ -90,6 +91,8 @@ COMMENT ON COLUMN intake.scheme.url_fields IS
     'Names of the fields that the sender adds to the query of public_url, in that order, where message has the URL';
 COMMENT ON COLUMN intake.scheme.content IS
     'What a body must be: json (an object or an array), form, form:NAME,NAME (with these fields at most, each once), or any. NULL: json or form where key, type or signed items stand in one, else any';
+COMMENT ON COLUMN intake.scheme.json_from IS
+    'form:NAME, the field that has the JSON, where a body is a form; NULL: JSON is the body itself';
 COMMENT ON COLUMN intake.scheme.borders IS
     'firm: what is signed can be cut into the parts of message in one way only, which is proven when the row is stored; loose: the provider''s format lets parts move, so a request proves its origin only, and what is signed is accepted once';
 COMMENT ON COLUMN intake.scheme.variants IS

@@ -59,12 +59,13 @@ INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.workflows');
 
 CREATE VIEW intake.events AS
     SELECT e.id, s.name AS source, e.key, e.type, e.received_at, e.headers, e.body,
-           intake.payload(e.body) AS payload,
+           intake.payload(e.body, c.json_from) AS payload,
            CASE e.verified WHEN 's' THEN 'signature' WHEN 'o' THEN 'origin' WHEN 'f' THEN 'fetched' ELSE 'none' END AS verified,
            e.secret_id, e.delivery_id, e.position
-    FROM intake.event e JOIN intake.source s ON s.id = e.source_id;
+    FROM intake.event e JOIN intake.source s ON s.id = e.source_id
+        LEFT JOIN intake.scheme c ON c.name = s.scheme;
 COMMENT ON VIEW intake.events IS
-    'The log. payload is the body as JSON, NULL where it is not JSON. verified is signature (the sender and the body are authentic), origin (the sender is, the body could have been changed), fetched (intake.record has stored it), or none; secret_id is the secret that matched. Of a delivery that was split, the events and itself have its id as delivery_id, and position 1, 2, ... and 0';
+    'The log. payload is the body as JSON, or the field of a form that the scheme''s json_from names, NULL where it is not JSON. verified is signature (the sender and the body are authentic), origin (the sender is, the body could have been changed), fetched (intake.record has stored it), or none; secret_id is the secret that matched. Of a delivery that was split, the events and itself have its id as delivery_id, and position 1, 2, ... and 0';
 INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.events');
 
 -- The event is read only where its columns are asked for.

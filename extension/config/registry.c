@@ -42,6 +42,7 @@ typedef struct Half
 
 static Half sources;
 static Half workflows;
+static List *json_fields; /* of sources, read with the workflows: whoever runs jobs needs them */
 /* When to read sources again that lack their key file, by intake_clock_ms; 0: none does. */
 static int64 retry_at = 0;
 static uint64 version = 0;
@@ -114,7 +115,9 @@ read_sources(MemoryContext context)
 static void
 read_workflows(MemoryContext context)
 {
+	json_fields = NIL;
 	intake_workflow_read_all(&workflows.list, context);
+	intake_source_read_json_fields(&json_fields, context);
 }
 
 /* ---- looking up ---- */
@@ -190,6 +193,22 @@ uint64
 intake_registry_version(void)
 {
 	return version;
+}
+
+/* The field of forms that has the JSON of a source, or absent. The workflows are fresh. */
+IntakeSlice
+intake_registry_json_field(int32 source_id)
+{
+	ListCell *cell;
+
+	foreach (cell, json_fields)
+	{
+		IntakeJsonField *field = lfirst(cell);
+
+		if (field->source_id == source_id)
+			return field->name;
+	}
+	return INTAKE_ABSENT;
 }
 
 /* The source of that name, or NULL. */

@@ -16,6 +16,7 @@
 extern void intake_registry_refresh_sources(void);
 extern void intake_registry_refresh_workflows(void);
 extern uint64 intake_registry_version(void);
+extern IntakeSlice intake_registry_json_field(int32 source_id);
 extern IntakeSource *intake_registry_source(IntakeSlice name);
 extern List *intake_registry_workflows(void);
 extern IntakeWorkflow *intake_registry_workflow(int32 id);

@@ -161,6 +161,7 @@ read_scheme(IntakeSource *source, int row, const IntakePair *when, int n_when)
 	scheme.volatiles = intake_rows_texts(row, "volatile", &scheme.n_volatiles);
 	scheme.verified = intake_rows_text(row, "verified");
 	scheme.content = text_of_either(row, "content", "source_content");
+	scheme.json_from = intake_rows_text(row, "json_from");
 	scheme.borders = intake_rows_text(row, "borders");
 	scheme.when = when;
 	scheme.n_when = n_when;
@@ -569,4 +570,26 @@ void
 intake_source_read_scheme(List **list, MemoryContext context, const char *name)
 {
 	read_all(list, context, &of_scheme, name);
+}
+
+/*
+ * Reads into CONTEXT which sources have JSON in fields of forms, those that were dropped, too. The
+ * caller is connected to SPI.
+ */
+void
+intake_source_read_json_fields(List **list, MemoryContext context)
+{
+	uint64 rows = intake_rows_query(
+		"SELECT s.id, substr(c.json_from, 6) AS field FROM intake.source s"
+		" JOIN intake.scheme c ON c.name = s.scheme WHERE c.json_from IS NOT NULL",
+		context);
+
+	for (uint64 row = 0; row < rows; row++)
+	{
+		IntakeJsonField *field = palloc0(sizeof(IntakeJsonField));
+
+		field->source_id = intake_rows_number(row, "id", 0);
+		field->name = intake_slice_cstr(intake_rows_text(row, "field"));
+		*list = lappend(*list, field);
+	}
 }

@@ -65,6 +65,14 @@ typedef struct IntakeSource
 	const char *success_body; /* or NULL */
 } IntakeSource;
 
+/* A source whose events may be forms with JSON in a field. */
+typedef struct IntakeJsonField
+{
+	int32 source_id;
+	IntakeSlice name;
+} IntakeJsonField;
+
+extern void intake_source_read_json_fields(List **list, MemoryContext context);
 extern void intake_source_read_all(List **list, MemoryContext context);
 extern void intake_source_read_scheme(List **list, MemoryContext context, const char *name);
 

@@ -212,7 +212,8 @@ intake_match_workflows(const IntakeEvent *event)
 	}
 	if (!filtered)
 		return all.candidates;
-	all.payload = intake_payload_parse(intake_datum_bytes(event->body), event->json);
+	all.payload =
+		intake_payload_of_event(event->source_id, intake_datum_bytes(event->body), event->json);
 	if (all.payload == NULL || !risky)
 		(void) apply_filters(&all);
 	else if (!try_filters(&all, &message))

@@ -8,10 +8,13 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "config/registry.h"
 #include "events/payload.h"
 #include "ground/datum.h"
+#include "read/body.h"
 #include "read/headers.h"
 #include "read/json.h"
+#include "read/work.h"
 
 #define LARGE (256 * 1024) /* bytes of a body */
 
@@ -53,11 +56,11 @@ try_jsonb(IntakeSlice body)
 }
 
 /*
- * The body as jsonb, or NULL where it is not JSON that jsonb can hold. KNOWN is what the body is,
- * where somebody has looked.
+ * A text as jsonb, or NULL where it is not JSON that jsonb can hold. KNOWN is what it is, where
+ * somebody has looked.
  */
-Jsonb *
-intake_payload_parse(IntakeSlice body, IntakeJson known)
+static Jsonb *
+parse(IntakeSlice body, IntakeJson known)
 {
 	MemoryContext outer = CurrentMemoryContext;
 	MemoryContext context;
@@ -81,13 +84,39 @@ intake_payload_parse(IntakeSlice body, IntakeJson known)
 	return made;
 }
 
-/* SQL: the same for a bytea. */
+/* The JSON in a body; where that is a form, in FIELD of it, or absent. */
+static Jsonb *
+payload_of(IntakeSlice body, IntakeSlice field, IntakeJson known)
+{
+	IntakeRequest request = {.body = body};
+
+	intake_work_begin(body.len, 0);
+	intake_body_open(&request, field);
+	return parse(intake_request_text(&request), known);
+}
+
+/*
+ * The payload of an event of a source, or NULL where it has none. KNOWN is what was found when its
+ * request was judged, where it was. The registry of workflows is fresh.
+ */
+Jsonb *
+intake_payload_of_event(int32 source_id, IntakeSlice body, IntakeJson known)
+{
+	return payload_of(body, intake_registry_json_field(source_id), known);
+}
+
+/* SQL: intake.payload(body, json_from). */
 Datum
 intake_sql_payload(PG_FUNCTION_ARGS)
 {
-	Jsonb *payload =
-		intake_payload_parse(intake_datum_bytes(PG_GETARG_DATUM(0)), INTAKE_JSON_UNKNOWN);
+	IntakeSlice field = INTAKE_ABSENT;
+	Jsonb *payload;
 
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	if (!PG_ARGISNULL(1))
+		(void) intake_slice_cut(intake_datum_bytes(PG_GETARG_DATUM(1)), ":", &field);
+	payload = payload_of(intake_datum_bytes(PG_GETARG_DATUM(0)), field, INTAKE_JSON_UNKNOWN);
 	if (payload == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_JSONB_P(payload);

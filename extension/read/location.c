@@ -199,15 +199,11 @@ find_headers(const IntakePlace *place, IntakeSlice block, IntakeSlice *values, i
 	return found;
 }
 
-/*
- * Whether a place, in JSON or in a form, can be in a body: one that is known to be JSON is no form,
- * and one that is known to be none has no JSON in it.
- */
+/* Whether fields can be in a body: one that is known to be JSON is no form. */
 static bool
-body_may_have(const IntakeRequest *request, IntakePlaceKind kind)
+may_be_form(const IntakeRequest *request)
 {
-	return request->json == INTAKE_JSON_UNKNOWN ||
-		   (request->json == INTAKE_JSON_NOT) == (kind == INTAKE_FORM);
+	return request->form.data != NULL || request->json <= INTAKE_JSON_NOT;
 }
 
 static int
@@ -236,14 +232,14 @@ intake_location_all(const IntakePlace *place, const IntakeRequest *request, Inta
 		case INTAKE_QUERY:
 			return intake_form_all(request->query, place->name, values, most);
 		case INTAKE_FORM:
-			return body_may_have(request, INTAKE_FORM)
-					   ? intake_form_all(request->body, place->name, values, most)
+			return may_be_form(request)
+					   ? intake_form_all(intake_request_form(request), place->name, values, most)
 					   : 0;
 		case INTAKE_JSON:
 			if (place->relative && item.data != NULL)
 				return find_json(place, item, values, most);
-			return body_may_have(request, INTAKE_JSON)
-					   ? find_json(place, request->body, values, most)
+			return request->json != INTAKE_JSON_NOT
+					   ? find_json(place, intake_request_text(request), values, most)
 					   : 0;
 		case INTAKE_CLAIM:
 			return find_json(place, request->claims, values, most);
@@ -261,7 +257,7 @@ intake_place_is_compound(const IntakePlace *place, const IntakeRequest *request,
 {
 	IntakeSlice text = place->kind == INTAKE_CLAIM            ? request->claims
 					   : place->relative && item.data != NULL ? item
-															  : request->body;
+															  : intake_request_text(request);
 	IntakeSlice value;
 
 	return (place->kind == INTAKE_JSON || place->kind == INTAKE_CLAIM) &&

@@ -16,12 +16,31 @@ typedef struct IntakeRequest
 	IntakeSlice method;
 	IntakeSlice query;   /* raw, without the question mark */
 	IntakeSlice headers; /* lines "Name: value\r\n", in order, repeats kept */
-	IntakeSlice body;
-	IntakeJson json;        /* what the body is, where somebody has looked */
+	IntakeSlice body;    /* as it was sent */
+	/* What body.c finds in it, once it is open: */
+	bool open;
+	IntakeSlice text;       /* where JSON is read; absent: it is the body */
+	IntakeSlice form;       /* where fields are read, URL-encoded; absent: it is the body */
+	const char *problem;    /* what hides JSON or fields, or NULL */
+	IntakeJson json;        /* what the text is, where somebody has looked */
 	IntakeSlice public_url; /* as it is configured, or absent where URL is from somebody else */
 	IntakeSlice url;        /* as the sender called it, or absent */
 	IntakeSlice claims;     /* of its verified JSON Web Token, or absent */
 	int64_t now;            /* microseconds since the Unix epoch */
 } IntakeRequest;
+
+/* Where places in JSON are read. */
+static inline IntakeSlice
+intake_request_text(const IntakeRequest *request)
+{
+	return request->text.data != NULL ? request->text : request->body;
+}
+
+/* Where fields of a form are read. */
+static inline IntakeSlice
+intake_request_form(const IntakeRequest *request)
+{
+	return request->form.data != NULL ? request->form : request->body;
+}
 
 #endif

@@ -228,7 +228,7 @@ intake_sql_verify_explain(PG_FUNCTION_ARGS)
 
 	verify_arguments(fcinfo, "intake.verify_explain", &request, &verdict);
 	initStringInfo(&out);
-	request.json = verdict.json;
+	request = verdict.opened;
 	if (verdict.reason == INTAKE_OK)
 		problem = intake_content_problem(verdict.scheme, verdict.scheme->content, &request);
 	if (problem != NULL)

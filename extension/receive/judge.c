@@ -253,8 +253,8 @@ authenticate(IntakeDelivery *delivery, IntakeVerdict *verdict)
 	intake_judge_verify(source, &delivery->request, verdict, &delivery->secret);
 	if (verdict->reason == INTAKE_OK)
 	{
+		delivery->request = verdict->opened;
 		delivery->request.claims = verdict->claims;
-		delivery->request.json = verdict->json;
 	}
 	else if (source->our_fault)
 		intake_judge_reject(delivery, 503, source->our_fault, pstrdup(verdict->detail));
@@ -282,6 +282,7 @@ keep(IntakeDelivery *delivery)
 	IntakeEvent *event = &delivery->event;
 
 	delivery->request.public_url = delivery->request.url = delivery->request.claims = INTAKE_ABSENT;
+	delivery->request.text = delivery->request.form = INTAKE_ABSENT;
 	delivery->answer = (IntakeAnswer){.secret = keep_slice(delivery->answer.secret)};
 	delivery->headers = keep_text(delivery->headers);
 	delivery->body = keep_text(delivery->body);

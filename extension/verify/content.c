@@ -10,6 +10,7 @@
 
 #include "common/memory.h"
 
+#include "read/body.h"
 #include "read/form.h"
 #include "read/work.h"
 #include "verify/content.h"
@@ -58,36 +59,38 @@ say(const char *unit, size_t number, const char *whole, const char *what)
 	return text;
 }
 
-/* The first byte that is not white space of JSON, or NUL. */
-static char
-first_of(IntakeSlice text)
+/* Finds where JSON and fields are to be read in the body of a request. */
+void
+intake_content_open(const IntakeScheme *scheme, IntakeRequest *request)
 {
-	while (text.len > 0 && (text.data[0] == ' ' || text.data[0] == '\t' || text.data[0] == '\r' ||
-							text.data[0] == '\n'))
-		text = intake_slice_after(text, 1);
-	return text.len > 0 ? text.data[0] : '\0';
+	intake_body_open(request, scheme->json_from);
 }
 
-/* Looks whether the body is an object or an array of JSON; returns why not, or NULL. */
+/* Looks whether the text is an object or an array of JSON; returns why not, or NULL. */
 static const char *
 look(IntakeRequest *request)
 {
-	IntakeSlice body = intake_json_unmarked(request->body);
-	char first = first_of(body);
+	IntakeSlice whole = intake_request_text(request);
+	IntakeSlice text = intake_json_unmarked(whole);
+	char first = intake_body_first(whole);
 	IntakeJsonFault fault;
 
 	request->json = INTAKE_JSON_NOT;
-	if (body.len == 0)
-		return "the body is empty";
+	if (request->problem != NULL)
+		return request->problem;
+	if (text.len == 0)
+		return request->text.data ? "the field with the JSON is empty" : "the body is empty";
 	if (first != '{' && first != '[')
-		return "the body is no JSON object or array";
-	request->json = intake_json_look(body, &fault);
+		return request->text.data ? "the field has no JSON object or array"
+								  : "the body is no JSON object or array";
+	request->json = intake_json_look(text, &fault);
 	if (request->json != INTAKE_JSON_NOT)
 		return NULL;
-	return say("byte", request->body.len - body.len + fault.at + 1, "body", fault.problem);
+	return say("byte", whole.len - text.len + fault.at + 1, request->text.data ? "field" : "body",
+			   fault.problem);
 }
 
-/* Finds out whether places in the body are to be read as JSON or as a form. */
+/* Finds out whether places in an open body are to be read as JSON or as a form. */
 void
 intake_content_look(IntakeRequest *request)
 {
@@ -102,6 +105,7 @@ intake_content_look(IntakeRequest *request)
 void
 intake_content_prepare(const IntakeScheme *scheme, IntakeRequest *request)
 {
+	intake_content_open(scheme, request);
 	if (scheme->reads_body && scheme->content != INTAKE_CONTENT_JSON &&
 		scheme->content != INTAKE_CONTENT_FORM)
 		intake_content_look(request);
@@ -139,9 +143,9 @@ fields_problem(const IntakeScheme *scheme, IntakeSlice body)
 }
 
 static const char *
-form_problem(const IntakeScheme *scheme, IntakeSlice body)
+form_problem(IntakeSlice body)
 {
-	char first = first_of(intake_json_unmarked(body));
+	char first = intake_body_first(body);
 
 	if (first == '{' || first == '[')
 		return "the body begins as JSON does";
@@ -149,7 +153,7 @@ form_problem(const IntakeScheme *scheme, IntakeSlice body)
 	for (size_t i = 0; i < body.len; i++)
 		if ((unsigned char) body.data[i] <= ' ' || body.data[i] == 0x7F)
 			return say("byte", i + 1, "body", "a space or a control character");
-	return scheme->n_fields > 0 ? fields_problem(scheme, body) : NULL;
+	return NULL;
 }
 
 /*
@@ -186,16 +190,22 @@ const char *
 intake_content_problem(const IntakeScheme *scheme, IntakeContent content, IntakeRequest *request)
 {
 	const char *problem = NULL;
+	bool in_form;
 
-	if (content == INTAKE_CONTENT_JSON)
-		return look(request);
-	if (content == INTAKE_CONTENT_FORM)
-	{
-		problem = form_problem(scheme, request->body);
+	intake_content_open(scheme, request);
+	in_form = request->text.data != NULL;
+	if (content == INTAKE_CONTENT_JSON || in_form)
+		problem = look(request);
+	else if (content == INTAKE_CONTENT_FORM)
 		request->json = INTAKE_JSON_NOT;
-	}
-	if (problem == NULL && request->json == INTAKE_JSON_NOT && scheme->message != NULL)
-		problem = signed_fields_problem(scheme->message, request->body);
+	if (problem != NULL && content == INTAKE_CONTENT_JSON)
+		return problem;
+	problem = content == INTAKE_CONTENT_FORM || in_form ? form_problem(intake_request_form(request))
+														: NULL;
+	if (problem == NULL && content == INTAKE_CONTENT_FORM && scheme->n_fields > 0)
+		problem = fields_problem(scheme, intake_request_form(request));
+	if (problem == NULL && (in_form || request->json == INTAKE_JSON_NOT) && scheme->message != NULL)
+		problem = signed_fields_problem(scheme->message, intake_request_form(request));
 	return problem;
 }
 

@@ -121,6 +121,16 @@ intake_coverage_has_body(const IntakeScheme *scheme)
 	return intake_coverage_has_bytes(scheme) || is_bound(scheme, INTAKE_PART_FORM_SORTED);
 }
 
+/* Whether JSON stands in a field, and nowhere else, that the signature covers. */
+static bool
+has_json_field(const IntakeScheme *scheme)
+{
+	IntakePlace field = {.kind = INTAKE_FORM, .name = scheme->json_from};
+
+	return scheme->json_from.data != NULL && scheme->content == INTAKE_CONTENT_FORM &&
+		   (signs_place(scheme, &field) || is_bound(scheme, INTAKE_PART_FORM_SORTED));
+}
+
 static bool
 has_place(const IntakeScheme *scheme, const IntakePlace *place)
 {
@@ -133,6 +143,8 @@ has_place(const IntakeScheme *scheme, const IntakePlace *place)
 		case INTAKE_FORM:
 			return is_bound(scheme, INTAKE_PART_BODY) || is_bound(scheme, INTAKE_PART_FORM_SORTED);
 		case INTAKE_JSON:
+			return intake_coverage_token_is_body(scheme) || is_bound(scheme, INTAKE_PART_BODY) ||
+				   has_json_field(scheme);
 		case INTAKE_BODY:
 		case INTAKE_DIGEST_PART:
 			return intake_coverage_has_bytes(scheme);

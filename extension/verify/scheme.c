@@ -334,6 +334,10 @@ static bool
 compile_content(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 {
 	scheme->loose = text_is(row->borders, "loose");
+	if (row->json_from != NULL && strncmp(row->json_from, "form:", 5) != 0)
+		return fail(error, "json_from is not form:NAME");
+	if (row->json_from != NULL)
+		scheme->json_from = intake_slice_cstr(pstrdup(row->json_from + 5));
 	if (row->content == NULL)
 		return true;
 	if (strcmp(row->content, "json") == 0)

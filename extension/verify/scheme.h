@@ -41,6 +41,7 @@ typedef struct IntakeSchemeRow
 	const char *const *url_fields;
 	int n_url_fields;
 	const char *content;
+	const char *json_from;
 	const char *borders;
 	const char *const *volatiles;
 	int n_volatiles;
@@ -125,6 +126,7 @@ typedef struct IntakeScheme
 	const char *const *url_fields; /* that the sender adds to the query */
 	int n_url_fields;
 	IntakeContent content;
+	IntakeSlice json_from;     /* the field of a form that has the JSON, or absent */
 	bool reads_body;           /* as JSON or as a form, while it is verified */
 	const char *const *fields; /* of a form, sorted: that it may have; NULL: any */
 	int n_fields;

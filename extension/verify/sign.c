@@ -11,6 +11,7 @@
 
 #include "read/encoding.h"
 #include "read/timestamp.h"
+#include "verify/content.h"
 #include "verify/sign.h"
 
 #define EXPIRES_AFTER 300 /* seconds, for tokens */
@@ -315,8 +316,9 @@ intake_sign(const IntakeSigner *signer, const IntakeRequest *request, IntakeSlic
 	bool ok;
 
 	s->signer = signer;
-	s->scheme = intake_scheme_for(signer->scheme, request);
 	s->request = *request;
+	intake_content_open(signer->scheme, &s->request);
+	s->scheme = intake_scheme_for(signer->scheme, &s->request);
 	s->values.request = &s->request;
 	s->values.url = request->url;
 	s->values.token = signer->token;

@@ -447,7 +447,8 @@ verify_items(Verification *v)
 
 	if (v->scheme->each == NULL)
 		return verify_item(v);
-	count = intake_json_find(v->request.body, v->scheme->each, items, INTAKE_ITEMS_MAX + 1);
+	count = intake_json_find(intake_request_text(&v->request), v->scheme->each, items,
+							 INTAKE_ITEMS_MAX + 1);
 	if (count == 0 || count > INTAKE_ITEMS_MAX)
 		return refuse(v, INTAKE_NO_SIGNATURE, "the request has no items, or more than 100");
 	for (int i = 0; i < count; i++)
@@ -489,7 +490,8 @@ verify_urls(Verification *v)
 	IntakeSlice url = v->request.url;
 
 	if (scheme->message != NULL && intake_template_uses(scheme->message, "form_sorted"))
-		v->verdict->form_sorted = v->values.form_sorted = intake_form_sorted(v->request.body);
+		v->verdict->form_sorted = v->values.form_sorted =
+			intake_form_sorted(intake_request_form(&v->request));
 	if (scheme->each != NULL && (scheme->message != NULL || scheme->kind == INTAKE_JWT))
 		v->verdict->items = palloc(INTAKE_ITEMS_MAX * sizeof(IntakeFingerprint));
 	v->values.url = v->verdict->url = url;
@@ -528,6 +530,7 @@ void
 intake_signature_verify(const IntakeScheme *scheme, const IntakeRequest *request, IntakeSlice token,
 						IntakeKey **keys, int n_keys, IntakeVerdict *verdict)
 {
+	IntakeRequest opened = *request;
 	Verification *v;
 	bool ok = false;
 
@@ -536,12 +539,13 @@ intake_signature_verify(const IntakeScheme *scheme, const IntakeRequest *request
 	verdict->reason = INTAKE_MISMATCH;
 	intake_work_begin(
 		request->headers.len + request->query.len + request->url.len + request->body.len, n_keys);
-	verdict->scheme = scheme = intake_scheme_for(scheme, request);
-	v = begin(scheme, request, token);
+	intake_content_open(scheme, &opened);
+	verdict->scheme = scheme = intake_scheme_for(scheme, &opened);
+	v = begin(scheme, &opened, token);
 	v->verdict = verdict;
 	v->keys = keys;
 	v->n_keys = n_keys;
-	verdict->json = v->request.json;
+	verdict->opened = v->request;
 	if (scheme->kind == INTAKE_UNSIGNED)
 		ok = true;
 	else if (n_keys == 0)
@@ -580,7 +584,8 @@ static IntakeSlice
 content_of_items(Verification *v)
 {
 	IntakeSlice items[INTAKE_ITEMS_MAX];
-	int count = intake_json_find(v->request.body, v->scheme->each, items, INTAKE_ITEMS_MAX);
+	int count = intake_json_find(intake_request_text(&v->request), v->scheme->each, items,
+								 INTAKE_ITEMS_MAX);
 	size_t room = 1024;
 	char *out = palloc(room);
 	size_t length = 0;

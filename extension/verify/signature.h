@@ -58,7 +58,7 @@ typedef struct IntakeVerdict
 	IntakeSlice claims;        /* of a token, once verified */
 	IntakeSlice signing_input; /* the header and claims of that token, as they came */
 	IntakeSlice form_sorted;   /* of the body, where the message has it */
-	IntakeJson json;           /* what the body is, where that was looked at */
+	IntakeRequest opened;      /* with what its body was found to be */
 	IntakeFingerprint *items;  /* where each is signed by itself */
 	int n_items;
 } IntakeVerdict;

@@ -33,7 +33,7 @@ sub row
 {
 	my ($row, $when) = @_;
 	my @fields = map { ".$_ = " . c($row->{$_}) }
-	  qw(kind algorithm key prefix format item_sep kv_sep tag group_sep encoding message timestamp_from timestamp_unit each verified content borders);
+	  qw(kind algorithm key prefix format item_sep kv_sep tag group_sep encoding message timestamp_from timestamp_unit each verified content json_from borders);
 	my ($tolerance) = ($row->{tolerance} // '') =~ /^(\d+) s$/;
 	push @fields, '.tolerance = ' . (defined $tolerance ? "INT64_C(${tolerance}000000)" : '-1');
 	for (['signature_from', strings($row->{signature_from})], ['url_variants', strings($row->{url_variants})],

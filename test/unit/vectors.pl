@@ -29,7 +29,7 @@ sub put_row
 	put('row', '');
 	put($_, $row->{$_})
 	  for qw(kind algorithm key prefix format item_sep kv_sep tag group_sep encoding message each
-	  timestamp_from timestamp_unit verified content borders);
+	  timestamp_from timestamp_unit verified content json_from borders);
 	put('tolerance', $row->{tolerance} =~ /^(\d+) s$/) if $row->{tolerance};
 	put('signature_from', $_) for @{ $row->{signature_from} // [] };
 	put('url_field', $_) for @{ $row->{url_fields} // [] };
