@@ -151,6 +151,15 @@ BEGIN
             WHERE s.id = set_source_options.source_id;
         options := options - 'dedup_window';
     END IF;
+    IF options -> 'split' <> 'null' THEN
+        IF jsonb_typeof(options -> 'split') NOT IN ('boolean', 'string') THEN
+            RAISE EXCEPTION 'split is not true, false or a JSON path' USING ERRCODE = 'invalid_parameter_value',
+                HINT = 'true takes the scheme''s own path; a path such as $.events[*] is where the events stand.';
+        END IF;
+        UPDATE intake.source s SET split = nullif(set_source_options.options ->> 'split', 'false')
+            WHERE s.id = set_source_options.source_id;
+        options := options - 'split';
+    END IF;
     IF content IS NOT NULL THEN
         IF content NOT IN ('json', 'form', 'any') THEN
             RAISE EXCEPTION 'content is not json, form or any' USING ERRCODE = 'invalid_parameter_value',
@@ -168,7 +177,7 @@ BEGIN
             WHERE s.id = set_source_options.source_id;
         options := options - 'content';
     END IF;
-    PERFORM intake.reset_columns('intake.source', source_id, options, resettable || '{content,dedup_window}');
+    PERFORM intake.reset_columns('intake.source', source_id, options, resettable || '{content,dedup_window,split}');
 END
 $$;
 COMMENT ON FUNCTION intake.set_source_options(int, jsonb, text[]) IS

@@ -10,10 +10,13 @@ INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.schemes');
 
 CREATE VIEW intake.sources AS
     SELECT s.id, s.name, s.scheme, '/webhooks/' || s.name AS path,
-           coalesce(s.key_from, c.key_from) AS key_from,
-           coalesce(s.missing_key, c.missing_key) AS missing_key,
+           coalesce(s.key_from, CASE WHEN s.split IS NULL THEN c.key_from
+                                     WHEN s.split = 'true' THEN c.split_key_from END) AS key_from,
+           CASE WHEN s.split IS NULL OR coalesce(s.missing_key, c.missing_key) <> 'reject'
+                THEN coalesce(s.missing_key, c.missing_key) ELSE 'digest' END AS missing_key,
            coalesce(s.dedup_window, c.dedup_window) AS dedup_window,
-           coalesce(s.type_from, c.type_from) AS type_from,
+           coalesce(s.type_from, CASE WHEN s.split IS NULL THEN c.type_from
+                                      WHEN s.split = 'true' THEN c.split_type_from END) AS type_from,
            CASE s.split WHEN 'true' THEN c.split ELSE s.split END AS split,
            coalesce(c.content, s.content) AS content,
            coalesce(s.tolerance, c.tolerance) AS tolerance,
@@ -25,7 +28,7 @@ CREATE VIEW intake.sources AS
     FROM intake.source s LEFT JOIN intake.scheme c ON c.name = s.scheme
     WHERE s.dropped_at IS NULL AND s.id <> 0;
 COMMENT ON VIEW intake.sources IS
-    'Sources, with the settings in force. content is what a body must be; NULL: as the places of key and type tell. secrets counts those that verify now: with none, everything is rejected. problem is what is wrong with the source''s rows';
+    'Sources, with the settings in force. Where a delivery is split, key_from and type_from are those of its items. content is what a body must be; NULL: as the places of key and type tell. secrets counts those that verify now: with none, everything is rejected. problem is what is wrong with the source''s rows';
 INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.sources');
 
 CREATE VIEW intake.secrets AS
@@ -59,7 +62,7 @@ INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.workflows');
 
 CREATE VIEW intake.events AS
     SELECT e.id, s.name AS source, e.key, e.type, e.received_at, e.headers, e.body,
-           intake.payload(e.body, c.json_from) AS payload,
+           intake.payload(e.body, CASE WHEN e.position > 0 THEN NULL ELSE c.json_from END) AS payload,
            CASE e.verified WHEN 's' THEN 'signature' WHEN 'o' THEN 'origin' WHEN 'f' THEN 'fetched' ELSE 'none' END AS verified,
            e.secret_id, e.delivery_id, e.position
     FROM intake.event e JOIN intake.source s ON s.id = e.source_id

@@ -16,6 +16,7 @@
 #include "config/vault.h"
 #include "ground/duration.h"
 #include "ground/txn.h"
+#include "read/items.h"
 #include "verify/content.h"
 #include "verify/coverage.h"
 
@@ -24,7 +25,7 @@
 	"s.id AS source_id, s.name AS source_name, s.scheme AS source_scheme,"                         \
 	" s.key_from AS source_key_from, s.type_from AS source_type_from,"                             \
 	" s.missing_key AS source_missing_key, s.signature_from AS source_signature_from,"             \
-	" s.dedup_window AS source_dedup_window,"                                                      \
+	" s.dedup_window AS source_dedup_window, s.split AS source_split,"                             \
 	" s.tolerance AS source_tolerance, s.content AS source_content, s.public_url,"                 \
 	" s.on_dead_duplicate, s.replay_guard, s.allowed_peers::text[] AS allowed_peers"
 
@@ -210,6 +211,54 @@ read_key(IntakeSource *source, int row)
 		note_problem(source, "dedup_window is out of range");
 }
 
+/*
+ * Reads where the items of a delivery stand that are events, and where their keys and types. A path of
+ * the source's own leads to other items than the scheme's, and what the scheme says of those it does
+ * not say of them.
+ */
+static void
+read_split(IntakeSource *source, int row)
+{
+	const char *asked = intake_rows_text(row, "source_split");
+	bool own = asked != NULL && strcmp(asked, "true") != 0;
+	const char *paths = own ? asked : intake_rows_text(row, "split");
+	const char *key = intake_rows_text(row, own ? "source_key_from" : "split_key_from");
+	const char *type = intake_rows_text(row, own ? "source_type_from" : "split_type_from");
+
+	if (asked != NULL && !own)
+	{
+		key = text_of_either(row, "source_key_from", "split_key_from");
+		type = text_of_either(row, "source_type_from", "split_type_from");
+	}
+	source->split = read_location(source, paths, intake_items_parse);
+	source->item_key = read_location(source, key, intake_location_parse_key);
+	source->item_type = read_location(source, type, intake_location_parse);
+	source->item_key_ends = intake_rows_null(row, "source_key_from");
+	if (asked != NULL && source->split == NULL)
+		note_problem(
+			source,
+			"split is true, but the scheme does not say where the events of a delivery stand");
+	if (asked == NULL)
+		source->split = NULL;
+}
+
+/*
+ * Has a delivery that cannot be split be one event, whose key is an id of its own or else its digest:
+ * what the first of its items says would swallow the others.
+ */
+static void
+read_key_of_whole(IntakeSource *source, int row)
+{
+	const char *key =
+		intake_rows_is(row, "key_class", "event") ? intake_rows_text(row, "key_from") : NULL;
+
+	source->key = read_location(source, key, intake_location_parse_key);
+	source->type = read_location(source, intake_rows_text(row, "type_from"), intake_location_parse);
+	source->key_ends = false;
+	if (source->missing_key == INTAKE_MISSING_REJECT)
+		source->missing_key = INTAKE_MISSING_DIGEST;
+}
+
 static IntakeSource *
 read_source(int row)
 {
@@ -229,6 +278,9 @@ read_source(int row)
 	read_key(source, row);
 	source->type = read_location(source, text_of_either(row, "source_type_from", "type_from"),
 								 intake_location_parse);
+	read_split(source, row);
+	if (source->split != NULL)
+		read_key_of_whole(source, row);
 	source->public_url = intake_slice_cstr(intake_rows_text(row, "public_url"));
 	source->replay_dead = intake_rows_is(row, "on_dead_duplicate", "replay");
 	source->reject_status = intake_rows_number(row, "reject_status", 403);
@@ -391,7 +443,7 @@ read_handshake(IntakeSource *source, int row)
 	source->handshakes[source->n_handshakes++] = *compiled;
 }
 
-/* Marks the variants of the scheme whose content must be remembered. */
+/* Says of each variant of the scheme how its content is known again, and that of items. */
 static void
 set_guards(IntakeSource *source)
 {
@@ -400,8 +452,12 @@ set_guards(IntakeSource *source)
 	for (IntakeScheme *scheme = source->scheme; scheme != NULL; scheme = scheme->next)
 	{
 		scheme->guarded =
-			source->guarded && intake_coverage_needs_guard(scheme, source->key, digest);
+			source->guarded && (intake_coverage_needs_guard(scheme, source->key, digest) ||
+								(source->split != NULL &&
+								 intake_coverage_needs_guard(scheme, source->item_key, true)));
 		scheme->typed = intake_coverage_lacks_type(scheme, source->type);
+		if (source->split != NULL)
+			intake_volatile_within(&scheme->volatiles, source->split, &scheme->item_volatiles);
 	}
 }
 
@@ -410,8 +466,10 @@ static void
 settle_content(IntakeSource *source)
 {
 	for (IntakeScheme *scheme = source->scheme; scheme != NULL; scheme = scheme->next)
-		scheme->content = intake_content_default(scheme, source->key, source->type);
-	source->reads_body = intake_content_reads(source->key) || intake_content_reads(source->type);
+		scheme->content = intake_content_default(
+			scheme, source->split ? source->split : source->key, source->type);
+	source->reads_body = source->split != NULL || intake_content_reads(source->key) ||
+						 intake_content_reads(source->type);
 }
 
 /* A query for the rows of one source, or of all of them. */

@@ -48,11 +48,15 @@ typedef struct IntakeSource
 	IntakeLocation *key;   /* NULL: no place is known */
 	IntakeLocation *type;
 	IntakeMissingKey missing_key;
-	int64 dedup_window;    /* microseconds */
-	bool key_ends;         /* keys stand that long only: nobody says that they are an event's */
-	bool reads_body;       /* key or type may stand in it */
-	bool guarded;          /* content is accepted once where its key is not signed */
-	IntakeSecret *secrets; /* for signatures, the newest first */
+	int64 dedup_window;        /* microseconds */
+	bool key_ends;             /* keys stand that long only: nobody says that they are an event's */
+	IntakeLocation *split;     /* where the items of a delivery stand that are events; or NULL */
+	IntakeLocation *item_key;  /* in such an item; NULL: no place is known */
+	IntakeLocation *item_type; /* likewise */
+	bool item_key_ends;        /* keys of several parts stand for the window only */
+	bool reads_body;           /* key, type or items may stand in it */
+	bool guarded;              /* content is accepted once where its key is not signed */
+	IntakeSecret *secrets;     /* for signatures, the newest first */
 	int n_secrets;
 	IntakeSlice token; /* for handshakes, or absent */
 	IntakeHandshake *handshakes;

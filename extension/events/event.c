@@ -13,6 +13,7 @@
 #include "utils/timestamp.h"
 
 #include "config/registry.h"
+#include "events/delivery.h"
 #include "events/event.h"
 #include "events/event_key.h"
 #include "events/key_row.h"
@@ -37,6 +38,7 @@ text_datum(IntakeSlice text)
 static void
 add_event(IntakeTable *table, const IntakeEvent *event)
 {
+	const IntakeEvent *delivery = event->n_items > 0 ? event : event->delivery;
 	Datum values[Natts_event];
 	bool nulls[Natts_event] = {0};
 
@@ -52,9 +54,9 @@ add_event(IntakeTable *table, const IntakeEvent *event)
 	INTAKE_COLUMN(values, event_type) = event->type.data ? text_datum(event->type) : (Datum) 0;
 	INTAKE_COLUMN(values, event_headers) = JsonbPGetDatum(event->headers);
 	INTAKE_COLUMN(values, event_body) = event->body;
-	INTAKE_COLUMN(nulls, event_delivery_id) = event->delivery_id == 0;
-	INTAKE_COLUMN(values, event_delivery_id) = Int64GetDatum(event->delivery_id);
-	INTAKE_COLUMN(nulls, event_position) = event->delivery_id == 0;
+	INTAKE_COLUMN(nulls, event_delivery_id) = delivery == NULL;
+	INTAKE_COLUMN(values, event_delivery_id) = Int64GetDatum(delivery ? delivery->id : 0);
+	INTAKE_COLUMN(nulls, event_position) = delivery == NULL;
 	INTAKE_COLUMN(values, event_position) = Int32GetDatum(event->position);
 	intake_table_add(table, values, nulls, NULL);
 }
@@ -133,9 +135,60 @@ rearm(IntakeTable *queue, int64 event_id)
 	intake_table_close(&dead);
 }
 
+/* Whether there are dead letters, of whatever event. */
+static bool
+has_dead_letters(void)
+{
+	IntakeScan scan;
+	bool found;
+
+	intake_table_scan_begin(&scan, intake_table_oid("dead_letter"), NULL, NULL, 0);
+	found = intake_table_scan_next(&scan);
+	intake_table_scan_end(&scan);
+	return found;
+}
+
+/* The event that has the key of an item, which may have been committed a moment ago, or 0. */
+static int64
+read_key(const IntakeEvent *item)
+{
+	int64 id;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	id = intake_key_row_read(&item->stored_key);
+	PopActiveSnapshot();
+	return id;
+}
+
 /*
- * Stores COUNT events in the current transaction, and sorts EVENTS. Sets id, fresh and replayed
- * of each. The registry of workflows is fresh, and a snapshot is active.
+ * Re-arms what came again. The items of a delivery that came again have not been looked for; what
+ * they are known by leads to their events.
+ */
+static void
+rearm_repeated(IntakeTable *queue, IntakeEvent **events, int count)
+{
+	bool any = false;
+
+	for (int i = 0; i < count; i++)
+		any |= !events[i]->fresh && events[i]->replay_dead && !events[i]->replayed;
+	if (!any || !has_dead_letters())
+		return;
+	for (int i = 0; i < count; i++)
+	{
+		IntakeEvent *event = events[i];
+
+		if (event->fresh || !event->replay_dead || event->replayed)
+			continue;
+		if (event->id == 0)
+			event->id = read_key(event);
+		if (event->id != 0)
+			rearm(queue, event->id);
+	}
+}
+
+/*
+ * Stores COUNT events in the current transaction, with the items of those that are deliveries. Sets
+ * id, fresh and replayed of each. The registry of workflows is fresh, and a snapshot is active.
  *
  * OPTIMISTIC stores faster. May return false: then the caller undoes everything and calls again,
  * without that, or with each event alone.
@@ -145,6 +198,7 @@ intake_event_store(IntakeEvent **events, int count, bool optimistic)
 {
 	IntakeTable queue;
 
+	events = intake_delivery_unfold(events, &count);
 	if (count == 0)
 		return true;
 	if (!intake_event_key_take(events, count, optimistic))
@@ -154,12 +208,9 @@ intake_event_store(IntakeEvent **events, int count, bool optimistic)
 	intake_table_open(&queue, intake_table_oid("queue"));
 	queue.grows = true;
 	for (int i = 0; i < count; i++)
-	{
-		if (events[i]->fresh)
+		if (events[i]->fresh && events[i]->n_items == 0)
 			dispatch(&queue, events[i]);
-		else if (events[i]->replay_dead && !events[i]->replayed)
-			rearm(&queue, events[i]->id);
-	}
+	rearm_repeated(&queue, events, count);
 	intake_table_close(&queue);
 	CommandCounterIncrement();
 	return true;

@@ -25,6 +25,16 @@ typedef struct IntakeEventKey
 
 #define INTAKE_FOR_EVER (-1)
 
+/* A part of a delivery that is an event by itself. */
+typedef struct IntakeItem
+{
+	IntakeSlice body;
+	IntakeSlice key; /* as it is shown; absent: the key of its delivery, and its place there */
+	IntakeEventKey stored_key; /* where it has one */
+	int64 key_window;          /* likewise: how long it stands, as in IntakeEvent */
+	IntakeSlice type;          /* valid text, or absent */
+} IntakeItem;
+
 typedef struct IntakeEvent
 {
 	int32 source_id;
@@ -43,12 +53,14 @@ typedef struct IntakeEvent
 	int32 secret_id;                 /* 0: none */
 	char verified;                   /* IntakeVerified */
 	Jsonb *headers;
-	Datum body;         /* a bytea */
-	IntakeJson json;    /* what it is, where that is known */
-	TimestampTz run_at; /* of its jobs; 0: now */
-	bool replay_dead;   /* a duplicate re-arms dead jobs */
-	int64 delivery_id;  /* that it came in with others; 0: it came alone */
-	int position;       /* in that delivery, from 1; 0: it is the delivery */
+	Datum body;              /* a bytea */
+	IntakeJson json;         /* what it is, where that is known */
+	TimestampTz run_at;      /* of its jobs; 0: now */
+	bool replay_dead;        /* a duplicate re-arms dead jobs */
+	const IntakeItem *items; /* that are events instead of it, or NULL; it has no jobs then */
+	int n_items;
+	struct IntakeEvent *delivery; /* that it is an item of, or NULL */
+	int position;                 /* in that delivery, from 1 */
 	/* Set by intake_event_store: */
 	int64 id;
 	bool fresh;    /* stored now, not before */

@@ -160,6 +160,23 @@ intake_key_row_add(IntakeTable *keys, const IntakeEventKey *key, int64 event_id)
 	intake_table_add(keys, values, nulls, NULL);
 }
 
+/* The event that has a key in what the active snapshot sees; 0 where there is none. Waits for nobody. */
+int64
+intake_key_row_read(const IntakeEventKey *key)
+{
+	ScanKeyData keys[2];
+	IntakeScan scan;
+	int64 event_id = 0;
+
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(key->head));
+	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(&key->digest));
+	intake_table_scan_begin(&scan, intake_table_oid("event_key"), NULL, keys, lengthof(keys));
+	if (intake_table_scan_next(&scan))
+		event_id = DatumGetInt64(INTAKE_COLUMN(scan.slot->tts_values, event_key_event_id));
+	intake_table_scan_end(&scan);
+	return event_id;
+}
+
 /* The parts of a key that an array of texts names. Returns how many, or 0 where no key has them. */
 static int
 parts_of(ArrayType *array, IntakeSlice *parts)
@@ -183,19 +200,12 @@ intake_sql_event_of(PG_FUNCTION_ARGS)
 	IntakeSlice parts[INTAKE_KEY_PARTS_MAX];
 	int count = parts_of(PG_GETARG_ARRAYTYPE_P(1), parts);
 	IntakeEventKey key;
-	ScanKeyData keys[2];
-	IntakeScan scan;
-	int64 event_id = 0;
+	int64 event_id;
 
 	if (count == 0)
 		PG_RETURN_NULL();
 	key = intake_key_row_make(PG_GETARG_INT32(0), parts, count);
-	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(key.head));
-	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(&key.digest));
-	intake_table_scan_begin(&scan, intake_table_oid("event_key"), NULL, keys, lengthof(keys));
-	if (intake_table_scan_next(&scan))
-		event_id = DatumGetInt64(INTAKE_COLUMN(scan.slot->tts_values, event_key_event_id));
-	intake_table_scan_end(&scan);
+	event_id = intake_key_row_read(&key);
 	if (event_id == 0)
 		PG_RETURN_NULL();
 	PG_RETURN_INT64(event_id);

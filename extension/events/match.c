@@ -24,6 +24,7 @@
 #include "events/rejection.h"
 #include "ground/clock.h"
 #include "ground/datum.h"
+#include "ground/intake.h"
 #include "ground/txn.h"
 #include "read/glob.h"
 
@@ -212,8 +213,10 @@ intake_match_workflows(const IntakeEvent *event)
 	}
 	if (!filtered)
 		return all.candidates;
+	/* An item is JSON, whatever its delivery is. */
 	all.payload =
-		intake_payload_of_event(event->source_id, intake_datum_bytes(event->body), event->json);
+		intake_payload_of_event(event->delivery ? INTAKE_SOURCE_INTERNAL : event->source_id,
+								intake_datum_bytes(event->body), event->json);
 	if (all.payload == NULL || !risky)
 		(void) apply_filters(&all);
 	else if (!try_filters(&all, &message))

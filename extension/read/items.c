@@ -159,6 +159,26 @@ thin_out(IntakePieces *pieces, const IntakePieces *items)
 	pieces->count = count;
 }
 
+/* Whether the first COUNT steps of the path I are those of an earlier one, too. */
+static bool
+is_shared(const IntakeLocation *paths, int i, int count)
+{
+	const IntakePath *path = &paths->places[i].path;
+
+	for (int j = 0; j < i; j++)
+	{
+		const IntakePath *other = &paths->places[j].path;
+		int same = 0;
+
+		while (same < count && same < other->count - 1 &&
+			   intake_slice_equal(path->steps[same].name, other->steps[same].name))
+			same++;
+		if (same == count)
+			return true;
+	}
+	return false;
+}
+
 /* Adds the elements on the way to items that have none to PIECES, in which the items are. */
 static bool
 add_rest(Search *search, const IntakeLocation *paths, IntakePieces *pieces)
@@ -170,7 +190,8 @@ add_rest(Search *search, const IntakeLocation *paths, IntakePieces *pieces)
 		IntakePath path = paths->places[i].path;
 
 		while (--path.count > 0)
-			if (path.steps[path.count - 1].any && !add(search, &path, true, &rest))
+			if (path.steps[path.count - 1].any && !is_shared(paths, i, path.count) &&
+				!add(search, &path, true, &rest))
 				return false;
 	}
 	thin_out(&rest, pieces);

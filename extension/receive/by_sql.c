@@ -17,6 +17,7 @@
 #include "read/headers.h"
 #include "receive/by_sql.h"
 #include "receive/receive.h"
+#include "receive/split.h"
 #include "verify/content.h"
 #include "verify/sign.h"
 
@@ -217,6 +218,25 @@ append_content(StringInfo out, const IntakeRequest *request, const IntakeVerdict
 	append_bytes(out, content.data + content.len - shown, shown);
 }
 
+/* Appends how many events a verified request is, where its source splits it. */
+static void
+append_items(StringInfo out, IntakeSource *source, const IntakeScheme *scheme,
+			 const IntakeRequest *request)
+{
+	IntakeDelivery delivery = {.source = source, .request = *request};
+
+	if (source->split == NULL)
+		return;
+	intake_content_look(&delivery.request);
+	if (intake_split_delivery(&delivery, scheme))
+		appendStringInfo(out, ": %d item%s", delivery.event.n_items,
+						 delivery.event.n_items == 1 ? "" : "s");
+	else if (delivery.reason != NULL)
+		appendStringInfo(out, ": %s: %s", delivery.reason, delivery.detail);
+	else
+		appendStringInfoString(out, ": no items, so it is one event");
+}
+
 /* SQL: intake.verify_explain, the same arguments: 'ok', or what is wrong. */
 Datum
 intake_sql_verify_explain(PG_FUNCTION_ARGS)
@@ -238,6 +258,9 @@ intake_sql_verify_explain(PG_FUNCTION_ARGS)
 		appendStringInfoString(&out, intake_reason_name(verdict.reason));
 	if (verdict.detail[0] != '\0')
 		appendStringInfo(&out, ": %s", verdict.detail);
+	if (verdict.reason == INTAKE_OK && problem == NULL)
+		append_items(&out, intake_by_sql_source(text_argument(fcinfo, 0)), verdict.scheme,
+					 &request);
 	if (verdict.reason == INTAKE_MISMATCH && verdict.scheme->message != NULL)
 		append_content(&out, &request, &verdict);
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(out.data, out.len));

@@ -9,6 +9,7 @@
 #include "ground/datum.h"
 #include "ground/intake.h"
 #include "receive/extract.h"
+#include "receive/split.h"
 #include "verify/content.h"
 #include "verify/coverage.h"
 #include "verify/fingerprint.h"
@@ -83,15 +84,28 @@ fits(IntakeDelivery *delivery, IntakeSlice value, size_t limit, const char *what
  * can be stored as text.
  */
 static void
-read_key(const IntakeDelivery *delivery, const IntakeVerdict *verdict, IntakeKeyParts *parts)
+read_key(const IntakeDelivery *delivery, const IntakeVerdict *verdict, const IntakeLocation *key,
+		 IntakeKeyParts *parts)
 {
-	if (!intake_key_parts_read(delivery->source->key, &delivery->request, INTAKE_ABSENT, parts))
+	if (!intake_key_parts_read(key, &delivery->request, INTAKE_ABSENT, parts))
 		return;
 	if (intake_key_parts_have_digest(parts))
 		intake_key_parts_put_digest(parts, content_key(delivery, verdict));
 	for (int i = 0; i < parts->count; i++)
 		if (!intake_datum_is_text(parts->values[i]))
 			parts->count = 0;
+}
+
+/*
+ * How long a key stands for its event: for ever where it is a documented id. An item is a single
+ * event, so an id that stands alone in it is that event's.
+ */
+int64
+intake_extract_window(const IntakeSource *source, const IntakeKeyParts *parts, bool of_item)
+{
+	bool ends = of_item ? source->item_key_ends && parts->count > 1 : source->key_ends;
+
+	return ends || intake_key_parts_have_digest(parts) ? source->dedup_window : INTAKE_FOR_EVER;
 }
 
 /* Makes the digest of the content the key. */
@@ -117,14 +131,14 @@ refuse_without_key(IntakeDelivery *delivery)
 
 /* Finds the key; refuses the request where it has none that can be used, and needs one. */
 static bool
-extract_key(IntakeDelivery *delivery, const IntakeVerdict *verdict)
+extract_key(IntakeDelivery *delivery, const IntakeVerdict *verdict, const IntakeLocation *key)
 {
 	IntakeSource *source = delivery->source;
 	IntakeEvent *event = &delivery->event;
 	IntakeKeyParts parts;
 	bool usable;
 
-	read_key(delivery, verdict, &parts);
+	read_key(delivery, verdict, key, &parts);
 	event->key = intake_key_parts_join(parts.values, parts.count);
 	usable = parts.count > 0 && event->key.len <= INTAKE_MAX_KEY;
 	event->keyless = !usable && source->missing_key == INTAKE_MISSING_EACH;
@@ -140,9 +154,7 @@ extract_key(IntakeDelivery *delivery, const IntakeVerdict *verdict)
 	if (parts.count == 0 || !fits(delivery, event->key, INTAKE_MAX_KEY, "key"))
 		return false;
 	event->stored_key = intake_key_row_make(source->id, parts.values, parts.count);
-	event->key_window = source->key_ends || intake_key_parts_have_digest(&parts)
-							? source->dedup_window
-							: INTAKE_FOR_EVER;
+	event->key_window = intake_extract_window(source, &parts, false);
 	return true;
 }
 
@@ -173,10 +185,16 @@ intake_extract_event(IntakeDelivery *delivery, const IntakeVerdict *verdict)
 	IntakeSource *source = delivery->source;
 	IntakeEvent *event = &delivery->event;
 	IntakeReaders readers = {verdict->scheme, source->key, source->type};
+	bool split;
 
-	if (!has_content(delivery, verdict->scheme) || !extract_key(delivery, verdict))
+	if (!has_content(delivery, verdict->scheme))
 		return;
-	event->type = intake_extract_text(source->type, &delivery->request);
+	split = source->split != NULL && intake_split_delivery(delivery, verdict->scheme);
+	/* A delivery is no event of its sender's: nothing but its content tells it from others. */
+	if (!extract_key(delivery, verdict, split ? NULL : source->key))
+		return;
+	if (!split)
+		event->type = intake_extract_text(source->type, &delivery->request);
 	if (!fits(delivery, event->type, INTAKE_MAX_TYPE, "type"))
 		return;
 	if (!event->keyless)

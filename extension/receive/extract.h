@@ -6,9 +6,12 @@
 #define INTAKE_EXTRACT_H
 
 #include "receive/judge.h"
+#include "verify/key_parts.h"
 
 extern IntakeSlice intake_extract_text(const IntakeLocation *location,
 									   const IntakeRequest *request);
+extern int64 intake_extract_window(const IntakeSource *source, const IntakeKeyParts *parts,
+								   bool of_item);
 extern void intake_extract_event(IntakeDelivery *delivery, const IntakeVerdict *verdict);
 
 #endif

@@ -14,6 +14,7 @@
 #include "read/work.h"
 #include "receive/extract.h"
 #include "receive/judge.h"
+#include "receive/split.h"
 
 /* Refuses a request, with REASON and DETAIL for the operator. */
 void
@@ -297,6 +298,7 @@ keep(IntakeDelivery *delivery)
 	event->type = keep_slice(event->type);
 	event->headers =
 		memcpy(palloc(VARSIZE(event->headers)), event->headers, VARSIZE(event->headers));
+	intake_split_keep(delivery);
 }
 
 /*

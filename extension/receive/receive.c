@@ -32,6 +32,7 @@
 #include "ground/intake.h"
 #include "ground/rowtype.h"
 #include "ground/txn.h"
+#include "read/items.h"
 #include "receive/judge.h"
 #include "receive/receive.h"
 #include "receive/secret_use.h"
@@ -47,7 +48,6 @@ PG_FUNCTION_INFO_V1(intake_sql_receive);
 static void
 answer_event(IntakeDelivery *delivery)
 {
-	delivery->status = 200;
 	if (delivery->source->success_body != NULL)
 	{
 		delivery->content_type = "text/plain";
@@ -102,8 +102,9 @@ try_to_store(IntakeEvent **events, int count, bool optimistic)
 	return stored;
 }
 
+/* Stores the accepted ones of these, together or each by itself, and decides the status of each. */
 static void
-store(IntakeDelivery *deliveries, int count)
+store_together(IntakeDelivery *deliveries, int count)
 {
 	IntakeEvent **events = palloc((count + 1) * sizeof(IntakeEvent *));
 	int accepted = 0;
@@ -123,13 +124,43 @@ store(IntakeDelivery *deliveries, int count)
 		if (!deliveries[i].accepted)
 			continue;
 		if (stored || (accepted > 1 && try_to_store(&event, 1, false)))
-			answer_event(&deliveries[i]);
+			deliveries[i].status = 200;
 		else
 		{
 			deliveries[i].status = 503;
 			deliveries[i].headers = "Retry-After: 5\r\n";
 		}
 	}
+}
+
+/*
+ * Stores the accepted ones of a batch. Items of a few bytes take up much more than these while they
+ * are stored, so not more of them than two large deliveries have are stored together.
+ */
+static void
+store(IntakeDelivery *deliveries, int count)
+{
+	MemoryContext outer = CurrentMemoryContext;
+	MemoryContext context =
+		AllocSetContextCreate(outer, "pg_intake storing", ALLOCSET_DEFAULT_SIZES);
+	int next;
+
+	for (int first = 0; first < count; first = next)
+	{
+		int items = deliveries[first].event.n_items;
+
+		for (next = first + 1; next < count; next++)
+			if ((items += deliveries[next].event.n_items) > 2 * INTAKE_ITEMS_MOST)
+				break;
+		MemoryContextSwitchTo(context);
+		store_together(deliveries + first, next - first);
+		MemoryContextSwitchTo(outer);
+		MemoryContextReset(context);
+		for (int i = first; i < next; i++)
+			if (deliveries[i].accepted && deliveries[i].status == 200)
+				answer_event(&deliveries[i]);
+	}
+	MemoryContextDelete(context);
 }
 
 /* Says so where the content of an event came before under another key. */

@@ -79,6 +79,19 @@ cut_key(const IntakePlace *place, IntakeSlice key, IntakeKeyParts *parts)
 	}
 }
 
+/* What is recorded is an event: where deliveries are split, it is one of their items. */
+static const IntakeLocation *
+key_of(const IntakeSource *source)
+{
+	return source->split ? source->item_key : source->key;
+}
+
+static const IntakeLocation *
+type_of(const IntakeSource *source)
+{
+	return source->split ? source->item_type : source->type;
+}
+
 /* Reads the parts of a key that was given, as the source's own key has them. */
 static void
 split_key(const IntakeSource *source, IntakeSlice key, IntakeKeyParts *parts)
@@ -88,7 +101,7 @@ split_key(const IntakeSource *source, IntakeSlice key, IntakeKeyParts *parts)
 	bool alone = false;
 
 	memset(parts, 0, sizeof(*parts));
-	if (is_single(source->key))
+	if (is_single(key_of(source)))
 	{
 		parts->count = 1;
 		parts->values[0] = key;
@@ -96,7 +109,7 @@ split_key(const IntakeSource *source, IntakeSlice key, IntakeKeyParts *parts)
 	}
 	for (size_t i = 0; i < key.len; i++)
 		count += key.data[i] == '/';
-	place = find_alternative(source->key, count, &alone);
+	place = find_alternative(key_of(source), count, &alone);
 	if (place == NULL || (alone && count > 1))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("the key does not tell its parts"),
@@ -111,7 +124,7 @@ split_key(const IntakeSource *source, IntakeSlice key, IntakeKeyParts *parts)
 static void
 read_key(const IntakeSource *source, const IntakeRequest *request, IntakeKeyParts *parts)
 {
-	if (intake_key_parts_read(source->key, request, INTAKE_ABSENT, parts) &&
+	if (intake_key_parts_read(key_of(source), request, INTAKE_ABSENT, parts) &&
 		!intake_key_parts_have_digest(parts))
 		return;
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -128,9 +141,9 @@ require_source(IntakeSlice name)
 	IntakeSource *source = intake_by_sql_source(name);
 
 	if (source->scheme == NULL || (source->problem != NULL && source->our_fault == NULL))
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("cannot record for source \"%s\": %s", source->name,
-							   source->problem)));
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot record for source \"%s\": %s", source->name, source->problem)));
 	return source;
 }
 
@@ -158,9 +171,7 @@ set_key(IntakeEvent *event, const IntakeSource *source, const IntakeRequest *req
 						errmsg("the key of an event must not be empty")));
 	event->key = intake_key_parts_join(parts.values, parts.count);
 	event->stored_key = intake_key_row_make(source->id, parts.values, parts.count);
-	event->key_window = source->key_ends || intake_key_parts_have_digest(&parts)
-							? source->dedup_window
-							: INTAKE_FOR_EVER;
+	event->key_window = intake_extract_window(source, &parts, source->split != NULL);
 }
 
 /* Stores an event in the current transaction; returns its id, or that of the one that has its key. */
@@ -193,14 +204,14 @@ intake_sql_record(PG_FUNCTION_ARGS)
 	request.headers = intake_by_sql_headers(PG_GETARG_JSONB_P(4));
 	request.body = intake_payload_text(PG_GETARG_JSONB_P(3));
 	set_key(&event, source, &request, optional_text(fcinfo, 1));
-	event.type = PG_ARGISNULL(2) ? intake_extract_text(source->type, &request)
-								 : optional_text(fcinfo, 2);
+	event.type =
+		PG_ARGISNULL(2) ? intake_extract_text(type_of(source), &request) : optional_text(fcinfo, 2);
 	if (event.type.len == 0)
 		event.type = INTAKE_ABSENT;
 	intake_event_check_sizes(event.type, event.key);
 	event.source_id = source->id;
 	event.source_name = source->name;
-	readers = (IntakeReaders){source->scheme, source->key, source->type};
+	readers = (IntakeReaders){source->scheme, key_of(source), type_of(source)};
 	event.headers = intake_payload_headers(request.headers, &readers, INTAKE_ABSENT);
 	event.body = PointerGetDatum(cstring_to_text_with_len(request.body.data, request.body.len));
 	event.json = request.json;

@@ -89,7 +89,7 @@ typedef enum
 typedef enum
 {
 	INTAKE_VERIFIED_NONE = 'n',
-	INTAKE_VERIFIED_ORIGIN = 'o',   /* who sent it, but not what */
+	INTAKE_VERIFIED_ORIGIN = 'o',    /* who sent it, but not what */
 	INTAKE_VERIFIED_SIGNATURE = 's', /* the body, too */
 	INTAKE_VERIFIED_FETCHED = 'f'    /* no delivery: somebody has asked the sender for it */
 } IntakeVerified;
@@ -131,9 +131,10 @@ typedef struct IntakeScheme
 	const char *const *fields; /* of a form, sorted: that it may have; NULL: any */
 	int n_fields;
 	IntakeVolatile volatiles;
-	bool signs_body;     /* the bytes of the body are in what is signed */
-	bool binds_body;     /* another body has another signature */
-	bool loose;          /* parts may move */
+	IntakeVolatile item_volatiles; /* likewise in an item, where deliveries are split */
+	bool signs_body;               /* the bytes of the body are in what is signed */
+	bool binds_body;               /* another body has another signature */
+	bool loose;                    /* parts may move */
 	bool uses_url;       /* nothing verifies unless the URL is known that the sender called */
 	bool query_is_fixed; /* it must be that of the public URL, and url_fields */
 	bool uses_token;     /* nor unless the source has a token */

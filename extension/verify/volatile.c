@@ -56,6 +56,39 @@ intake_volatile_add(IntakeVolatile *list, const IntakePlace *place)
 	list->places[list->count++] = *place;
 }
 
+/* Whether a path begins with another one, and goes on. */
+static bool
+leads_through(const IntakePath *path, const IntakePath *start)
+{
+	if (path->count <= start->count)
+		return false;
+	for (int i = 0; i < start->count; i++)
+		if (!intake_slice_equal(path->steps[i].name, start->steps[i].name))
+			return false;
+	return true;
+}
+
+/* The places of LIST that stand in the items to which PATHS lead, as they stand there. */
+void
+intake_volatile_within(const IntakeVolatile *list, const IntakeLocation *paths,
+					   IntakeVolatile *within)
+{
+	memset(within, 0, sizeof(*within));
+	for (int i = 0; i < list->count; i++)
+		for (int j = 0; j < paths->count; j++)
+		{
+			const IntakePath *start = &paths->places[j].path;
+			IntakePlace place = list->places[i];
+
+			if (place.kind != INTAKE_JSON || !leads_through(&place.path, start))
+				continue;
+			place.path.count -= start->count;
+			memmove(place.path.steps, place.path.steps + start->count,
+					place.path.count * sizeof(IntakeStep));
+			intake_volatile_add(within, &place);
+		}
+}
+
 /* ---- finding ---- */
 
 /* What is to be cut out of a body. */

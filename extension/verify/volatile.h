@@ -19,6 +19,8 @@ typedef struct IntakeVolatile
 
 extern const char *intake_volatile_parse(const char *const *texts, int count, IntakeVolatile *list);
 extern void intake_volatile_add(IntakeVolatile *list, const IntakePlace *place);
+extern void intake_volatile_within(const IntakeVolatile *list, const IntakeLocation *paths,
+								   IntakeVolatile *within);
 extern IntakeSlice intake_volatile_cut(const IntakeVolatile *list, const IntakeRequest *request);
 extern bool intake_volatile_same(const IntakeVolatile *list, const IntakeRequest *one,
 								 const IntakeRequest *other);

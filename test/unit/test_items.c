@@ -8,6 +8,7 @@
 #include "read/items.h"
 #include "read/json.h"
 #include "read/work.h"
+#include "verify/volatile.h"
 #include "check.h"
 
 static IntakeItemsFound
@@ -164,9 +165,39 @@ test_bounds(void)
 	check_many(1000, "$.e[*].a | $.e[*].b", "{\"a\":[1],\"b\":[2,3]}", INTAKE_ITEMS_FOUND, 3000);
 }
 
+/* Of the places of a delivery, those that are of its items. */
+static void
+test_volatile_places(void)
+{
+	const char *texts[] = {"$.e[*].try", "$.e[*].a.b", "$.e[*]", "$.e",
+						   "$.f[*].x",   "$.id",       "form:e"};
+	IntakeVolatile all;
+	IntakeVolatile within;
+	IntakeLocation paths;
+	IntakeRequest request = {.body =
+								 intake_slice_cstr("{\"try\":1,\"a\":{\"b\":2,\"c\":3},\"x\":4}")};
+	const char *error;
+
+	CHECK(intake_volatile_parse(texts, 7, &all) == NULL);
+	CHECK(intake_items_parse("$.e", &paths, &error));
+	intake_volatile_within(&all, &paths, &within);
+	CHECK(within.count == 2);
+	intake_work_begin(1000, 1);
+	CHECK(
+		intake_slice_equal(intake_volatile_cut(&within, &request),
+						   intake_slice_cstr("{\"try\":null,\"a\":{\"b\":null,\"c\":3},\"x\":4}")));
+	CHECK(intake_items_parse("$.e | $.f", &paths, &error));
+	intake_volatile_within(&all, &paths, &within);
+	CHECK(within.count == 3);
+	CHECK(intake_items_parse("$.g", &paths, &error));
+	intake_volatile_within(&all, &paths, &within);
+	CHECK(within.count == 0);
+}
+
 void
 test_items(void)
 {
+	test_volatile_places();
 	test_bytes();
 	test_alternatives();
 	test_rest();

@@ -1,0 +1,12 @@
+/*
+ * delivery.h
+ *		Deliveries that have many events, and these.
+ */
+#ifndef INTAKE_DELIVERY_H
+#define INTAKE_DELIVERY_H
+
+#include "events/event.h"
+
+extern IntakeEvent **intake_delivery_unfold(IntakeEvent **events, int *count);
+
+#endif

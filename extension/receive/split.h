@@ -1,0 +1,13 @@
+/*
+ * split.h
+ *		A delivery that has many events: its items, each of which is an event by itself.
+ */
+#ifndef INTAKE_SPLIT_H
+#define INTAKE_SPLIT_H
+
+#include "receive/judge.h"
+
+extern bool intake_split_delivery(IntakeDelivery *delivery, const IntakeScheme *scheme);
+extern void intake_split_keep(IntakeDelivery *delivery);
+
+#endif
