@@ -11,6 +11,7 @@
 
 #include "events/delivery.h"
 #include "events/key_row.h"
+#include "events/stored.h"
 #include "ground/intake.h"
 
 static Jsonb *
@@ -43,6 +44,7 @@ fill(IntakeEvent *event, IntakeEvent *delivery, int place, Jsonb *headers)
 	event->secret_id = delivery->secret_id;
 	event->verified = delivery->verified;
 	event->replay_dead = delivery->replay_dead;
+	event->volatiles = delivery->item_volatiles;
 	event->delivery = delivery;
 	event->position = place + 1;
 	event->headers = headers;
@@ -87,4 +89,23 @@ intake_delivery_unfold(IntakeEvent **events, int *count)
 	}
 	*count = n;
 	return all;
+}
+
+/*
+ * Notes, in their deliveries, items whose keys stand for events with other bodies. What was stored is
+ * visible.
+ */
+void
+intake_delivery_compare(IntakeEvent **events, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		IntakeEvent *delivery = events[i]->delivery;
+
+		if (delivery == NULL || !delivery->fresh || delivery->other_id != 0 ||
+			!intake_stored_differs(events[i]))
+			continue;
+		delivery->other_id = events[i]->id;
+		delivery->other_position = events[i]->position;
+	}
 }

@@ -8,5 +8,6 @@
 #include "events/event.h"
 
 extern IntakeEvent **intake_delivery_unfold(IntakeEvent **events, int *count);
+extern void intake_delivery_compare(IntakeEvent **events, int count);
 
 #endif

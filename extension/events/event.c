@@ -213,6 +213,7 @@ intake_event_store(IntakeEvent **events, int count, bool optimistic)
 	rearm_repeated(&queue, events, count);
 	intake_table_close(&queue);
 	CommandCounterIncrement();
+	intake_delivery_compare(events, count);
 	return true;
 }
 

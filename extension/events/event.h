@@ -53,18 +53,21 @@ typedef struct IntakeEvent
 	int32 secret_id;                 /* 0: none */
 	char verified;                   /* IntakeVerified */
 	Jsonb *headers;
-	Datum body;              /* a bytea */
-	IntakeJson json;         /* what it is, where that is known */
-	TimestampTz run_at;      /* of its jobs; 0: now */
-	bool replay_dead;        /* a duplicate re-arms dead jobs */
+	Datum body;                           /* a bytea */
+	IntakeJson json;                      /* what it is, where that is known */
+	TimestampTz run_at;                   /* of its jobs; 0: now */
+	bool replay_dead;                     /* a duplicate re-arms dead jobs */
+	const IntakeVolatile *item_volatiles; /* the same of its items */
 	const IntakeItem *items; /* that are events instead of it, or NULL; it has no jobs then */
 	int n_items;
 	struct IntakeEvent *delivery; /* that it is an item of, or NULL */
 	int position;                 /* in that delivery, from 1 */
 	/* Set by intake_event_store: */
 	int64 id;
-	bool fresh;    /* stored now, not before */
-	bool replayed; /* not stored: its guards are those of other events */
+	bool fresh;         /* stored now, not before */
+	bool replayed;      /* not stored: its guards are those of other events */
+	int64 other_id;     /* the event that has the key of an item, and another body; 0: none */
+	int other_position; /* of that item */
 } IntakeEvent;
 
 /* An event as it is stored. */

@@ -201,6 +201,8 @@ add_keys(IntakeTable *keys, const Batch *batch, const IntakeGuards *guards, bool
 	for (int i = 0; i < batch->n_keyed; i++)
 		if (batch->keyed[i]->fresh)
 			intake_key_row_add(keys, &batch->keyed[i]->stored_key, batch->keyed[i]->id);
+		else if (batch->keyed[i]->id == 0 && is_wanted(batch->keyed[i]))
+			batch->keyed[i]->id = batch->keyed[i - 1]->id;
 	intake_guard_add(keys, guards, all);
 }
 

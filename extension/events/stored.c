@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/stratnum.h"
+#include "access/xact.h"
 #include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -17,6 +18,9 @@
 #include "ground/intake.h"
 #include "ground/partition.h"
 #include "ground/table.h"
+#include "verify/scheme.h"
+
+#define COMPARISONS 10 /* of bodies in a second */
 
 static bool
 glance_at_row(int64 id, const IntakePartition *partition, IntakeGlance *glance)
@@ -84,4 +88,36 @@ intake_stored_compare(int64 id, const IntakeEvent *event, bool *same)
 	pfree(stored.body);
 	pfree(stored.headers);
 	return true;
+}
+
+/* Whether one more event may be compared now: a storm of repetitions is not to be slowed down. */
+static bool
+may_compare(void)
+{
+	static TimestampTz second = 0;
+	static int count = 0;
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+
+	if (now < second || now - second >= USECS_PER_SEC)
+	{
+		second = now;
+		count = 0;
+	}
+	return count++ < COMPARISONS;
+}
+
+/*
+ * Whether an event that came again under its sender's own id is stored with another body, as far as
+ * there is time to compare them. One that was fetched was not written by its sender.
+ */
+bool
+intake_stored_differs(const IntakeEvent *event)
+{
+	IntakeGlance glance;
+	bool same;
+
+	return !event->fresh && !event->replayed && event->id != 0 &&
+		   event->key_window == INTAKE_FOR_EVER && may_compare() &&
+		   intake_stored_glance(event->id, &glance) && glance.verified != INTAKE_VERIFIED_FETCHED &&
+		   intake_stored_compare(event->id, event, &same) && !same;
 }

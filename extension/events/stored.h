@@ -17,5 +17,6 @@ typedef struct IntakeGlance
 
 extern bool intake_stored_glance(int64 id, IntakeGlance *glance);
 extern bool intake_stored_compare(int64 id, const IntakeEvent *event, bool *same);
+extern bool intake_stored_differs(const IntakeEvent *event);
 
 #endif

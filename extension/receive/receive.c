@@ -11,7 +11,6 @@
 
 #include <malloc.h>
 
-#include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -38,7 +37,6 @@
 #include "receive/secret_use.h"
 
 #define JSON_TYPE "application/json"
-#define COMPARISONS 10                 /* of bodies in a second */
 #define MAX_REQUEST_ID 200             /* bytes */
 #define MAX_PEER 100                   /* bytes */
 #define KEPT_MEMORY (32 * 1024 * 1024) /* bytes */
@@ -175,46 +173,25 @@ note_replay(IntakeDelivery *delivery)
 								delivery->event.id);
 }
 
-/* Whether one more event may be compared now: a storm of repetitions is not to be slowed down. */
-static bool
-may_compare(void)
-{
-	static TimestampTz second = 0;
-	static int count = 0;
-	TimestampTz now = GetCurrentTransactionStartTimestamp();
-
-	if (now < second || now - second >= USECS_PER_SEC)
-	{
-		second = now;
-		count = 0;
-	}
-	return count++ < COMPARISONS;
-}
-
-/* Whether an event is stored with another body. One that was fetched was not written by its sender. */
-static bool
-has_other_content(const IntakeEvent *event)
-{
-	IntakeGlance glance;
-	bool same;
-
-	return intake_stored_glance(event->id, &glance) && glance.verified != INTAKE_VERIFIED_FETCHED &&
-		   intake_stored_compare(event->id, event, &same) && !same;
-}
-
 /* Says so where an event came again under the sender's own id, and with another body. */
 static void
 note_other_content(IntakeDelivery *delivery)
 {
 	const IntakeEvent *event = &delivery->event;
+	bool of_item = event->other_id != 0;
 
-	if (!delivery->accepted || delivery->status != 200 || event->fresh || event->replayed ||
-		event->key_window != INTAKE_FOR_EVER || !may_compare() || !has_other_content(event))
+	if (!delivery->accepted || delivery->status != 200 ||
+		(!of_item && !intake_stored_differs(event)))
 		return;
 	delivery->reason = "same_key_other_content";
-	delivery->detail = psprintf("the body is not that of event " INT64_FORMAT
-								", which has this key; nothing was stored",
-								event->id);
+	if (of_item)
+		delivery->detail = psprintf("item %d is not what event " INT64_FORMAT
+									" is, which has its key; it was not stored by itself",
+									event->other_position, event->other_id);
+	else
+		delivery->detail = psprintf("the body is not that of event " INT64_FORMAT
+									", which has this key; nothing was stored",
+									event->id);
 }
 
 /* What the proxies before us call the request. */

@@ -105,6 +105,7 @@ read_items(IntakeDelivery *delivery, const IntakeScheme *scheme, const IntakePie
 			items[i].type = INTAKE_ABSENT;
 	}
 	delivery->event.items = items;
+	delivery->event.item_volatiles = &scheme->item_volatiles;
 	delivery->event.n_items = pieces->count;
 	return true;
 }

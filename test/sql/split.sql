@@ -110,6 +110,19 @@ SELECT intake.record('sp_whole', NULL, NULL, '{"id":"r2"}') = intake.find_event(
 SELECT intake.record('sp_chat', 'a/sent', NULL, '{}') = intake.find_event('sp_chat', 'a', 'sent') AS known;
 SELECT key, verified, position FROM intake.events WHERE key LIKE 'r_' AND source = 'sp_whole' ORDER BY id;
 
+-- A documented id that comes with other content, in another delivery and in one. Each of the two is compared, and no more than ten in a second.
+SELECT intake.create_source('sp_other', 'sp-tries', secret => 'sp-secret', key_from => '$.id', options => '{"split": "$[*]"}') > 0 AS created;
+SELECT sp_send('sp_other', '[{"id":"a","n":1,"try":1},{"id":"b"}]');
+SELECT sp_send('sp_other', '[{"id":"c"},{"id":"a","n":1,"try":2}]');
+-- Another process has not compared anything yet.
+\c -
+SET client_min_messages = warning;
+SELECT sp_send('sp_other', '[{"id":"d"},{"id":"a","n":2}]');
+SELECT sp_send('sp_other', '[{"id":"e","n":1},{"id":"e","n":2}]');
+SELECT sp_send('sp_other', '[{"id":"d"},{"id":"a","n":2}]');
+SELECT reason, regexp_replace(detail, '\d{2,}', 'n') AS detail, status, requests FROM intake.rejections WHERE source = 'sp_other' ORDER BY id;
+SELECT key, position FROM intake.events WHERE source = 'sp_other' AND position > 0 ORDER BY id;
+
 -- What may be asked for.
 SELECT intake.alter_source('sp', options => '{"split": true}');
 SELECT intake.alter_source('sp', options => '{"split": 7}');
