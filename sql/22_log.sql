@@ -26,7 +26,8 @@ COMMENT ON COLUMN intake.event.source_id IS 'The source';
 COMMENT ON COLUMN intake.event.secret_id IS 'The secret that verified it; NULL where none did';
 COMMENT ON COLUMN intake.event.verified IS
     's: signature (who sent it and what), o: origin (who, but the body could be another), n: none, f: it was fetched from the sender and recorded. Internal events are s';
-COMMENT ON COLUMN intake.event.key IS 'The sender''s stable id of the event';
+COMMENT ON COLUMN intake.event.key IS
+    'The sender''s stable id of the event, or what stands for one, for a while; several parts have slashes between them; emit/ and the event''s id where there is none';
 COMMENT ON COLUMN intake.event.type IS 'The sender''s name for what happened; NULL where the request has none';
 COMMENT ON COLUMN intake.event.headers IS
     'Request headers, names in lower case, credentials left out; repeated ones are joined with a comma, but of those that the scheme looks at, or that key or type come from, the first is there, which is the one that was looked at';
