@@ -51,3 +51,13 @@ intake_body_open(IntakeRequest *request, IntakeSlice field)
 	if (field.data != NULL && first != '{' && first != '[')
 		open_field(request, field);
 }
+
+/* The same for a request whose body is another now. */
+void
+intake_body_reopen(IntakeRequest *request, IntakeSlice field)
+{
+	request->open = false;
+	request->text = request->form = INTAKE_ABSENT;
+	request->problem = NULL;
+	intake_body_open(request, field);
+}

@@ -9,5 +9,6 @@
 
 extern char intake_body_first(IntakeSlice text);
 extern void intake_body_open(IntakeRequest *request, IntakeSlice field);
+extern void intake_body_reopen(IntakeRequest *request, IntakeSlice field);
 
 #endif

@@ -55,6 +55,18 @@ intake_form_decode(IntakeSlice text)
 	return (IntakeSlice){out, n};
 }
 
+/* What stands behind the first COUNT bytes of a text, as they are once it is decoded. */
+IntakeSlice
+intake_form_behind(IntakeSlice text, size_t count)
+{
+	const char *place = text.data;
+	const char *end = place + text.len;
+
+	while (place < end && count-- > 0)
+		(void) take_byte(&place, end);
+	return (IntakeSlice){place, end - place};
+}
+
 /* Whether a text says NAME once it is decoded. */
 bool
 intake_form_says(IntakeSlice text, IntakeSlice name)

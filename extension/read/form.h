@@ -30,6 +30,7 @@ typedef struct IntakeFormReader
 extern IntakeFormReader intake_form_begin(IntakeSlice form);
 extern bool intake_form_next(IntakeFormReader *reader, IntakeField *field);
 extern bool intake_form_says(IntakeSlice text, IntakeSlice name);
+extern IntakeSlice intake_form_behind(IntakeSlice text, size_t count);
 extern IntakeSlice intake_form_decode(IntakeSlice text);
 extern int intake_form_all(IntakeSlice form, IntakeSlice name, IntakeSlice *values, int most);
 extern IntakeSlice intake_form_find(IntakeSlice form, IntakeSlice name, int nth);

@@ -9,6 +9,7 @@
 
 #include "common/memory.h"
 
+#include "read/body.h"
 #include "verify/coverage.h"
 #include "verify/fingerprint.h"
 
@@ -118,9 +119,12 @@ digest_content(const IntakeVerdict *verdict, const IntakeRequest *request, Intak
 	IntakeSlice parts[2];
 
 	lasting.body = intake_volatile_cut(&scheme->volatiles, request);
-	values.lasting = lasting.body.data != request->body.data;
-	if (values.lasting)
+	if (lasting.body.data != request->body.data)
+	{
+		intake_body_reopen(&lasting, scheme->json_from);
+		values.lasting = true;
 		values.form_sorted = INTAKE_ABSENT;
+	}
 	if (scheme->message == NULL)
 		return intake_digest_plain(INTAKE_SHA256, &lasting.body, 1, key);
 	if (scheme->signs_body)

@@ -436,6 +436,7 @@ compile_volatile(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 
 	if (problem != NULL)
 		return fail(error, problem);
+	scheme->volatiles.json_from = scheme->json_from;
 	for (int i = 0; i < scheme->n_signatures && !scheme->signs_body; i++)
 		intake_volatile_add(&scheme->volatiles, &scheme->signatures[i]);
 	if (scheme->has_timestamp && !scheme->signs_body)

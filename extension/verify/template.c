@@ -525,8 +525,9 @@ part_value(const IntakePart *part, const IntakeValues *values)
 		case INTAKE_PART_TOKEN:
 			return values->token;
 		case INTAKE_PART_FORM_SORTED:
-			return values->form_sorted.data ? values->form_sorted
-											: intake_form_sorted(intake_request_form(values->request));
+			return values->form_sorted.data
+					   ? values->form_sorted
+					   : intake_form_sorted(intake_request_form(values->request));
 		case INTAKE_PART_QSH:
 			return query_string_hash(values);
 		case INTAKE_PART_LOCATION:

@@ -15,6 +15,7 @@
 
 #include "common/memory.h"
 
+#include "read/body.h"
 #include "read/form.h"
 #include "read/work.h"
 #include "verify/volatile.h"
@@ -92,22 +93,29 @@ intake_volatile_within(const IntakeVolatile *list, const IntakeLocation *paths,
 /* ---- finding ---- */
 
 /* What is to be cut out of a body. */
+typedef struct Cut
+{
+	const char *start;
+	size_t length;
+	bool json; /* a value of JSON */
+} Cut;
+
 typedef struct Cuts
 {
-	IntakeSlice *list;
+	Cut *list;
 	int count;
 } Cuts;
 
 static void
-add_cuts(Cuts *cuts, const IntakeSlice *values, int count)
+add_cuts(Cuts *cuts, const IntakeSlice *values, int count, bool json)
 {
-	size_t size = (cuts->count + count) * sizeof(IntakeSlice);
+	size_t size = (cuts->count + count) * sizeof(Cut);
 
 	if (count == 0)
 		return;
 	cuts->list = cuts->list == NULL ? palloc(size) : repalloc(cuts->list, size);
-	memcpy(cuts->list + cuts->count, values, count * sizeof(IntakeSlice));
-	cuts->count += count;
+	for (int i = 0; i < count; i++)
+		cuts->list[cuts->count++] = (Cut){values[i].data, values[i].len, json};
 }
 
 static void
@@ -125,13 +133,14 @@ find_json(const IntakePlace *place, IntakeSlice text, Cuts *cuts)
 			intake_json_find_all(text, &place->path, values, INTAKE_VOLATILE_FOUND + 1, &repeats);
 	}
 	if (!repeats && found <= INTAKE_VOLATILE_FOUND)
-		add_cuts(cuts, values, found);
+		add_cuts(cuts, values, found, true);
 	if (values != few)
 		pfree(values);
 }
 
-static void
-find_field(const IntakePlace *place, IntakeSlice form, Cuts *cuts)
+/* The value of a field as it is written; absent where the field is not there once. */
+static IntakeSlice
+field_of(IntakeSlice form, IntakeSlice name)
 {
 	IntakeFormReader reader = intake_form_begin(form);
 	IntakeSlice value = INTAKE_ABSENT;
@@ -139,35 +148,44 @@ find_field(const IntakePlace *place, IntakeSlice form, Cuts *cuts)
 	int found = 0;
 
 	while (intake_form_next(&reader, &field))
-		if (intake_form_says(field.name, place->name))
+		if (intake_form_says(field.name, name))
 		{
 			value = field.value;
 			found++;
 		}
-	if (found == 1 && value.len > 0)
-		add_cuts(cuts, &value, 1);
+	return found == 1 ? value : INTAKE_ABSENT;
 }
 
-/* Whether a body is JSON; a value that is neither object nor array has no places in it. */
+static void
+find_field(const IntakePlace *place, IntakeSlice form, Cuts *cuts)
+{
+	IntakeSlice value = field_of(form, place->name);
+
+	if (value.len > 0)
+		add_cuts(cuts, &value, 1, false);
+}
+
+/* Whether the text of a request is JSON; what is neither object nor array has no places in it. */
 static bool
 is_json(const IntakeRequest *request)
 {
 	if (request->json == INTAKE_JSON_UNKNOWN)
-		return intake_json_look(intake_json_unmarked(request->body), NULL) != INTAKE_JSON_NOT;
+		return intake_json_look(intake_json_unmarked(intake_request_text(request)), NULL) !=
+			   INTAKE_JSON_NOT;
 	return request->json != INTAKE_JSON_NOT;
 }
 
-/* As they stand in the body, those around others before them. */
+/* As they stand, those around others before them. */
 static int
 by_place(const void *a, const void *b)
 {
-	const IntakeSlice *left = a;
-	const IntakeSlice *right = b;
+	const Cut *left = a;
+	const Cut *right = b;
 
-	if (left->data != right->data)
-		return left->data < right->data ? -1 : 1;
-	if (left->len != right->len)
-		return left->len > right->len ? -1 : 1;
+	if (left->start != right->start)
+		return left->start < right->start ? -1 : 1;
+	if (left->length != right->length)
+		return left->length > right->length ? -1 : 1;
 	return 0;
 }
 
@@ -179,63 +197,97 @@ settle(Cuts *cuts)
 	int count = 0;
 
 	if (cuts->count > 1)
-		qsort(cuts->list, cuts->count, sizeof(IntakeSlice), by_place);
+		qsort(cuts->list, cuts->count, sizeof(Cut), by_place);
 	for (int i = 0; i < cuts->count; i++)
 	{
-		if (end != NULL && cuts->list[i].data < end)
+		if (end != NULL && cuts->list[i].start < end)
 			continue;
-		end = cuts->list[i].data + cuts->list[i].len;
+		end = cuts->list[i].start + cuts->list[i].length;
 		cuts->list[count++] = cuts->list[i];
 	}
 	cuts->count = count;
 }
 
-static void
-find_all(const IntakeVolatile *list, const IntakeRequest *request, bool json, Cuts *cuts)
+/* Finds the places of one kind. Returns false where that costs too much. */
+static bool
+find_all(const IntakeVolatile *list, IntakePlaceKind kind, IntakeSlice text, Cuts *cuts)
 {
 	for (int i = 0; i < list->count; i++)
 	{
-		const IntakePlace *place = &list->places[i];
-
-		if (json && place->kind == INTAKE_JSON)
-			find_json(place, request->body, cuts);
-		else if (!json && place->kind == INTAKE_FORM)
-			find_field(place, request->body, cuts);
+		if (list->places[i].kind != kind)
+			continue;
+		if (kind == INTAKE_JSON)
+			find_json(&list->places[i], text, cuts);
+		else
+			find_field(&list->places[i], text, cuts);
 		if (intake_work_over())
-		{
-			cuts->count = 0;
-			return;
-		}
+			return false;
 	}
 	settle(cuts);
+	return true;
+}
+
+/* Moves cuts from a text to the field of a form in which it is encoded. */
+static void
+move_to_field(Cuts *cuts, const char *text, IntakeSlice field)
+{
+	for (int i = 0; i < cuts->count; i++)
+	{
+		Cut *cut = &cuts->list[i];
+		const char *end = cut->start + cut->length;
+
+		field = intake_form_behind(field, cut->start - text);
+		text = end;
+		cut->start = field.data;
+		field = intake_form_behind(field, cut->length);
+		cut->length = field.data - cut->start;
+	}
+}
+
+/* The same in a form, and in the JSON that stands in one of its fields. */
+static bool
+find_in_form(const IntakeVolatile *list, const IntakeRequest *request, Cuts *cuts)
+{
+	IntakeSlice field = field_of(request->form, list->json_from);
+
+	if (is_json(request) && field.data != NULL)
+	{
+		if (!find_all(list, INTAKE_JSON, request->text, cuts))
+			return false;
+		move_to_field(cuts, request->text.data, field);
+	}
+	return find_all(list, INTAKE_FORM, request->form, cuts);
 }
 
 /* ---- cutting ---- */
 
 static char *
-put(char *out, IntakeSlice text)
+put(char *out, const char *start, const char *end)
 {
-	if (text.len > 0)
-		memcpy(out, text.data, text.len);
-	return out + text.len;
+	if (end > start)
+		memcpy(out, start, end - start);
+	return out + (end - start);
 }
 
-/* A copy of a text that has INSTEAD where it is cut. */
+/* A copy of a text without what is cut out. */
 static IntakeSlice
-replace(IntakeSlice text, const Cuts *cuts, IntakeSlice instead)
+replace(IntakeSlice text, const Cuts *cuts)
 {
-	char *start = palloc(text.len + cuts->count * instead.len + 1);
+	static const char null[] = {'n', 'u', 'l', 'l'};
+	char *start = palloc(text.len + cuts->count * sizeof(null) + 1);
 	char *end = start;
 	const char *from = text.data;
 
-	intake_work_charge(text.len + cuts->count * instead.len);
+	intake_work_charge(text.len + cuts->count * sizeof(null));
 	for (int i = 0; i < cuts->count; i++)
 	{
-		end = put(end, (IntakeSlice){from, cuts->list[i].data - from});
-		end = put(end, instead);
-		from = cuts->list[i].data + cuts->list[i].len;
+		const Cut *cut = &cuts->list[i];
+
+		end = put(end, from, cut->start);
+		end = put(end, null, cut->json ? null + sizeof(null) : null);
+		from = cut->start + cut->length;
 	}
-	end = put(end, (IntakeSlice){from, text.data + text.len - from});
+	end = put(end, from, text.data + text.len);
 	return (IntakeSlice){start, end - start};
 }
 
@@ -243,16 +295,20 @@ replace(IntakeSlice text, const Cuts *cuts, IntakeSlice instead)
 IntakeSlice
 intake_volatile_cut(const IntakeVolatile *list, const IntakeRequest *request)
 {
-	Cuts cuts = {NULL, 0};
+	IntakeRequest opened = *request;
 	IntakeSlice body = request->body;
-	bool json;
+	Cuts cuts = {NULL, 0};
+	bool found;
 
 	if (list->count == 0)
 		return body;
-	json = is_json(request);
-	find_all(list, request, json, &cuts);
-	if (cuts.count > 0)
-		body = replace(body, &cuts, intake_slice_cstr(json ? "null" : ""));
+	intake_body_open(&opened, list->json_from);
+	if (opened.form.data != NULL)
+		found = find_in_form(list, &opened, &cuts);
+	else
+		found = find_all(list, is_json(&opened) ? INTAKE_JSON : INTAKE_FORM, body, &cuts);
+	if (found && cuts.count > 0)
+		body = replace(body, &cuts);
 	if (cuts.list != NULL)
 		pfree(cuts.list);
 	return body;

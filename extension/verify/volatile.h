@@ -15,6 +15,7 @@ typedef struct IntakeVolatile
 {
 	IntakePlace *places;
 	int count;
+	IntakeSlice json_from; /* the field of a form that has the JSON, or absent */
 } IntakeVolatile;
 
 extern const char *intake_volatile_parse(const char *const *texts, int count, IntakeVolatile *list);

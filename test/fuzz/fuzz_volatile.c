@@ -1,10 +1,12 @@
 /*
- * Places that change. Input: places with spaces between them, then a body.
+ * Places that change. Input: places with spaces between them, and maybe in: with the name of a field
+ * that has the JSON of a form; then a body.
  *
  * The copy without them is compared with the body, byte by byte: where they part, a value begins in
  * the body that stands at one of the places, and behind it they go on together. So whoever knows the
  * copy knows all of the body but for these values.
  */
+#include "read/body.h"
 #include "read/form.h"
 #include "read/work.h"
 #include "verify/volatile.h"
@@ -14,6 +16,7 @@ static bool
 parse(IntakeSlice line, IntakeVolatile *list)
 {
 	const char *texts[INTAKE_VOLATILE_MOST + 1];
+	const char *field = NULL;
 	int count = 0;
 
 	while (line.data != NULL && count <= INTAKE_VOLATILE_MOST)
@@ -23,9 +26,15 @@ parse(IntakeSlice line, IntakeVolatile *list)
 
 		memcpy(copy, text.data, text.len);
 		copy[text.len] = '\0';
-		texts[count++] = copy;
+		if (strncmp(copy, "in:", 3) == 0)
+			field = copy + 3;
+		else
+			texts[count++] = copy;
 	}
-	return intake_volatile_parse(texts, count, list) == NULL;
+	if (intake_volatile_parse(texts, count, list) != NULL)
+		return false;
+	list->json_from = intake_slice_cstr(field);
+	return true;
 }
 
 static IntakeSlice
@@ -130,16 +139,79 @@ check_change(const IntakeVolatile *list, IntakeSlice body, IntakeSlice copy, siz
 	PROMISE(same(list, body, other) == intake_slice_equal(copy, cut(list, other)));
 }
 
+/* The places of one kind. */
+static IntakeVolatile
+only(const IntakeVolatile *list, IntakePlaceKind kind)
+{
+	IntakeVolatile out = {0};
+
+	for (int i = 0; i < list->count; i++)
+		if (list->places[i].kind == kind)
+			intake_volatile_add(&out, &list->places[i]);
+	return out;
+}
+
+/* Takes the value of a field out of a form; absent where it is not there once, or is empty. */
+static IntakeSlice
+take_field(IntakeSlice *form, IntakeSlice name)
+{
+	IntakeFormReader reader = intake_form_begin(*form);
+	IntakeSlice value = INTAKE_ABSENT;
+	IntakeField field;
+	int found = 0;
+	char *out;
+
+	while (intake_form_next(&reader, &field))
+		if (intake_form_says(field.name, name))
+		{
+			value = field.value;
+			found++;
+		}
+	if (found != 1 || value.len == 0)
+		return INTAKE_ABSENT;
+	out = palloc(form->len);
+	memcpy(out, form->data, value.data - form->data);
+	memcpy(out + (value.data - form->data), value.data + value.len,
+		   form->data + form->len - value.data - value.len);
+	*form = (IntakeSlice){out, form->len - value.len};
+	return value;
+}
+
+/* The field with the JSON is cut as a body would be, and the form around it as one without it. */
+static void
+check_field(const IntakeVolatile *list, IntakeSlice body, IntakeSlice copy)
+{
+	IntakeVolatile json = only(list, INTAKE_JSON);
+	IntakeVolatile form = only(list, INTAKE_FORM);
+	IntakeSlice name = list->json_from;
+	IntakeSlice value = take_field(&body, name);
+	IntakeSlice kept = value.data == NULL ? value : take_field(&copy, name);
+
+	PROMISE(intake_slice_equal(cut(&form, body), copy));
+	if (value.data == NULL)
+		return;
+	value = intake_form_decode(value);
+	value = cut(&json, value);
+	PROMISE(kept.data == NULL || intake_slice_equal(intake_form_decode(kept), value));
+}
+
 void
 fuzz(IntakeSlice input)
 {
 	IntakeVolatile list;
 	IntakeSlice copy;
+	char first;
 	bool json;
 
 	if (!parse(fuzz_line(&input), &list))
 		return;
 	copy = cut(&list, input);
+	first = intake_body_first(input);
+	if (list.json_from.data != NULL && first != '{' && first != '[')
+	{
+		check_field(&list, input, copy);
+		return;
+	}
 	json = intake_json_look(intake_json_unmarked(input), NULL) != INTAKE_JSON_NOT;
 	check_copy(&list, input, json, copy);
 	if (json)

@@ -60,7 +60,8 @@ seed(handshake => chr($number{ $_->[0] }) . $_->[1])
   ['notion', "\n\n\n{\"verification_token\":\"t\"}"], ['discord', "\n\n\n{\"type\":1}"], ['okta', "\nx-okta-verification-challenge: a\n\n"];
 seed(volatile => $_)
   for qq(\$.a form:a\na=1&b=2), qq(\$.e[*].x \$.a.b\n{"e":[{"x":1},{"x":[2]}],"a":{"b":"c"}}), qq(\$[*].x\n[{"x":1,"y":2},{"x":3,"x":4}]),
-  qq(json:/a/0 \$.a\n{"a":[1,2],"\\u0061b":null});
+  qq(json:/a/0 \$.a\n{"a":[1,2],"\\u0061b":null}),
+  qq(in:j \$.a \$.e[*].x form:t\nt=3&j=%7B"a":1,"e":[{"x":2},{"x":%22+%22}]%7d), qq(in:j \$.a\nj={"a":"%","b":[1]}&k=);
 seed(resplit => chr($_) . chr($_ % 3 * 4) . chr(20) . 'Bob.1700000100.{"a":1}|Bob:2023-11-14T22:15:00Z:1700000100123;x' . "\0\3\0\16" x 20)
   for 0 .. $#$list;
 seed(timestamp => $_) for qw(1700000000 1700000000123 2026-11-23T10:00:00Z 2026-11-23T10:00:00.123456789+02:00), 'Sun, 06 Nov 1994 08:49:37 GMT';

@@ -45,6 +45,11 @@ INSERT INTO intake.scheme (name, kind, algorithm, signature_from, encoding, mess
 SELECT count(intake.create_source('v-form', 'v-form', secret => 'a secret'));
 SELECT b, sent('v-form', b) FROM unnest(ARRAY['try=1&a=b', 'try=2&a=b', 't%72y=&a=b', 't%72y=5&a=b', 'try=1&a=c', 'try=1&try=2&a=b', 'try=1&try=3&a=b', '{"try":1}', '{"try":2}', '{"try":{"a":[1]}}', '{ "try":2}', '{"try":1,"try":2}', '{"try":1,"try":3}', '{"try":1', '{"try":2'])  WITH ORDINALITY t(b, n) ORDER BY n;
 
+-- JSON in a field of a form, and fields beside it.
+INSERT INTO intake.scheme (name, kind, algorithm, signature_from, encoding, message, missing_key, json_from, volatile) VALUES ('v-field', 'hmac', 'sha256', '{header:x-signature}', 'hex', '{body}', 'digest', 'form:payload', '{$.try,form:at}');
+SELECT count(intake.create_source('v-field', 'v-field', secret => 'a secret'));
+SELECT b, sent('v-field', b) FROM unnest(ARRAY['at=1&payload=%7B%22try%22:1,%22a%22:1%7D', 'at=2&payload=%7B%22try%22:%5B1%5D,%22a%22:1%7D', 'at=2&payload=%7B%22try%22:2,%22a%22:2%7D', 'at=2&payload={%22try%22:2,%22a%22:2%7D', 'at=2&payload=%7B%22try%22:2,%22a%22:2%7D&b=1', '{"try":1,"at":1}', '{"try":2,"at":1}', '{"try":2,"at":2}']) WITH ORDINALITY t(b, n) ORDER BY n;
+
 -- Signed anew, with the signature and its time in the body, which the message does not have. Another body under one signature is a replay.
 INSERT INTO intake.scheme (name, kind, algorithm, signature_from, encoding, message, missing_key, timestamp_from, timestamp_unit) VALUES ('v-inside', 'hmac', 'sha256', '{json:/sig}', 'hex', '{timestamp}.{json:/who}', 'digest', 'json:/at', 's');
 UPDATE intake.scheme SET content = 'json', require = '{json:/who,"~^[a-z]{1,9}$"}' WHERE name = 'v-inside';

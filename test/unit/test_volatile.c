@@ -134,6 +134,45 @@ test_forms(void)
 	KEEPS("form:a", "A=1");
 }
 
+/* JSON in a field: what is cut out of it goes where it stands, encoded. */
+static void
+test_fields(void)
+{
+	static const struct
+	{
+		const char *body;
+		const char *expected;
+	} cases[] = {
+		{"j={\"a\":1,\"b\":2}&t=3", "j={\"a\":null,\"b\":2}&t="},
+		{"t=3&j=%7B%22a%22:%22x%20+y%22,+%22b%22:[%31]%7d",
+		 "t=&j=%7B%22a%22:null,+%22b%22:[%31]%7d"},
+		{"j=%5b%5D&t=", NULL},
+		{"j={\"a\":1&t=3", "j={\"a\":1&t="},
+		{"j={\"a\":1}&j={\"a\":1}", NULL},
+		{"%6A={\"e\":[{\"x\":%31},{\"x\":[1,2]}]}", "%6A={\"e\":[{\"x\":null},{\"x\":null}]}"},
+		{"k={\"a\":1}", NULL},
+		{"{\"a\":1,\"j\":{\"a\":2}}", "{\"a\":null,\"j\":{\"a\":2}}"},
+		{"j={\"a\":1}&t=3&t=4", "j={\"a\":null}&t=3&t=4"},
+		{"j=\xEF\xBB\xBF{\"a\":\"%\",\"b\":\"%\"}", "j=\xEF\xBB\xBF{\"a\":null,\"b\":\"%\"}"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		IntakeVolatile list;
+		IntakeRequest request = request_of(intake_slice_cstr(cases[i].body));
+		const char *expected = cases[i].expected ? cases[i].expected : cases[i].body;
+		IntakeSlice out;
+
+		CHECK(parse("$.a $.e[*].x form:t", &list));
+		list.json_from = intake_slice_cstr("j");
+		intake_work_begin(request.body.len, 1);
+		out = intake_volatile_cut(&list, &request);
+		CHECK(intake_slice_equal(out, intake_slice_cstr(expected)));
+		if (!intake_slice_equal(out, intake_slice_cstr(expected)))
+			printf("    %s: %.*s\n", cases[i].body, (int) out.len, out.data);
+	}
+}
+
 static void
 test_lists(void)
 {
@@ -226,6 +265,7 @@ test_volatile(void)
 	test_absent();
 	test_repeated();
 	test_forms();
+	test_fields();
 	test_lists();
 	test_same();
 	test_bounds();
