@@ -1,7 +1,7 @@
 -- What people read.
 
 CREATE VIEW intake.schemes AS
-    SELECT name, provider, kind, algorithm, key_from, key_class, missing_key, dedup_window, type_from, split,
+    SELECT name, provider, kind, algorithm, key_from, key_class, missing_key, dedup_window, type_from, volatile, split,
            content, tolerance, preset, description, unverified
     FROM intake.scheme WHERE kind <> 'internal';
 COMMENT ON VIEW intake.schemes IS
