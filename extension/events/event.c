@@ -19,6 +19,7 @@
 #include "events/key_row.h"
 #include "events/match.h"
 #include "events/payload.h"
+#include "events/rearm.h"
 #include "ground/duration.h"
 #include "ground/intake.h"
 #include "ground/partition.h"
@@ -106,87 +107,6 @@ dispatch(IntakeTable *queue, const IntakeEvent *event)
 }
 
 /*
- * Puts the dead jobs of an event back into their lanes, with their attempts before them again:
- * whoever sends an event once more wants it done. Jobs that are not safe to repeat stay.
- */
-static void
-rearm(IntakeTable *queue, int64 event_id)
-{
-	IntakeTable dead;
-	IntakeScan scan;
-	ScanKeyData key;
-
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(event_id));
-	intake_table_open(&dead, intake_table_oid("dead_letter"));
-	intake_table_scan_begin(&scan, intake_table_oid("dead_letter"), "dead_letter_event", &key, 1);
-	while (intake_table_scan_next(&scan))
-	{
-		Datum *row = scan.slot->tts_values;
-		int32 workflow_id = DatumGetInt32(INTAKE_COLUMN(row, dead_letter_workflow_id));
-		IntakeWorkflow *workflow = intake_registry_workflow(workflow_id);
-
-		if (workflow == NULL || !workflow->replay_safe)
-			continue;
-		if (intake_table_delete(&dead, &scan.slot->tts_tid))
-			intake_room_enqueue(queue, workflow_id,
-								DatumGetInt64(INTAKE_COLUMN(row, dead_letter_job_id)), event_id, 0);
-	}
-	intake_table_scan_end(&scan);
-	intake_table_close(&dead);
-}
-
-/* Whether there are dead letters, of whatever event. */
-static bool
-has_dead_letters(void)
-{
-	IntakeScan scan;
-	bool found;
-
-	intake_table_scan_begin(&scan, intake_table_oid("dead_letter"), NULL, NULL, 0);
-	found = intake_table_scan_next(&scan);
-	intake_table_scan_end(&scan);
-	return found;
-}
-
-/* The event that has the key of an item, which may have been committed a moment ago, or 0. */
-static int64
-read_key(const IntakeEvent *item)
-{
-	int64 id;
-
-	PushActiveSnapshot(GetLatestSnapshot());
-	id = intake_key_row_read(&item->stored_key);
-	PopActiveSnapshot();
-	return id;
-}
-
-/*
- * Re-arms what came again. The items of a delivery that came again have not been looked for; what
- * they are known by leads to their events.
- */
-static void
-rearm_repeated(IntakeTable *queue, IntakeEvent **events, int count)
-{
-	bool any = false;
-
-	for (int i = 0; i < count; i++)
-		any |= !events[i]->fresh && events[i]->replay_dead && !events[i]->replayed;
-	if (!any || !has_dead_letters())
-		return;
-	for (int i = 0; i < count; i++)
-	{
-		IntakeEvent *event = events[i];
-
-		if (event->fresh || !event->replay_dead || event->replayed)
-			continue;
-		if (event->id == 0)
-			event->id = read_key(event);
-		if (event->id != 0)
-			rearm(queue, event->id);
-	}
-}
-
-/*
  * Stores COUNT events in the current transaction, with the items of those that are deliveries. Sets
  * id, fresh and replayed of each. The registry of workflows is fresh, and a snapshot is active.
  *
@@ -210,7 +130,7 @@ intake_event_store(IntakeEvent **events, int count, bool optimistic)
 	for (int i = 0; i < count; i++)
 		if (events[i]->fresh && events[i]->n_items == 0)
 			dispatch(&queue, events[i]);
-	rearm_repeated(&queue, events, count);
+	intake_rearm_repeated(&queue, events, count);
 	intake_table_close(&queue);
 	CommandCounterIncrement();
 	intake_delivery_compare(events, count);

@@ -160,21 +160,28 @@ intake_key_row_add(IntakeTable *keys, const IntakeEventKey *key, int64 event_id)
 	intake_table_add(keys, values, nulls, NULL);
 }
 
-/* The event that has a key in what the active snapshot sees; 0 where there is none. Waits for nobody. */
-int64
-intake_key_row_read(const IntakeEventKey *key)
+/* The events that have keys in what the active snapshot sees; 0 where there is none. Waits for nobody. */
+void
+intake_key_row_read(const IntakeEventKey *keys, int count, int64 *ids)
 {
-	ScanKeyData keys[2];
+	ScanKeyData scan_keys[2];
 	IntakeScan scan;
-	int64 event_id = 0;
 
-	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(key->head));
-	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(&key->digest));
-	intake_table_scan_begin(&scan, intake_table_oid("event_key"), NULL, keys, lengthof(keys));
-	if (intake_table_scan_next(&scan))
-		event_id = DatumGetInt64(INTAKE_COLUMN(scan.slot->tts_values, event_key_event_id));
-	intake_table_scan_end(&scan);
-	return event_id;
+	for (int i = 0; i < count; i++)
+	{
+		ScanKeyInit(&scan_keys[0], 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(keys[i].head));
+		ScanKeyInit(&scan_keys[1], 2, BTEqualStrategyNumber, F_UUID_EQ,
+					UUIDPGetDatum(&keys[i].digest));
+		if (i == 0)
+			intake_table_scan_begin(&scan, intake_table_oid("event_key"), NULL, scan_keys, 2);
+		else
+			intake_table_scan_again(&scan, scan_keys, 2);
+		ids[i] = 0;
+		if (intake_table_scan_next(&scan))
+			ids[i] = DatumGetInt64(INTAKE_COLUMN(scan.slot->tts_values, event_key_event_id));
+	}
+	if (count > 0)
+		intake_table_scan_end(&scan);
 }
 
 /* The parts of a key that an array of texts names. Returns how many, or 0 where no key has them. */
@@ -205,7 +212,7 @@ intake_sql_event_of(PG_FUNCTION_ARGS)
 	if (count == 0)
 		PG_RETURN_NULL();
 	key = intake_key_row_make(PG_GETARG_INT32(0), parts, count);
-	event_id = intake_key_row_read(&key);
+	intake_key_row_read(&key, 1, &event_id);
 	if (event_id == 0)
 		PG_RETURN_NULL();
 	PG_RETURN_INT64(event_id);

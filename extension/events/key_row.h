@@ -23,7 +23,7 @@ extern IntakeKeyState intake_key_row_look(IntakeTable *keys, const IntakeEventKe
 extern bool intake_key_row_take(IntakeTable *keys, const IntakeEventKey *key, int64 window,
 								int64 *id);
 extern void intake_key_row_put(IntakeTable *keys, const IntakeEventKey *key, int64 event_id);
-extern int64 intake_key_row_read(const IntakeEventKey *key);
+extern void intake_key_row_read(const IntakeEventKey *keys, int count, int64 *ids);
 extern void intake_key_row_add(IntakeTable *keys, const IntakeEventKey *key, int64 event_id);
 
 #endif

@@ -370,6 +370,13 @@ intake_table_scan_begin(IntakeScan *scan, Oid relation, const char *index, ScanK
 	scan->slot = table_slot_create(scan->relation, NULL);
 }
 
+/* Begins again, with other keys, as many as there were. */
+void
+intake_table_scan_again(IntakeScan *scan, ScanKey keys, int nkeys)
+{
+	index_rescan(scan->scan, keys, nkeys, NULL, 0);
+}
+
 /* Moves to the next row: its columns are then in scan->slot. Returns false at the end. */
 bool
 intake_table_scan_next(IntakeScan *scan)

@@ -71,6 +71,7 @@ extern void intake_table_close(IntakeTable *table);
 
 extern void intake_table_scan_begin(IntakeScan *scan, Oid relation, const char *index, ScanKey keys,
 									int nkeys);
+extern void intake_table_scan_again(IntakeScan *scan, ScanKey keys, int nkeys);
 extern bool intake_table_scan_next(IntakeScan *scan);
 extern void intake_table_scan_end(IntakeScan *scan);
 

@@ -1,0 +1,112 @@
+/*
+ * rearm.c
+ *		Dead jobs of events that came again.
+ *
+ * Whoever sends an event once more wants it done. So its dead jobs go back into their lanes, with all
+ * their attempts before them; those that are not safe to repeat stay. The items of a delivery that came
+ * again have not been looked for; they are now, by what they are known by, where there are dead letters
+ * at all.
+ */
+#include "postgres.h"
+
+#include "access/stratnum.h"
+#include "utils/fmgroids.h"
+#include "utils/snapmgr.h"
+
+#include "config/registry.h"
+#include "events/key_row.h"
+#include "events/rearm.h"
+#include "ground/intake.h"
+#include "queue/room.h"
+
+/* Whether there are dead letters, of whatever event. */
+static bool
+has_dead_letters(void)
+{
+	IntakeScan scan;
+	bool found;
+
+	intake_table_scan_begin(&scan, intake_table_oid("dead_letter"), NULL, NULL, 0);
+	found = intake_table_scan_next(&scan);
+	intake_table_scan_end(&scan);
+	return found;
+}
+
+/* The events that came again, and whose source wants them done. */
+static IntakeEvent **
+select_repeated(IntakeEvent **events, int count, int *selected)
+{
+	IntakeEvent **repeated = palloc(count * sizeof(IntakeEvent *));
+
+	*selected = 0;
+	for (int i = 0; i < count; i++)
+		if (!events[i]->fresh && events[i]->replay_dead && !events[i]->replayed)
+			repeated[(*selected)++] = events[i];
+	return repeated;
+}
+
+/* Their ids. Those of items were committed with their delivery, maybe a moment ago. */
+static int64 *
+find_ids(IntakeEvent **events, int count)
+{
+	int64 *ids = palloc(count * sizeof(int64));
+	IntakeEventKey *keys = palloc(count * sizeof(IntakeEventKey));
+	int unknown = 0;
+
+	for (int i = 0; i < count; i++)
+		if (events[i]->id == 0)
+			keys[unknown++] = events[i]->stored_key;
+	PushActiveSnapshot(GetLatestSnapshot());
+	intake_key_row_read(keys, unknown, ids);
+	PopActiveSnapshot();
+	for (int i = 0; i < count; i++)
+		if (events[i]->id != 0)
+			ids[unknown++] = events[i]->id;
+	return ids;
+}
+
+/* Puts the jobs that SCAN finds among the DEAD back into their lanes. */
+static void
+rearm(IntakeTable *queue, IntakeTable *dead, IntakeScan *scan)
+{
+	while (intake_table_scan_next(scan))
+	{
+		Datum *row = scan->slot->tts_values;
+		int32 workflow_id = DatumGetInt32(INTAKE_COLUMN(row, dead_letter_workflow_id));
+		IntakeWorkflow *workflow = intake_registry_workflow(workflow_id);
+
+		if (workflow == NULL || !workflow->replay_safe)
+			continue;
+		if (intake_table_delete(dead, &scan->slot->tts_tid))
+			intake_room_enqueue(queue, workflow_id,
+								DatumGetInt64(INTAKE_COLUMN(row, dead_letter_job_id)),
+								DatumGetInt64(INTAKE_COLUMN(row, dead_letter_event_id)), 0);
+	}
+}
+
+/* Re-arms those of COUNT events, of which some may be stored now, that came again. */
+void
+intake_rearm_repeated(IntakeTable *queue, IntakeEvent **events, int count)
+{
+	IntakeTable dead;
+	IntakeScan scan;
+	ScanKeyData key;
+	int64 *ids;
+
+	events = select_repeated(events, count, &count);
+	if (count == 0 || !has_dead_letters())
+		return;
+	ids = find_ids(events, count);
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(ids[0]));
+	intake_table_open(&dead, intake_table_oid("dead_letter"));
+	intake_table_scan_begin(&scan, intake_table_oid("dead_letter"), "dead_letter_event", &key, 1);
+	for (int i = 0; i < count; i++)
+	{
+		key.sk_argument = Int64GetDatum(ids[i]);
+		if (i > 0)
+			intake_table_scan_again(&scan, &key, 1);
+		rearm(queue, &dead, &scan);
+	}
+	intake_table_scan_end(&scan);
+	intake_table_close(&dead);
+}
