@@ -109,7 +109,7 @@ COMMENT ON COLUMN intake.scheme.key_from IS
     'Where the event key stands unless the source says otherwise: places with " | " between them, of which the first counts that is there; each may be several, with " + " between them, which make the key together; the word digest is that of the content';
 COMMENT ON COLUMN intake.scheme.type_from IS 'Where the event type stands unless the source says otherwise';
 COMMENT ON COLUMN intake.scheme.volatile IS
-    'Places in the body that change between the tries of one delivery: $.a.b, $.a[*].b (of an array) or form:NAME, 16 at most. Where the digest of content is a key, and where bodies are compared, a value of JSON there counts as null, whatever it is, and that of a form as empty';
+    'Places that change between the tries of one delivery: $.a.b, $.a[*].b (of an array), form:NAME, or header:NAME where message has it, 16 at most. Where the digest of content is a key, and where bodies are compared, a value of JSON there counts as null, whatever it is, and that of a form or a header as empty';
 COMMENT ON COLUMN intake.scheme.split IS
     'Where the events stand in a delivery that has many, for sources that ask for it: JSON paths such as $.events[*] or $.entry[*].changes[*], with " | " between several, all of which count';
 COMMENT ON COLUMN intake.scheme.split_key_from IS 'Where the key of such an event stands in it, written as key_from';

@@ -119,6 +119,8 @@ digest_content(const IntakeVerdict *verdict, const IntakeRequest *request, Intak
 	IntakeSlice parts[2];
 
 	lasting.body = intake_volatile_cut(&scheme->volatiles, request);
+	lasting.headers = intake_volatile_cut_headers(&scheme->volatiles, request->headers);
+	values.lasting = lasting.headers.data != request->headers.data;
 	if (lasting.body.data != request->body.data)
 	{
 		intake_body_reopen(&lasting, scheme->json_from);

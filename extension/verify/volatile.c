@@ -1,6 +1,6 @@
 /*
  * volatile.c
- *		The places of a body that change between the tries of one delivery. Pure; what is made is
+ *		The places of a request that change between the tries of one delivery. Pure; what is made is
  *		palloc'ed.
  *
  * A copy of a body without them has null where a value of JSON stood, whatever that was, and nothing
@@ -17,12 +17,28 @@
 
 #include "read/body.h"
 #include "read/form.h"
+#include "read/headers.h"
 #include "read/work.h"
 #include "verify/volatile.h"
 
 #define USUALLY_FOUND 64 /* values of a place, for which there is room at first */
 
 /* ---- lists ---- */
+
+static bool
+is_in_body(const IntakePlace *place)
+{
+	return !place->relative && (place->kind == INTAKE_JSON || place->kind == INTAKE_FORM);
+}
+
+static void
+add(IntakeVolatile *list, const IntakePlace *place)
+{
+	list->places = list->places == NULL
+					   ? palloc(sizeof(IntakePlace))
+					   : repalloc(list->places, (list->count + 1) * sizeof(IntakePlace));
+	list->places[list->count++] = *place;
+}
 
 /* Reads places. Returns what is wrong, or NULL. TEXTS must outlive the list. */
 const char *
@@ -37,10 +53,11 @@ intake_volatile_parse(const char *const *texts, int count, IntakeVolatile *list)
 		const char *why = "";
 
 		if (texts[i] == NULL || !intake_location_parse(texts[i], &location, &why) ||
-			location.count != 1 || location.places[0].relative ||
-			(location.places[0].kind != INTAKE_JSON && location.places[0].kind != INTAKE_FORM))
-			return "volatile has something that is not one place in the body, as $.a[*].b or form:NAME";
-		intake_volatile_add(list, &location.places[0]);
+			location.count != 1 ||
+			(!is_in_body(&location.places[0]) && location.places[0].kind != INTAKE_HEADER))
+			return "volatile has something that is not one place, as $.a[*].b, form:NAME or "
+				   "header:NAME";
+		add(list, &location.places[0]);
 	}
 	return NULL;
 }
@@ -49,12 +66,8 @@ intake_volatile_parse(const char *const *texts, int count, IntakeVolatile *list)
 void
 intake_volatile_add(IntakeVolatile *list, const IntakePlace *place)
 {
-	if (place->relative || (place->kind != INTAKE_JSON && place->kind != INTAKE_FORM))
-		return;
-	list->places = list->places == NULL
-					   ? palloc(sizeof(IntakePlace))
-					   : repalloc(list->places, (list->count + 1) * sizeof(IntakePlace));
-	list->places[list->count++] = *place;
+	if (is_in_body(place))
+		add(list, place);
 }
 
 /* Whether a path begins with another one, and goes on. */
@@ -269,6 +282,16 @@ put(char *out, const char *start, const char *end)
 	return out + (end - start);
 }
 
+static bool
+has_header(const IntakeVolatile *list, IntakeSlice name)
+{
+	for (int i = 0; i < list->count; i++)
+		if (list->places[i].kind == INTAKE_HEADER &&
+			intake_slice_equal_nocase(list->places[i].name, name))
+			return true;
+	return false;
+}
+
 /* A copy of a text without what is cut out. */
 static IntakeSlice
 replace(IntakeSlice text, const Cuts *cuts)
@@ -312,6 +335,34 @@ intake_volatile_cut(const IntakeVolatile *list, const IntakeRequest *request)
 	if (cuts.list != NULL)
 		pfree(cuts.list);
 	return body;
+}
+
+/* The headers of a request without those that are volatile: themselves where it has none. */
+IntakeSlice
+intake_volatile_cut_headers(const IntakeVolatile *list, IntakeSlice block)
+{
+	IntakeHeaderIterator iterator = intake_headers_begin(block);
+	IntakeSlice name;
+	IntakeSlice value;
+	const char *from = block.data;
+	char *start = NULL;
+	char *end = NULL;
+
+	for (int i = 0; i < list->count; i++)
+		if (list->places[i].kind == INTAKE_HEADER && start == NULL)
+			start = end = palloc(block.len + 1);
+	if (start == NULL)
+		return block;
+	intake_work_charge(block.len * list->count);
+	while (intake_headers_next(&iterator, &name, &value))
+	{
+		const char *to = iterator.rest.data != NULL ? iterator.rest.data : block.data + block.len;
+
+		if (!has_header(list, name))
+			end = put(end, from, to);
+		from = to;
+	}
+	return (IntakeSlice){start, end - start};
 }
 
 /*

@@ -1,6 +1,6 @@
 /*
  * volatile.h
- *		The places of a body that change between the tries of one delivery. Pure.
+ *		The places of a request that change between the tries of one delivery. Pure.
  */
 #ifndef INTAKE_VOLATILE_H
 #define INTAKE_VOLATILE_H
@@ -23,6 +23,7 @@ extern void intake_volatile_add(IntakeVolatile *list, const IntakePlace *place);
 extern void intake_volatile_within(const IntakeVolatile *list, const IntakeLocation *paths,
 								   IntakeVolatile *within);
 extern IntakeSlice intake_volatile_cut(const IntakeVolatile *list, const IntakeRequest *request);
+extern IntakeSlice intake_volatile_cut_headers(const IntakeVolatile *list, IntakeSlice block);
 extern bool intake_volatile_same(const IntakeVolatile *list, const IntakeRequest *one,
 								 const IntakeRequest *other);
 

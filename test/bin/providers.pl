@@ -48,7 +48,7 @@ for my $preset (@{ JSON::PP->new->utf8->decode(slurp('sql/presets.json')) })
 	my $key = $all->{key_from} // '';
 	$key = $key eq '' ? 'digest' : '`' . ($key =~ s/ \| /` or `/gr) . '`';
 	$key .= ' or digest' if $all->{key_from} && ($all->{missing_key} // '') eq 'digest';
-	my $names = $all->{key_from} ? $all->{key_class} // '' : '';
+	my $names = join ', ', $all->{key_class} // (), $all->{dedup_window} // (), $all->{split} ? 'split' : ();
 	$key = 'each delivery' if $key eq 'digest' && ($all->{missing_key} // '') eq 'each';
 	$key .= ' or each delivery' if $all->{key_from} && ($all->{missing_key} // '') eq 'each';
 	my $shake = $preset->{handshake} ? 'yes' : '';

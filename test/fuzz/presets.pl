@@ -64,7 +64,7 @@ for my $own (@$list)
 	my @rows = ((map { row({ %$preset, %$_ }, $_->{when}) } @{ $preset->{variants} // [] }), row($preset));
 	my @rules = map { handshake($_) } @{ $preset->{handshake} // [] };
 	print '{', join(",\n", c($preset->{name}), c($preset->{key_from}),
-		(($preset->{missing_key} // '') eq 'digest' ? 1 : 0),
+		(($preset->{missing_key} // 'reject') ne 'reject' ? 1 : 0), # each: what differs counts in any case
 		'(const IntakeSchemeRow[]){' . join(",\n", @rows) . '}', scalar @rows,
 		@rules ? '(const IntakeHandshakeRow[]){' . join(",\n", @rules) . '}' : 'NULL', scalar @rules), "},\n";
 }

@@ -184,7 +184,8 @@ test_lists(void)
 	CHECK(!parse("$.a $.a $.a $.a $.a $.a $.a $.a $.a $.a $.a $.a $.a $.a $.a $.a $.a", &list));
 	CHECK(!parse("$", &list));
 	CHECK(!parse("a", &list));
-	CHECK(!parse("header:x", &list));
+	CHECK(parse("header:x", &list) && list.count == 1);
+	CHECK(!parse("headers:x-*", &list));
 	CHECK(!parse("query:x", &list));
 	CHECK(!parse("jwt:/x", &list));
 	CHECK(!parse("json:x", &list));
