@@ -221,7 +221,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION intake.create_source(text, text, text, text, text, interval, text, text, text, text, text, boolean, cidr[], text, jsonb) IS
-    'Creates an endpoint /webhooks/<name> whose requests are signed by a scheme, and returns its id. Without a secret it rejects everything until rotate_secret gives it one, or a handshake teaches it one within ten minutes (Asana, Notion); learn_secret gives that more time. key_from, type_from, tolerance, missing_key and signature_from override the scheme. public_url is the URL that the sender calls, verify_token what a handshake must present (Meta) or what the scheme describes. replay_guard false lets what was signed in again under another key, where the signature does not cover the key; allowed_peers are the addresses that may send; verified must be none for a scheme that verifies nothing. options may name content (json, form or any): what a body must be, where neither the scheme says so nor the places of key and type should tell';
+    'Creates an endpoint /webhooks/<name> whose requests are signed by a scheme, and returns its id. Without a secret it rejects everything until rotate_secret gives it one, or a handshake teaches it one within ten minutes (Asana, Notion); learn_secret gives that more time. key_from, type_from, tolerance, missing_key and signature_from override the scheme. public_url is the URL that the sender calls, verify_token what a handshake must present (Meta) or what the scheme describes. replay_guard false lets what was signed in again under another key, where the signature does not cover the key; allowed_peers are the addresses that may send; verified must be none for a scheme that verifies nothing. options may name content (json, form or any): what a body must be, where neither the scheme says so nor the places of key and type should tell; dedup_window: how long what is no documented id of an event stands for its event; and split: where a delivery has many events';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.create_source');
 
 CREATE FUNCTION intake.alter_source(name text, key_from text DEFAULT NULL,
@@ -263,7 +263,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION intake.alter_source(text, text, text, interval, text, text, text, text, text, boolean, cidr[], jsonb) IS
-    'Changes what is not NULL of a source; what options names with a null, such as {"tolerance": null}, is reset first, to what the scheme says or the default. options may also say what a body must be: {"content": "json"}, form or any. allowed_peers => ''{}'' lets every address send again';
+    'Changes what is not NULL of a source; what options names with a null, such as {"tolerance": null}, is reset first, to what the scheme says or the default. options may also give content, dedup_window and split a value, as those of create_source do. allowed_peers => ''{}'' lets every address send again';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.alter_source');
 
 CREATE FUNCTION intake.drop_source(name text, options jsonb DEFAULT '{}') RETURNS void
