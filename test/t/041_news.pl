@@ -46,18 +46,26 @@ sub value
 	return '{' . space() . join(',' . space(), map { name() . space() . ':' . space() . value($depth + 1) } 0 .. below(3)) . '}';
 }
 
+sub encoded { return $_[0] =~ s/([^a-z0-9{}])/sprintf '%%%02x', ord $1/ger }
+
 # What is no number and begins with none of what a form begins with; of what kind does not matter.
 sub tries { return one_of('1', '2', 'null', '"a"', '{"b":[1]}', '[]', 'true') }
 
 # A body as a function of what changes, without a place that is there twice.
 sub seed
 {
-	my $kind = below(4);
+	my $kind = below(5);
 	my @parts = map { name() . space() . ':' . space() . value(0) } 0 .. below(3);
 	if ($kind == 0)
 	{
 		my $form = join('&', map { one_of(qw(a b %61 A c+d)) . one_of('=', '') . one_of('', '1', '1.0', '%31', '+', '%20', '%00', '{}') } 0 .. below(4));
-		return sub { "$form&try=" . $_[0] =~ s/([^a-z0-9])/sprintf '%%%02x', ord $1/ger };
+		return sub { "$form&try=" . encoded($_[0]) };
+	}
+	# The JSON stands in a field: only the source of which that is said knows.
+	if ($kind == 4)
+	{
+		my $more = one_of('', '&b=1', '&c', '&try=7');
+		return (sub { 'a=' . encoded("{\"try\":$_[0],\"b\":\"+\"}") . $more }, 1);
 	}
 	if ($kind == 1)
 	{
@@ -147,19 +155,20 @@ sub take
 
 sub beside
 {
-	my ($body) = @_;
+	my ($body, $field) = @_;
 	my $characters = $body;
 	($text, $out) = ($body, '');
 	taken(qr/\xEF\xBB\xBF/);
 	my $json = utf8::decode($characters) && take([qw(try)], [qw(e * x)]) && taken(qr/[ \t\r\n]*/) && pos($text) == length $text;
 	return "json $out" if $json && $out =~ /^(?:\xEF\xBB\xBF)?\s*[\[{]/;
+	$body =~ s/(^|&)(?:a|%61)=([^&]+)/"$1a=" . beside($2 =~ tr{+}{ }r =~ s{%([0-9a-fA-F]{2})}{chr hex $1}ger)/ge if $field;
 	return 'form ' . join '&', map { /^(?:t|%74)(?:r|%72)(?:y|%79)=/i && s/%74/t/ir =~ /^t/ ? s/=.*/=/sr : $_ } split /&/, $body, -1;
 }
 
 # ---- deliveries ----
 
 my $node = new_server('news');
-my $columns = "(name, kind, algorithm, signature_from, encoding, message, timestamp_from, timestamp_unit, missing_key, volatile, borders)";
+my $columns = "(name, kind, algorithm, signature_from, encoding, message, timestamp_from, timestamp_unit, missing_key, volatile, borders, json_from)";
 my $places = q('{$.try,$.e[*].x,form:try}');
 my @signed = map { "'hmac', 'sha256', '{header:x-signature}', 'hex', $_" }
   q('{body}', NULL, NULL), q('{timestamp}.{body}', 'header:x-time', 's'), q('{url}{form_sorted}', NULL, NULL), q('{header:x-day}', NULL, NULL);
@@ -170,6 +179,8 @@ my %sources = ( # name => scheme, its places that change, and more of the source
 	sorted => [ $signed[2], 1, ", replay_guard => false, public_url => 'https://example.com/x'" ],
 	beside => [ $signed[3], 1, ', replay_guard => false' ],
 	parts => [ $signed[0], 1, q(, key_from => '$.id + digest | $.a + $.b + digest | digest', options => '{"content": "any"}') ],
+	split => [ $signed[0], 1, q(, key_from => '$.id + digest | digest', options => '{"split": "$.e", "content": "any"}') ],
+	field => [ $signed[0], 1, '' ],
 	bare => [ q('none', NULL, '{}', NULL, NULL, NULL, NULL), 1, '' ],
 	token => [ q('token', NULL, '{header:x-token}', NULL, NULL, NULL, NULL), 1, '' ],
 	# This one merges, and is found out.
@@ -178,14 +189,15 @@ for my $name (sort keys %sources)
 {
 	my ($scheme, $varies, $more) = @{ $sources{$name} };
 	my $verified = $name eq 'bare' ? "verified => 'none'" : "secret => 'a secret for tests'";
-	$node->safe_psql('postgres', "INSERT INTO intake.scheme $columns VALUES ('$name', $scheme, 'digest', @{[$varies ? $places : 'NULL']}, '@{[$name eq 'sorted' ? 'loose' : 'firm']}')");
+	$node->safe_psql('postgres', "INSERT INTO intake.scheme $columns VALUES ('$name', $scheme, 'digest', "
+		  . join(', ', $varies ? $places : 'NULL', $name eq 'sorted' ? "'loose'" : "'firm'", $name eq 'field' ? "'form:a'" : 'NULL') . ')');
 	$node->safe_psql('postgres', "SELECT intake.create_source('$name', '$name', $verified$more)");
 }
 
 my (@bodies, %known, @again); # each once; pairs of numbers of which the second is another try
 for (1 .. SEEDS)
 {
-	my $seed = seed();
+	my ($seed, $field) = seed();
 	my $first = $seed->(tries());
 	utf8::encode($first);
 	for (my $body = $first, my $n = 0; $n <= CHANGED; $n++)
@@ -195,7 +207,7 @@ for (1 .. SEEDS)
 	}
 	my $other = $seed->(tries());
 	utf8::encode($other);
-	push @again, [ $first, $other ] if $other ne $first;
+	push @again, [ $first, $other, $field ] if $other ne $first;
 	push @bodies, $other unless $known{$other}++;
 }
 note scalar @bodies, ' bodies';
@@ -223,6 +235,7 @@ sub merged
 {
 	my ($name) = @_;
 	my $whole = !$sources{$name}[1];
+	my $field = $name eq 'field';
 	my %events;
 	for (split /\n/, $node->safe_psql('postgres', "SELECT event_id, n FROM sent WHERE source = '$name' AND event_id IS NOT NULL ORDER BY 1, 2"))
 	{
@@ -233,7 +246,7 @@ sub merged
 	for my $numbers (values %events)
 	{
 		my %kinds;
-		$kinds{ $whole ? $bodies[$_] : beside($bodies[$_]) } //= $bodies[$_] for @$numbers;
+		$kinds{ $whole ? $bodies[$_] : beside($bodies[$_], $field) } //= $bodies[$_] for @$numbers;
 		push @found, join ' and ', map { s/[^ -~]/./gr } values %kinds if keys %kinds > 1;
 	}
 	return @found;
@@ -243,9 +256,9 @@ for my $name (grep { $_ ne 'merging' } sort keys %sources)
 {
 	my @found = merged($name);
 	is(join("\n", @found[ 0 .. ($#found > 3 ? 3 : $#found) ]), '', "$name: no two bodies are one event");
-	# Fields that are to be sorted must have names.
+	# Fields that are to be sorted must have names, and a form in which JSON is sought is checked.
 	cmp_ok($node->safe_psql('postgres', "SELECT count(*) FROM sent WHERE source = '$name' AND event_id IS NOT NULL"),
-		'>=', $name eq 'sorted' ? @bodies / 20 : @bodies, "$name: they are taken");
+		'>=', @bodies * ($name eq 'sorted' ? 0.05 : $name eq 'field' ? 0.9 : 1), "$name: they are taken");
 }
 isnt(scalar(merged('merging')), 0, 'a key that merges is found out');
 
@@ -253,7 +266,7 @@ isnt(scalar(merged('merging')), 0, 'a key that merges is found out');
 my %number = map { $bodies[$_] => $_ } 0 .. $#bodies;
 for my $name (grep { $_ !~ /merging|whole/ } sort keys %sources)
 {
-	my $pairs = join ', ', map { "($number{$_->[0]}, $number{$_->[1]})" } @again;
+	my $pairs = join ', ', map { "($number{$_->[0]}, $number{$_->[1]})" } grep { $name eq 'field' || !$_->[2] } @again;
 	is($node->safe_psql('postgres', "SELECT count(*) FROM (VALUES $pairs) p(a, b) JOIN sent x ON x.n = a AND x.source = '$name' JOIN sent y ON y.n = b AND y.source = '$name' WHERE x.event_id IS DISTINCT FROM y.event_id"),
 		0, "$name: another try is the same event");
 }
