@@ -7,6 +7,7 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 #include "utils/jsonpath.h"
 
@@ -41,8 +42,10 @@ typedef struct IntakeWorkflow
 	bool blocked; /* not paused, and with a problem that may go by itself */
 	/* What this process has seen of a filter that failed, for match.c. */
 	IntakeRisk filter_risk;
-	int64 filter_failures;    /* since they were recorded last */
-	int64 filter_recorded_at; /* by intake_clock_ms; 0: never */
+	TimestampTz filter_slow_in; /* the transaction, by its start, in which that was */
+	int64 filter_slow;          /* milliseconds that slow tries have taken there */
+	int64 filter_failures;      /* since they were recorded last */
+	int64 filter_recorded_at;   /* by intake_clock_ms; 0: never */
 	char filter_error[200];
 	char filter_source[104]; /* of the last event */
 } IntakeWorkflow;

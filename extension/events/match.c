@@ -6,11 +6,16 @@
  * takes too long finds nothing, and no other workflow notices. If one of an event's filters might
  * do so, all of them are tried in one subtransaction; if that fails, each is tried in its own. A
  * failed filter is recorded as a rejection, at most once a minute for each workflow and process.
+ *
+ * A delivery may be ten thousand events, and a transaction have many. So slow tries are added up in
+ * each: when those of all filters together have taken long, each is tried in its own, and one whose
+ * own tries have finds nothing any more.
  */
 #include "postgres.h"
 
 #include <ctype.h>
 
+#include "access/xact.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/fmgrprotos.h"
@@ -31,6 +36,9 @@
 #define LONGEST_SAFE 1000     /* characters of a filter */
 #define BETWEEN_RECORDS 60000 /* milliseconds */
 #define LONGEST_TRY 500       /* milliseconds for the filters of an event */
+#define SLOW_TRY 10           /* milliseconds */
+#define LONGEST_TOGETHER 1000 /* milliseconds of slow tries of all filters, in a transaction */
+#define LONGEST_ALONE 5000    /* milliseconds of slow tries of one filter, likewise */
 
 static TimeoutId try_timeout = MAX_TIMEOUTS;
 static volatile sig_atomic_t late = false;
@@ -172,6 +180,48 @@ note_failure(IntakeWorkflow *workflow, const char *source, const char *message)
 	workflow->filter_failures++;
 }
 
+/* Tries the filters of MATCHING, and adds what a slow try takes to *SLOW. */
+static bool
+try_and_time(Matching *matching, int64 *slow, const char **message)
+{
+	int64 start = intake_clock_ms();
+	bool good = try_filters(matching, message);
+	int64 taken = intake_clock_ms() - start;
+
+	if (taken >= SLOW_TRY)
+		*slow += taken;
+	return good;
+}
+
+/* Tries the filters of all candidates together, unless that has taken too long in this transaction. */
+static bool
+try_together(Matching *all)
+{
+	static TimestampTz in = 0;
+	static int64 slow = 0;
+	const char *message;
+
+	if (in != GetCurrentTransactionStartTimestamp())
+		slow = 0;
+	in = GetCurrentTransactionStartTimestamp();
+	return slow < LONGEST_TOGETHER && try_and_time(all, &slow, &message);
+}
+
+/* Tries the filter of one workflow, with the same exception. */
+static bool
+try_alone(Matching *one, IntakeWorkflow *workflow, const char **message)
+{
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+
+	if (workflow->filter_slow_in != now)
+		workflow->filter_slow = 0;
+	workflow->filter_slow_in = now;
+	if (workflow->filter_slow < LONGEST_ALONE)
+		return try_and_time(one, &workflow->filter_slow, message);
+	*message = "its slow tries have taken too long together";
+	return false;
+}
+
 /* The workflows that an event is for, in order. Those whose filter fails are noted. */
 static List *
 apply_filters_apart(const Matching *all, const char *source)
@@ -184,7 +234,7 @@ apply_filters_apart(const Matching *all, const char *source)
 		const char *message;
 
 		one.candidates = list_make1(lfirst(cell));
-		if (!try_filters(&one, &message))
+		if (!try_alone(&one, lfirst(cell), &message))
 			note_failure(lfirst(cell), source, message);
 	}
 	return one.matching;
@@ -197,7 +247,6 @@ intake_match_workflows(const IntakeEvent *event)
 	Matching all = {NIL, NULL, NIL};
 	bool filtered = false;
 	bool risky = false;
-	const char *message;
 	ListCell *cell;
 
 	foreach (cell, intake_registry_workflows())
@@ -219,7 +268,7 @@ intake_match_workflows(const IntakeEvent *event)
 								intake_datum_bytes(event->body), event->json);
 	if (all.payload == NULL || !risky)
 		(void) apply_filters(&all);
-	else if (!try_filters(&all, &message))
+	else if (!try_together(&all))
 		return apply_filters_apart(&all, event->source_name);
 	return all.matching;
 }

@@ -79,6 +79,15 @@ SELECT count(intake.emit('filter.slow', payload)) FROM (SELECT jsonb_build_objec
 SELECT workflow, count(*) FROM intake.jobs WHERE workflow IN ('filter slow', 'filter quick') GROUP BY workflow;
 SELECT source, reason, detail FROM intake.rejections WHERE detail ~ 'slow';
 
+-- Of a delivery with many events, it is not tried for each: they are stored before anybody gives up.
+SELECT intake.create_source('filter_many', 'hmac', secret => 'secret-x', key_from => '$.id', type_from => '$.type', options => '{"split": "$.e"}') > 0;
+SET statement_timeout = '20s';
+SELECT r.status FROM (SELECT convert_to(json_build_object('e', json_agg(json_build_object('id', m, 'type', 'filter.slow', 'a', a)))::text, 'UTF8')
+    FROM generate_series(1, 40) m, (SELECT json_agg(n) FROM generate_series(1, 20000) n) t(a)) d(body), intake.ingest('filter_many', intake.sign('filter_many', body), body) r;
+RESET statement_timeout;
+SELECT workflow, count(*) FROM intake.jobs WHERE workflow IN ('filter slow', 'filter quick') GROUP BY workflow;
+SELECT intake.drop_source('filter_many');
+
 -- What every process keeps in its memory is bounded.
 SELECT intake.create_workflow('filter long', 'filter_handler(intake.job)', type => repeat('*', 1001));
 SELECT intake.create_workflow('filter long', 'filter_handler(intake.job)', source => repeat('*', 1001));
