@@ -85,12 +85,12 @@ intake_key_row_find(IntakeTable *keys, const IntakeEventKey *key)
 static bool
 is_over(IntakeTable *keys, int64 event_id, int64 window)
 {
-	IntakeGlance glance;
+	TimestampTz received_at;
 
 	if (window == INTAKE_FOR_EVER || intake_table_is_own(keys))
 		return false;
-	return !intake_stored_glance(event_id, &glance) ||
-		   GetCurrentTransactionStartTimestamp() - glance.received_at >= window;
+	return !intake_stored_received_at(event_id, &received_at) ||
+		   GetCurrentTransactionStartTimestamp() - received_at >= window;
 }
 
 /*

@@ -8,12 +8,14 @@
 #include "postgres.h"
 
 #include "access/stratnum.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "events/stored.h"
+#include "ground/compat.h"
 #include "ground/datum.h"
 #include "ground/intake.h"
 #include "ground/partition.h"
@@ -63,6 +65,40 @@ intake_stored_glance(int64 id, IntakeGlance *glance)
 		glance_at_row(id, &partition, glance);
 	PopActiveSnapshot();
 	return found;
+}
+
+/* What this process has read lately of when events came. */
+typedef struct Memory
+{
+	int64 id;
+	TimestampTz received_at;
+	uint64 at; /* so many transactions had changed something by then */
+} Memory;
+
+#define MEMORIES 4096
+
+/*
+ * When the event ID came; returns false where it is gone. In a storm of repetitions nothing is
+ * written: as long as no transaction has changed anything, neither has what was read before.
+ */
+bool
+intake_stored_received_at(int64 id, TimestampTz *received_at)
+{
+	static Memory memories[MEMORIES];
+	Memory *memory = &memories[id % MEMORIES];
+	uint64 now = TransamVariables->xactCompletionCount;
+	IntakeGlance glance;
+
+	if (memory->id == id && memory->at == now && !TransactionIdIsValid(GetTopTransactionIdIfAny()))
+	{
+		*received_at = memory->received_at;
+		return true;
+	}
+	if (!intake_stored_glance(id, &glance))
+		return false;
+	*received_at = glance.received_at;
+	*memory = (Memory){id, glance.received_at, now};
+	return true;
 }
 
 /*

@@ -15,6 +15,7 @@ typedef struct IntakeGlance
 	IntakeSlice type; /* or absent */
 } IntakeGlance;
 
+extern bool intake_stored_received_at(int64 id, TimestampTz *received_at);
 extern bool intake_stored_glance(int64 id, IntakeGlance *glance);
 extern bool intake_stored_compare(int64 id, const IntakeEvent *event, bool *same);
 extern bool intake_stored_differs(const IntakeEvent *event);

@@ -16,6 +16,7 @@
 
 #include "access/genam.h"
 #include "access/hio.h"
+#include "access/transam.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_namespace.h"
@@ -71,6 +72,7 @@ object_ownercheck(Oid class, Oid object, Oid role)
 #if PG_VERSION_NUM < 170000
 
 #define LockHeldByMe(tag, mode, or_stronger) LockHeldByMe(tag, mode)
+#define TransamVariables ShmemVariableCache
 
 #endif
 

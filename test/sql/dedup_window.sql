@@ -107,7 +107,7 @@ SELECT * FROM rows('dw-each2');
 -- The sender's own id again with another body: answered as ever, and told. A process compares ten bodies in a second.
 \c -
 SET client_min_messages = error;
-SELECT count(intake.create_source('dw-other', 'hmac', secret => 'a secret'));
+SELECT count(intake.create_source('dw-other', 'hmac', secret => 'a secret', key_from => '$.data.id'));
 SELECT sent('dw-other', '{"data":{"id":1},"n":1}'), sent('dw-other', '{"data":{"id":1},"n":1}'), sent('dw-other', '{"data":{"id":1},"n":2}');
 SELECT status, reason, regexp_replace(detail, '\d+', 'N') AS detail, requests FROM intake.rejections WHERE source = 'dw-other';
 SELECT batch('dw-other', '{}', '{"data":{"id":2},"n":1}', '{"data":{"id":2},"n":2}', '{"data":{"id":3},"n":2}', '{"data":{"id":3},"n":2}');
