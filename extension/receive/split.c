@@ -45,15 +45,19 @@ note_whole(IntakeDelivery *delivery, IntakeItemsFound found)
 	}
 }
 
-/* The digest of an item, which REQUEST has as its body, without the places that change between tries. */
+/*
+ * The digest of an item, which REQUEST has as its body, without the places that change between tries.
+ * A word before it keeps it from being that of a whole body, which may be what an item is, too.
+ */
 static IntakeSlice
 digest_of(const IntakeScheme *scheme, const IntakeRequest *request)
 {
-	IntakeSlice lasting = intake_volatile_cut(&scheme->item_volatiles, request);
+	IntakeSlice parts[] = {intake_slice_cstr("item:"),
+						   intake_volatile_cut(&scheme->item_volatiles, request)};
 	IntakeDigest digest;
 	char *hex = palloc(2 * INTAKE_DIGEST_MAX + 1);
 
-	if (!intake_digest_plain(INTAKE_SHA256, &lasting, 1, &digest))
+	if (!intake_digest_plain(INTAKE_SHA256, parts, lengthof(parts), &digest))
 		ereport(ERROR, (errcode(ERRCODE_SYSTEM_ERROR), errmsg("libcrypto cannot digest an item")));
 	intake_encoding_hex(digest.bytes, digest.len, hex);
 	return intake_slice_cstr(hex);
@@ -97,9 +101,9 @@ read_items(IntakeDelivery *delivery, const IntakeScheme *scheme, const IntakePie
 		if (intake_work_over())
 			return false;
 		items[i].body = request.body = pieces->list[i].bytes;
-		if (pieces->list[i].rest)
-			continue;
-		read_key(source, scheme, &request, &items[i]);
+		/* An id in the rest is none of an event: it may be that of an account. */
+		if (!pieces->list[i].rest)
+			read_key(source, scheme, &request, &items[i]);
 		items[i].type = intake_extract_text(source->item_type, &request);
 		if (items[i].type.len > INTAKE_MAX_TYPE)
 			items[i].type = INTAKE_ABSENT;

@@ -51,7 +51,7 @@ SELECT reason, detail, status, requests FROM intake.rejections WHERE source = 's
 SELECT sp_send('sp_whole', U&'\FEFF{"x":"\\u0000","events":[{"id":"u1","ü":"\00FC"},{"id":"u2","x":"\\ud800"}]}');
 SELECT key, payload FROM intake.events WHERE source = 'sp_whole' AND key LIKE 'u_' ORDER BY id;
 
--- An element on the way to items that has none is an event as well, without key and type.
+-- An element on the way to items that has none is an event as well, without a key.
 INSERT INTO intake.scheme (name, kind, algorithm, signature_from, encoding, message, key_from, key_class, missing_key, type_from, split, split_key_from, split_type_from)
     VALUES ('sp-chat', 'hmac', 'sha256', '{header:x-signature}', 'hex', '{body}', '$.entry[0].changes[0].value.messages[0].id', 'unknown', 'digest', '$.object',
             '$.entry[*].changes[*].value.messages[*] | $.entry[*].changes[*].value.statuses[*]', '$.id + $.status', '$.status | $.type');
@@ -67,7 +67,10 @@ SELECT intake.create_source('sp_digest', 'hmac', secret => 'sp-secret', key_from
 SELECT sp_send('sp_digest', '[{"n":1},{"n":2, "type":"t"},{"n":1}]');
 SELECT sp_send('sp_digest', '[{"n":2},{"n":1}]');
 SELECT delivery, position, type, body FROM sp_events('sp_digest');
-SELECT e.key = encode(sha256(e.body), 'hex') AS is_digest FROM intake.events e WHERE e.source = 'sp_digest' AND position > 0;
+SELECT e.key = encode(sha256('item:' || e.body), 'hex') AS is_digest FROM intake.events e WHERE e.source = 'sp_digest' AND position > 0;
+-- What is an item here is a delivery there, and is none of the other's repetitions.
+SELECT sp_send('sp_digest', '[["x"]]'), sp_send('sp_digest', '["x"]'), sp_send('sp_digest', '[[["x"]]]'), sp_send('sp_digest', '{}'), sp_send('sp_digest', '[{}]');
+SELECT position, body FROM sp_events('sp_digest') WHERE body ~ 'x' OR body = '{}';
 
 -- Places that change between tries are in no digest, of a delivery or of an item, whichever others it comes with.
 INSERT INTO intake.scheme (name, kind, algorithm, signature_from, encoding, message, missing_key, volatile, split, split_key_from)
@@ -122,6 +125,20 @@ SELECT sp_send('sp_other', '[{"id":"e","n":1},{"id":"e","n":2}]');
 SELECT sp_send('sp_other', '[{"id":"d"},{"id":"a","n":2}]');
 SELECT reason, regexp_replace(detail, '\d{2,}', 'n') AS detail, status, requests FROM intake.rejections WHERE source = 'sp_other' ORDER BY id;
 SELECT key, position FROM intake.events WHERE source = 'sp_other' AND position > 0 ORDER BY id;
+
+-- Presets: WhatsApp's [a], then [a, b], and what happens to a message; a page's change beside them; Mandrill's form.
+SELECT intake.create_source('sp_' || scheme, scheme, secret => 'sp-secret', public_url => 'https://example.com/hook', options => '{"split": true}') > 0 AS created
+    FROM unnest('{meta-whatsapp,mandrill}'::text[]) scheme;
+SELECT sp_send('sp_meta-whatsapp', '{"object":"whatsapp_business_account","entry":[{"id":"w","changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"1"},"messages":[{"id":"a","timestamp":"1","type":"text"}]}}]}]}');
+SELECT sp_send('sp_meta-whatsapp', '{"object":"whatsapp_business_account","entry":[{"id":"w","changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"1"},"messages":[{"id":"a","timestamp":"1","type":"text"},{"id":"b","timestamp":"2","type":"text"}]}}]}]}');
+SELECT sp_send('sp_meta-whatsapp', '{"object":"whatsapp_business_account","entry":[{"id":"w","changes":[{"field":"messages","value":{"statuses":[{"id":"a","status":"sent","timestamp":"3","recipient_id":"r"},{"id":"a","status":"read","timestamp":"4","recipient_id":"r"}]}},{"field":"account_update","value":{"event":"x"}}]}]}');
+SELECT sp_send('sp_meta-whatsapp', '{"object":"whatsapp_business_account","entry":[{"id":"w","changes":[{"field":"messages","value":{"statuses":[{"id":"a","status":"read","timestamp":"4","recipient_id":"r"}]}}]}]}');
+SELECT sp_send('sp_meta-whatsapp', '{"object":"whatsapp_business_account","entry":[{"id":"w","changes":[{"field":"account_update","value":{"event":"x"}}]}]}');
+SELECT sp_send('sp_meta-whatsapp', '{"object":"page","entry":[{"id":"p","messaging":[{"sender":{"id":"s"},"message":{"mid":"m"}}]},{"id":"p","changes":[{"field":"feed"}]}]}');
+SELECT * FROM sp_events('sp_meta-whatsapp') WHERE position > 0 OR position IS NULL;
+SELECT sp_send('sp_mandrill', 'mandrill_events=%5B%7B%22event%22%3A%22send%22%2C%22ts%22%3A1%7D%2C%7B%22event%22%3A%22open%22%2C%22ts%22%3A2%7D%5D');
+SELECT sp_send('sp_mandrill', 'mandrill_events=%5B%7B%22event%22%3A%22open%22%2C%22ts%22%3A2%7D%2C%7B%22event%22%3A%22click%22%2C%22ts%22%3A3%7D%5D');
+SELECT position, type, payload FROM intake.events WHERE source = 'sp_mandrill' AND position > 0 ORDER BY id;
 
 -- What may be asked for.
 SELECT intake.alter_source('sp', options => '{"split": true}');
