@@ -115,7 +115,7 @@ COMMENT ON COLUMN intake.scheme.split IS
 COMMENT ON COLUMN intake.scheme.split_key_from IS 'Where the key of such an event stands in it, written as key_from';
 COMMENT ON COLUMN intake.scheme.split_type_from IS 'Where the type of such an event stands in it, written as type_from';
 COMMENT ON COLUMN intake.scheme.handshake IS
-    'Rules, first match wins: [{"method": "GET", "require": [["location", "test"]], "signed": false, "status": 200, "content_type": "text/plain", "headers": "Name: template", "body": "template", "json": [["member", "template"]], "learn": "location of a secret that is to be stored"}]. {hmachex(...)} and {hmacbase64(...)} use the newest secret, {token} is the verify_token';
+    'Rules, first match wins: [{"method": "GET", "require": [["location", "test"]], "signed": false, "status": 200, "content_type": "text/plain", "headers": "Name: template\nName: template", "body": "template", "json": [["member", "template"]], "learn": "location of a secret that is to be stored"}]. {hmachex(...)} and {hmacbase64(...)} use the newest secret, {token} is the verify_token';
 COMMENT ON COLUMN intake.scheme.reject_status IS 'HTTP status of a request that is not verified';
 COMMENT ON COLUMN intake.scheme.success_body IS 'Text that the provider demands as the body of a 200; NULL: the JSON answer';
 COMMENT ON COLUMN intake.scheme.preset IS 'The row ships with the extension and is not dumped';

@@ -1,7 +1,9 @@
 /*
  * headers.c
- *		Reading a header block. Pure.
+ *		Reading a header block. Pure; what is decoded is palloc'ed.
  */
+#include "common/memory.h"
+
 #include "read/headers.h"
 
 IntakeHeaderIterator
@@ -30,4 +32,57 @@ intake_headers_next(IntakeHeaderIterator *iterator, IntakeSlice *name, IntakeSli
 		return true;
 	}
 	return false;
+}
+
+/* What a hexadecimal digit stands for, or -1. */
+static int
+digit_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The byte that %XX stands for at a place of a text, or -1. */
+static int
+escaped_byte(IntakeSlice text, size_t at)
+{
+	if (text.data[at] != '%' || text.len - at < 3 || digit_value(text.data[at + 1]) < 0 ||
+		digit_value(text.data[at + 2]) < 0)
+		return -1;
+	return digit_value(text.data[at + 1]) << 4 | digit_value(text.data[at + 2]);
+}
+
+/*
+ * A value as CloudEvents' binding to HTTP writes it: %XX are bytes of UTF-8, and it may stand in
+ * double quotes, where a backslash takes the next character as it is. The quotes are read first. A %
+ * that is not followed by two digits is itself.
+ */
+IntakeSlice
+intake_headers_decode(IntakeSlice value)
+{
+	bool quoted = value.len >= 2 && value.data[0] == '"' && value.data[value.len - 1] == '"';
+	char *out;
+	IntakeSlice plain;
+	size_t n = 0;
+
+	if (!quoted && memchr(value.data, '%', value.len) == NULL)
+		return value;
+	out = palloc(value.len + 1);
+	plain = (IntakeSlice){out, 0};
+	for (size_t i = quoted; i < value.len - quoted; i++)
+	{
+		if (quoted && value.data[i] == '\\' && i + 1 < value.len - 1)
+			i++;
+		out[plain.len++] = value.data[i];
+	}
+	for (size_t i = 0; i < plain.len; i++)
+	{
+		int byte = escaped_byte(plain, i);
+
+		out[n++] = byte < 0 ? plain.data[i] : (char) byte;
+		i += byte < 0 ? 0 : 2;
+	}
+	return (IntakeSlice){out, n};
 }

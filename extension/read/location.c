@@ -42,7 +42,15 @@ parse_place(IntakeSlice text, IntakePlace *place, const char **error)
 		*error = "it is not a JSON path of at most 16 steps";
 		return intake_json_path(all, &place->path);
 	}
-	*error = "it must begin with header:, headers:, query:, form:, json:, jwt: or $.";
+	if (intake_slice_equal(kind, intake_slice_cstr("ce")) && rest.len > 0)
+	{
+		place->kind = INTAKE_HEADER;
+		place->encoded = true;
+		all[2] = '-';
+		place->name = intake_slice_cstr(all);
+		return true;
+	}
+	*error = "it must begin with header:, headers:, query:, form:, json:, jwt:, ce: or $.";
 	for (int i = 0; i < 8; i++)
 	{
 		if (rest.data == NULL || (rest.len == 0) != (i == INTAKE_BODY) ||
@@ -171,7 +179,7 @@ path_equal(const IntakePath *a, const IntakePath *b)
 bool
 intake_place_equal(const IntakePlace *a, const IntakePlace *b)
 {
-	if (a->kind != b->kind || a->relative != b->relative)
+	if (a->kind != b->kind || a->relative != b->relative || a->encoded != b->encoded)
 		return false;
 	if (a->kind == INTAKE_JSON || a->kind == INTAKE_CLAIM)
 		return path_equal(&a->path, &b->path);
@@ -194,7 +202,7 @@ find_headers(const IntakePlace *place, IntakeSlice block, IntakeSlice *values, i
 		if (place->kind == INTAKE_HEADERS && name.len > place->name.len)
 			name.len = place->name.len;
 		if (intake_slice_equal_nocase(name, place->name))
-			values[found++] = value;
+			values[found++] = place->encoded ? intake_headers_decode(value) : value;
 	}
 	return found;
 }

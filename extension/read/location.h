@@ -3,6 +3,7 @@
  *		Where in a request a value stands. Pure.
  *
  *		header:NAME				every header line of that name
+ *		ce:NAME					the header ce-NAME, decoded as CloudEvents' binding to HTTP says
  *		headers:PREFIX- *		every header line whose name begins so
  *		query:NAME, form:NAME	fields of the query and of the form in the body
  *		json:/a/0/b, json:/a/ *	JSON pointer into the body; * is every element
@@ -41,6 +42,7 @@ typedef struct IntakePlace
 	IntakeSlice name;
 	IntakePath path;          /* of INTAKE_JSON and INTAKE_CLAIM */
 	bool relative;            /* to an item */
+	bool encoded;             /* a header whose value is written so that all of Unicode fits */
 	struct IntakePlace *also; /* of a key: its next part, or NULL */
 } IntakePlace;
 

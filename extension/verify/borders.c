@@ -350,9 +350,10 @@ answers_for_events(const IntakeScheme *scheme, const IntakeTemplate *answer)
 const char *
 intake_borders_handshake_problem(const IntakeScheme *scheme, const IntakeHandshake *rule)
 {
-	bool answers =
-		answers_for_events(scheme, rule->headers) || answers_for_events(scheme, rule->body);
+	bool answers = answers_for_events(scheme, rule->body);
 
+	for (int i = 0; i < rule->n_headers; i++)
+		answers = answers || answers_for_events(scheme, rule->headers[i]);
 	for (int i = 0; i < rule->n_members; i++)
 		answers = answers || answers_for_events(scheme, rule->members[i]);
 	return answers

@@ -42,12 +42,16 @@ binds(const IntakeTemplate *message, IntakePartKind kind)
 	return false;
 }
 
+/* What binds a value as it is written binds what it says. */
 static bool
 binds_place(const IntakeTemplate *message, const IntakePlace *place)
 {
+	IntakePlace written = *place;
+
+	written.encoded = false;
 	for (int i = 0; i < message->count; i++)
 		if (message->parts[i].kind == INTAKE_PART_LOCATION && !message->parts[i].lower &&
-			intake_place_equal(message->parts[i].place, place))
+			intake_place_equal(message->parts[i].place, &written))
 			return true;
 	return false;
 }

@@ -10,6 +10,7 @@
 #include "verify/handshake.h"
 
 #define MOST_ECHO 4096 /* bytes of an answer */
+#define MOST_LINES 8   /* of its headers */
 
 /* ---- compiling ---- */
 
@@ -21,6 +22,38 @@ compile_template(const char *text, IntakeTemplate **message, char **error)
 		return true;
 	*message = intake_template_compile(text, error);
 	return *message != NULL;
+}
+
+static const char *
+copy(IntakeSlice text)
+{
+	char *out = palloc(text.len + 1);
+
+	memcpy(out, text.data, text.len);
+	out[text.len] = '\0';
+	return out;
+}
+
+/* Compiles header lines one by one, so that no value can begin another. */
+static bool
+compile_headers(const char *text, IntakeHandshake *rule, char **error)
+{
+	IntakeSlice rest = text ? intake_slice_cstr(text) : INTAKE_ABSENT;
+
+	rule->headers = palloc0(MOST_LINES * sizeof(IntakeTemplate *));
+	while (rest.data != NULL)
+	{
+		IntakeSlice line = intake_slice_cut(rest, "\n", &rest);
+
+		if (rule->n_headers == MOST_LINES)
+		{
+			*error = pstrdup("a handshake rule has more than 8 lines of headers");
+			return false;
+		}
+		if (!compile_template(copy(line), &rule->headers[rule->n_headers++], error))
+			return false;
+	}
+	return true;
 }
 
 static bool
@@ -72,13 +105,14 @@ intake_handshake_compile(const IntakeHandshakeRow *row, char **error)
 	rule->after_verification = row->after_verification;
 	rule->status = row->status;
 	rule->content_type = row->content_type ? pstrdup(row->content_type) : NULL;
-	if (compile_template(row->headers, &rule->headers, error) &&
+	if (compile_headers(row->headers, rule, error) &&
 		compile_template(row->body, &rule->body, error) && compile_members(row, rule, error) &&
 		compile_learn(row->learn, rule, error) &&
 		intake_requirements_compile(row->require, row->n_require, &rule->require, error))
 	{
 		rule->n_require = row->n_require;
-		intake_requirements_expect(rule->require, rule->n_require, rule->headers);
+		for (int i = 0; i < rule->n_headers; i++)
+			intake_requirements_expect(rule->require, rule->n_require, rule->headers[i]);
 		intake_requirements_expect(rule->require, rule->n_require, rule->body);
 		for (int i = 0; i < rule->n_members; i++)
 			intake_requirements_expect(rule->require, rule->n_require, rule->members[i]);
@@ -169,6 +203,30 @@ is_one_line(IntakeSlice text)
 	return true;
 }
 
+/* Renders the header lines; false where that cannot be done, or a value has a line break. */
+static bool
+render_headers(const IntakeHandshake *rule, const IntakeValues *values, IntakeSlice *out)
+{
+	char *text = palloc(rule->n_headers * (MOST_ECHO + 2) + 1);
+	size_t n = 0;
+
+	*out = INTAKE_ABSENT;
+	for (int i = 0; i < rule->n_headers; i++)
+	{
+		IntakeSlice line;
+
+		if (!render(rule->headers[i], values, &line) || !is_one_line(line))
+			return false;
+		if (i > 0)
+			text[n++] = '\r', text[n++] = '\n';
+		memcpy(text + n, line.data, line.len);
+		n += line.len;
+	}
+	if (rule->n_headers > 0)
+		*out = (IntakeSlice){text, n};
+	return true;
+}
+
 static bool
 make_answer(const IntakeHandshake *rule, const IntakeValues *values, IntakeAnswer *answer)
 {
@@ -182,7 +240,7 @@ make_answer(const IntakeHandshake *rule, const IntakeValues *values, IntakeAnswe
 			answer->secret.len > MOST_ECHO)
 			return false;
 	}
-	if (!render(rule->headers, values, &answer->headers) || !is_one_line(answer->headers) ||
+	if (!render_headers(rule, values, &answer->headers) ||
 		!render(rule->body, values, &answer->body))
 		return false;
 	if (rule->n_members > 0)

@@ -16,7 +16,7 @@ typedef struct IntakeHandshakeRow
 	bool after_verification; /* the request must have verified */
 	int status;
 	const char *content_type; /* or NULL */
-	const char *headers;      /* template of header lines, or NULL */
+	const char *headers;      /* templates of header lines, with \n between them, or NULL */
 	const char *body;         /* template, or NULL */
 	const IntakePair *json;   /* or members of a JSON object, and templates of their strings */
 	int n_json;
@@ -31,7 +31,8 @@ typedef struct IntakeHandshake
 	bool after_verification;
 	int status;
 	const char *content_type;
-	IntakeTemplate *headers;
+	IntakeTemplate **headers; /* one for each line */
+	int n_headers;
 	IntakeTemplate *body;
 	const char **names; /* of the members of a JSON object */
 	IntakeTemplate **members;
@@ -43,7 +44,7 @@ typedef struct IntakeAnswer
 {
 	int status;
 	const char *content_type; /* or NULL */
-	IntakeSlice headers;      /* lines, or absent */
+	IntakeSlice headers;      /* lines with \r\n between them, or absent */
 	IntakeSlice body;         /* or absent */
 	IntakeSlice secret;       /* what the request teaches, or absent */
 } IntakeAnswer;

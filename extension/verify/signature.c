@@ -407,25 +407,31 @@ try_candidates(Verification *v)
 	}
 }
 
+/* Whether everything holds that the scheme requires; says so in the verdict where it does not. */
 static bool
-verify_item(Verification *v)
+meets_requirements(Verification *v)
 {
-	if (!collect(v) || !try_candidates(v))
-		return false;
 	for (int i = 0; i < v->scheme->n_require; i++)
 		if (!v->scheme->require[i].in_message &&
 			!intake_requirement_meets(&v->scheme->require[i], &v->values))
 		{
 			char detail[120];
 
-			snprintf(detail, sizeof(detail),
-					 "the signature is right, but requirement %d of the scheme is not met%s", i + 1,
+			snprintf(detail, sizeof(detail), "%srequirement %d of the scheme is not met%s",
+					 v->scheme->kind == INTAKE_UNSIGNED ? "" : "the signature is right, but ",
+					 i + 1,
 					 intake_requirement_overlooks(&v->scheme->require[i], &v->values)
 						 ? ": the value has more than 4096 bytes"
 						 : "");
 			return refuse(v, INTAKE_REQUIREMENT, detail);
 		}
 	return true;
+}
+
+static bool
+verify_item(Verification *v)
+{
+	return collect(v) && try_candidates(v) && meets_requirements(v);
 }
 
 /* Keeps the digests of an item, where it is content that is signed. */
@@ -547,7 +553,7 @@ intake_signature_verify(const IntakeScheme *scheme, const IntakeRequest *request
 	v->n_keys = n_keys;
 	verdict->opened = v->request;
 	if (scheme->kind == INTAKE_UNSIGNED)
-		ok = true;
+		ok = meets_requirements(v);
 	else if (n_keys == 0)
 		refuse(v, INTAKE_NO_SECRET, "the source has no secret that is valid now");
 	else if (request->url.data == NULL && scheme->uses_url)

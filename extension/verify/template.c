@@ -118,7 +118,9 @@ compile_place(IntakeSlice name, IntakePart *part, char **error)
 	text[name.len] = '\0';
 	part->kind = INTAKE_PART_LOCATION;
 	part->place = &location->places[0];
-	if (!intake_location_parse(text, location, &why) || location->count != 1)
+	/* What is decoded could be any bytes, and the message would have another border. */
+	if (!intake_location_parse(text, location, &why) || location->count != 1 ||
+		location->places[0].encoded)
 		return fail(error, "a template has a variable that is not known");
 	return true;
 }

@@ -30,7 +30,9 @@ sub check_key
 	for my $parts (@choices)
 	{
 		my $digest = grep { $_ eq 'digest' } @$parts;
-		die "preset $name: the id of an event is a key alone\n" if $class eq 'event' && (@$parts > 1 || $digest);
+		# CloudEvents count within their source.
+		my $alone = @$parts == 1 || (@$parts == 2 && $parts->[0] =~ /^(?:ce:|\$\.)source$/);
+		die "preset $name: the id of an event is a key alone\n" if $class eq 'event' && (!$alone || $digest);
 		die "preset $name: a key of class $class has more parts than an id\n" if $class ne 'event' && @$parts < 2 && !$digest;
 	}
 }
@@ -51,7 +53,7 @@ for my $preset (@{ JSON::PP->new->utf8->decode(slurp('sql/presets.json')) })
 	my $names = join ', ', $all->{key_class} // (), $all->{dedup_window} // (), $all->{split} ? 'split' : ();
 	$key = 'each delivery' if $key eq 'digest' && ($all->{missing_key} // '') eq 'each';
 	$key .= ' or each delivery' if $all->{key_from} && ($all->{missing_key} // '') eq 'each';
-	my $shake = $preset->{handshake} ? 'yes' : '';
+	my $shake = @{ $all->{handshake} // [] } ? 'yes' : '';
 	my $unverified = join ', ', @{ $preset->{unverified} // [] };
 	my $name = $all->{provider};
 	utf8::encode($name);

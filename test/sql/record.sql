@@ -3,7 +3,7 @@
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 
-SELECT count(intake.create_source(s, 'hmac', secret => 'secret-x')) FROM unnest('{rec,rec_other}'::text[]) s;
+SELECT count(intake.create_source(s, 'hmac', secret => 'secret-x', key_from => '$.data.id')) FROM unnest('{rec,rec_other}'::text[]) s;
 CREATE FUNCTION rec_send(source text, body text, headers jsonb DEFAULT '{}') RETURNS text LANGUAGE sql AS $$
     SELECT concat_ws(' ', r.status, r.body::jsonb ->> 'status')
     FROM intake.ingest(source, headers || jsonb_build_object('X-Signature', encode(hmac(body, 'secret-x', 'sha256'), 'hex')), body::bytea) r $$;

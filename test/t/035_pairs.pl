@@ -78,7 +78,7 @@ my %signers = (
 		IPC::Run::run([ qw(openssl dgst -sha1 -sign), $key ], '<', \$message, '>', \my $signature) or die 'openssl';
 		return encode_base64($signature, '');
 	},
-	'figma' => undef, 'microsoft-graph' => undef, 'kinde' => undef);
+	'figma' => undef, 'microsoft-graph' => undef, 'kinde' => undef, 'azure-event-grid' => undef);
 
 # A JSON Web Token that says this.
 sub token

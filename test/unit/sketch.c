@@ -591,6 +591,10 @@ headers_of(const Sketch *s)
 			scheme->require[i].test == INTAKE_EQUAL)
 			put_header(&block, scheme->require[i].location.places[0].name,
 					   intake_template_text(scheme->require[i].templates[0], &values));
+		else if (scheme->require[i].location.places[0].kind == INTAKE_HEADER &&
+				 (scheme->require[i].test == INTAKE_PRESENT ||
+				  scheme->require[i].test == INTAKE_PATTERN))
+			put_header(&block, scheme->require[i].location.places[0].name, intake_slice_cstr("x"));
 	if (scheme->n_signatures > 0 && scheme->signatures[0].kind <= INTAKE_HEADERS)
 	{
 		Draft name = {0};

@@ -9,6 +9,7 @@
 #include "read/form.h"
 #include "read/glob.h"
 #include "read/headers.h"
+#include "read/location.h"
 #include "check.h"
 
 static bool
@@ -49,6 +50,46 @@ is(IntakeSlice slice, const char *text)
 	if (text == NULL)
 		return slice.data == NULL;
 	return slice.data != NULL && intake_slice_equal(slice, intake_slice_cstr(text));
+}
+
+/* A header's value as CloudEvents writes it. */
+static void
+test_encoded_headers(void)
+{
+	static const char *const values[][2] = {
+		{"plain", "plain"},
+		{"Euro%20%E2%82%AC%20%F0%9F%98%80", "Euro \xe2\x82\xac \xf0\x9f\x98\x80"},
+		{"percent%25encoded", "percent%encoded"},
+		{"once%2525", "once%25"},
+		{"%e2%82%ac", "\xe2\x82\xac"},
+		{"a%", "a%"},
+		{"a%2", "a%2"},
+		{"a%zz%20", "a%zz "},
+		{"%%20", "% "},
+		{"a+b", "a+b"},
+		{"\"quoted value\"", "quoted value"},
+		{"\"a\\\"b\\\\c\"", "a\"b\\c"},
+		{"\"a%20b\"", "a b"},
+		{"\"a\\%20b\"", "a b"},
+		{"\"\"", ""},
+		{"\"", "\""},
+		{"a\"b\"", "a\"b\""},
+		{"\"a\\\"", "a\\"},
+		{"%22a%22", "\"a\""},
+		{"", ""},
+	};
+	IntakeLocation location;
+	IntakeRequest request = {
+		.headers = intake_slice_cstr("X-Ce-Id: no\r\nCe-ID: a%20b\r\nce-id: second\r\nce-empty:\r\n")};
+	const char *why;
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+		CHECK(is(intake_headers_decode(intake_slice_cstr(values[i][0])), values[i][1]));
+	CHECK(intake_location_parse("ce:id", &location, &why));
+	CHECK(is(intake_location_read(&location, &request), "a b"));
+	CHECK(intake_location_parse("ce:empty", &location, &why));
+	CHECK(is(intake_location_read(&location, &request), NULL));
+	CHECK(!intake_location_parse("ce:", &location, &why));
 }
 
 static void
@@ -165,6 +206,7 @@ void
 test_reading(void)
 {
 	test_encodings();
+	test_encoded_headers();
 	test_forms();
 	test_headers();
 	test_globs();
