@@ -106,7 +106,7 @@ add(Search *search, const IntakePath *path, bool rest, IntakePieces *pieces)
 		search->result = INTAKE_ITEMS_TOO_COSTLY;
 	else if (repeats)
 		search->result = INTAKE_ITEMS_AMBIGUOUS;
-	else if (pieces->count + found > INTAKE_ITEMS_MOST)
+	else if (found > INTAKE_ITEMS_MOST || (!rest && pieces->count + found > INTAKE_ITEMS_MOST))
 		search->result = INTAKE_ITEMS_TOO_MANY;
 	if (search->result != INTAKE_ITEMS_FOUND || found == 0)
 		return search->result == INTAKE_ITEMS_FOUND;
@@ -190,11 +190,14 @@ add_rest(Search *search, const IntakeLocation *paths, IntakePieces *pieces)
 		IntakePath path = paths->places[i].path;
 
 		while (--path.count > 0)
-			if (path.steps[path.count - 1].any && !is_shared(paths, i, path.count) &&
-				!add(search, &path, true, &rest))
+		{
+			if (!path.steps[path.count - 1].any || is_shared(paths, i, path.count))
+				continue;
+			if (!add(search, &path, true, &rest))
 				return false;
+			thin_out(&rest, pieces);
+		}
 	}
-	thin_out(&rest, pieces);
 	if (rest.count == 0)
 		return true;
 	if (pieces->count + rest.count > INTAKE_ITEMS_MOST)

@@ -162,6 +162,11 @@ test_bounds(void)
 	check_many(most / 2, "$.e[*].a", "{\"a\":[1]},{}", INTAKE_ITEMS_FOUND, most);
 	check_many(most / 2 + 1, "$.e[*].a", "{\"a\":[1]},{}", INTAKE_ITEMS_TOO_MANY, 0);
 	check_many(most + 1, "$.e[*].a", "{}", INTAKE_ITEMS_NONE, 0);
+	check_many(most, "$.e[*].a[*].b", "{\"a\":[{\"b\":[1]}]}", INTAKE_ITEMS_FOUND, most);
+	check_many(most / 2, "$.e[*].a[*].b | $.e[*].c[*].d", "{\"a\":[{\"b\":[1]},{}]}",
+			   INTAKE_ITEMS_FOUND, most);
+	check_many(most / 2 + 1, "$.e[*].a[*].b | $.e[*].c[*].d", "{\"a\":[{\"b\":[1]},{}]}",
+			   INTAKE_ITEMS_TOO_MANY, 0);
 	check_many(1000, "$.e[*].a | $.e[*].b", "{\"a\":[1],\"b\":[2,3]}", INTAKE_ITEMS_FOUND, 3000);
 }
 
