@@ -108,7 +108,7 @@ DROP ROLE rec_role;
 -- A source that was dropped has no more events.
 SELECT intake.drop_workflow('rec', force => true), intake.drop_source('rec');
 SELECT intake.record('rec', 'l', 'paid', '{}');
-SELECT intake.create_source('rec', 'none') > 0 AS created;
+SELECT intake.create_source('rec', 'none', key_from => '$.id') > 0 AS created;
 SELECT intake.record('rec', 'a', 'paid', '{}') <> intake.find_event('rec', 'b') AS fresh;
 SELECT intake.drop_source('rec'), intake.drop_source('rec_other');
 DROP FUNCTION rec_send(text, text, jsonb), rec_events(text), rec_handler(intake.job);
