@@ -173,6 +173,30 @@ test_fields(void)
 	}
 }
 
+static bool
+cuts_headers(const char *places, const char *block, const char *expected)
+{
+	IntakeVolatile list;
+	IntakeSlice out;
+
+	CHECK(parse(places, &list));
+	out = intake_volatile_cut_headers(&list, intake_slice_cstr(block));
+	return intake_slice_equal(out, intake_slice_cstr(expected)) &&
+		   (strstr(places, "header:") != NULL || out.data == block);
+}
+
+static void
+test_headers(void)
+{
+	CHECK(cuts_headers("header:a", "a: 1\r\nB: 2\r\n", "B: 2\r\n"));
+	CHECK(cuts_headers("header:b $.x", "a: 1\r\nB: 2\r\nb: 3\r\nc: 4\r\n", "a: 1\r\nc: 4\r\n"));
+	CHECK(cuts_headers("header:a header:c", "a: 1\r\nB: 2\r\nc: 3\r\n", "B: 2\r\n"));
+	CHECK(cuts_headers("header:a", "", ""));
+	CHECK(cuts_headers("header:a", "ab: 1\r\n", "ab: 1\r\n"));
+	CHECK(cuts_headers("$.a form:b", "a: 1\r\nb: 2\r\n", "a: 1\r\nb: 2\r\n"));
+	KEEPS("header:a", "{\"a\":1}");
+}
+
 static void
 test_lists(void)
 {
@@ -267,6 +291,7 @@ test_volatile(void)
 	test_repeated();
 	test_forms();
 	test_fields();
+	test_headers();
 	test_lists();
 	test_same();
 	test_bounds();
