@@ -79,8 +79,8 @@ test_encoded_headers(void)
 		{"", ""},
 	};
 	IntakeLocation location;
-	IntakeRequest request = {
-		.headers = intake_slice_cstr("X-Ce-Id: no\r\nCe-ID: a%20b\r\nce-id: second\r\nce-empty:\r\n")};
+	IntakeRequest request = {.headers = intake_slice_cstr(
+								 "X-Ce-Id: no\r\nCe-ID: a%20b\r\nce-id: second\r\nce-empty:\r\n")};
 	const char *why;
 
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
