@@ -36,6 +36,10 @@ append_header(StringInfo block, const JsonbValue *name, const char *value, int l
 	if (memchr(value, '\n', length) != NULL || memchr(value, '\r', length) != NULL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("a header value must not contain a line break")));
+	if (memchr(name->val.string.val, '\n', name->val.string.len) != NULL ||
+		memchr(name->val.string.val, '\r', name->val.string.len) != NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("a header name must not contain a line break")));
 	appendBinaryStringInfo(block, name->val.string.val, name->val.string.len);
 	appendStringInfoString(block, ": ");
 	appendBinaryStringInfo(block, value, length);

@@ -41,6 +41,7 @@ SELECT intake.record('rec_other', NULL, NULL, '{}', '{"x-ID": "h1", "X-Topic": "
 SELECT rec_send('rec_other', '{}', '{"X-Id": "h1", "X-Topic": "sold"}');
 SELECT * FROM rec_events('rec_other') OFFSET 1;
 SELECT intake.record('rec_other', NULL, NULL, '{}', '{"x-id": "h\nx-topic: sold"}');
+SELECT intake.record('rec_other', NULL, NULL, '{}', '{"x-a: 1\nx-id": "h"}');
 
 -- Keys of several parts.
 SELECT intake.alter_source('rec_other', key_from => '$.id + $.status | header:x-a + header:x-b + digest', type_from => '$.status');
