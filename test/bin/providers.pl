@@ -24,8 +24,8 @@ sub check_key
 	my @choices = map { [ grep { $_ ne '' } split /\s*\+\s*/ ] } split /\s*\|\s*/, $key // '';
 	my %known = map { $_ => 1 } qw(event thing unknown);
 
-	die "preset $name: the key_class is not event, thing or unknown\n" if defined $class && !$known{$class};
-	return if !defined $class || (!@choices && $class ne 'event');
+	die "preset $name: the key_class is not event, thing or unknown\n" if !$known{ $class // '' };
+	return if !@choices && $class ne 'event';
 	die "preset $name: a key of class event needs a key_from\n" if !@choices;
 	for my $parts (@choices)
 	{
