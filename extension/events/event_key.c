@@ -266,6 +266,7 @@ intake_event_key_take(IntakeEvent **events, int count, bool optimistic)
 		events[i]->id = 0;
 		events[i]->fresh = events[i]->keyless;
 		events[i]->replayed = false;
+		events[i]->other_id = 0;
 		if (!events[i]->keyless)
 			batch.keyed[batch.n_keyed++] = events[i];
 	}
