@@ -146,6 +146,11 @@ DECLARE
     of_scheme intake.scheme;
 BEGIN
     IF span IS NOT NULL THEN
+        -- A number would be one of seconds.
+        IF jsonb_typeof(options -> 'dedup_window') <> 'string' THEN
+            RAISE EXCEPTION 'dedup_window is not a text' USING ERRCODE = 'invalid_parameter_value',
+                HINT = 'It is an interval, such as "7 days".';
+        END IF;
         PERFORM intake.check_duration('dedup_window', span);
         UPDATE intake.source s SET dedup_window = span
             WHERE s.id = set_source_options.source_id;

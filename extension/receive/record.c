@@ -35,7 +35,7 @@ count_parts(const IntakePlace *place)
 
 /*
  * The alternative of a key that has so many parts, or NULL. ALONE says whether there is one of a
- * single part, or none at all.
+ * single part, which may have slashes in it as no digest has, or none at all.
  */
 static const IntakePlace *
 find_alternative(const IntakeLocation *key, int count, bool *alone)
@@ -47,7 +47,7 @@ find_alternative(const IntakeLocation *key, int count, bool *alone)
 	{
 		int parts = count_parts(&key->places[i]);
 
-		*alone |= parts == 1;
+		*alone |= parts == 1 && key->places[i].kind != INTAKE_DIGEST_PART;
 		if (parts == count && found == NULL)
 			found = &key->places[i];
 	}
@@ -120,18 +120,42 @@ split_key(const IntakeSource *source, IntakeSlice key, IntakeKeyParts *parts)
 	cut_key(place, key, parts);
 }
 
-/* Reads the key of an event from what was fetched, as from a delivery. */
+/* Reads the parts of a key from what was fetched, as from a delivery. Returns false where there is none. */
+static bool
+read_parts(const IntakeSource *source, const IntakeRequest *request, IntakeKeyParts *parts)
+{
+	bool found = intake_key_parts_read(key_of(source), request, INTAKE_ABSENT, parts);
+
+	/* A header may be written in a code, and say what is no text. */
+	for (int i = 0; i < parts->count; i++)
+		found = found && intake_datum_is_text(parts->values[i]);
+	return found;
+}
+
 static void
 read_key(const IntakeSource *source, const IntakeRequest *request, IntakeKeyParts *parts)
 {
-	if (intake_key_parts_read(key_of(source), request, INTAKE_ABSENT, parts) &&
-		!intake_key_parts_have_digest(parts))
+	bool found = read_parts(source, request, parts);
+
+	if (found && !intake_key_parts_have_digest(parts))
 		return;
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					errmsg("no usable key was found in payload and headers"),
-					errdetail(parts->count > 0 ? "The key is made of the content of a delivery."
-											   : "They have none at key_from of the source."),
+					errdetail(found ? "The key is made of the content of a delivery."
+									: "They have none at key_from of the source."),
 					errhint("Give the key that a delivery of the event has.")));
+}
+
+/*
+ * Whether what was fetched has the GIVEN key. Then its parts are read from there: they may have
+ * slashes in them, as those of a CloudEvent have.
+ */
+static bool
+has_key(const IntakeSource *source, const IntakeRequest *request, IntakeSlice given,
+		IntakeKeyParts *parts)
+{
+	return read_parts(source, request, parts) && !intake_key_parts_have_digest(parts) &&
+		   intake_slice_equal(intake_key_parts_join(parts->values, parts->count), given);
 }
 
 /* A source for which events can be recorded: it is known where its keys stand. */
@@ -162,10 +186,10 @@ set_key(IntakeEvent *event, const IntakeSource *source, const IntakeRequest *req
 {
 	IntakeKeyParts parts;
 
-	if (given.data != NULL)
-		split_key(source, given, &parts);
-	else
+	if (given.data == NULL)
 		read_key(source, request, &parts);
+	else if (!has_key(source, request, given, &parts))
+		split_key(source, given, &parts);
 	if (parts.values[0].len == 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("the key of an event must not be empty")));

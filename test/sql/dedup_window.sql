@@ -63,6 +63,8 @@ SELECT sent('dw-short', '{"id":2}');
 SELECT intake.alter_source('dw-short', options => '{"dedup_window": "-1 s"}');
 SELECT intake.alter_source('dw-short', options => '{"dedup_window": "11 years"}');
 SELECT intake.alter_source('dw-short', options => '{"dedup_window": "soon"}');
+SELECT intake.alter_source('dw-short', options => '{"dedup_window": 7}');
+SELECT intake.alter_source('dw-short', options => '{"dedup_window": [7]}');
 SELECT intake.alter_source('dw-short', options => '{"dedup_windows": "1 day"}');
 UPDATE intake.scheme SET dedup_window = '-1 s' WHERE name = 'dw-thing';
 UPDATE intake.scheme SET key_class = 'things' WHERE name = 'dw-thing';

@@ -60,6 +60,18 @@ SELECT intake.record('rec_other', '9/paid', NULL, '{}');
 SELECT intake.record('rec_other', '9', NULL, '{}') > 0 AS recorded, rec_send('rec_other', '{}', '{"X-Id": "9"}');
 SELECT key, type FROM rec_events('rec_other') OFFSET 2;
 
+-- A part with slashes in it is told by what was fetched, and one that is a digest has none.
+SELECT intake.alter_source('rec_other', key_from => '$.source + $.id');
+SELECT intake.record('rec_other', 'https://x/y/1', NULL, '{"source": "https://x/y", "id": "1"}') = intake.record('rec_other', NULL, NULL, '{"source": "https://x/y", "id": "1"}') AS same,
+    rec_send('rec_other', '{"source":"https://x/y","id":"1"}');
+SELECT intake.record('rec_other', 'https://x/y/2', NULL, '{"source": "https://x/y", "id": "1"}');
+SELECT intake.alter_source('rec_other', key_from => '$.id + $.status | digest');
+SELECT intake.record('rec_other', '10/paid', NULL, '{}') > 0 AS recorded, rec_send('rec_other', '{"id":10,"status":"paid"}');
+-- What a header says may be no text.
+SELECT intake.alter_source('rec_other', key_from => 'ce:source + ce:id');
+SELECT intake.record('rec_other', NULL, NULL, '{}', '{"ce-source": "/s", "ce-id": "%ff"}');
+SELECT intake.record('rec_other', NULL, NULL, '{}', '{"ce-source": "/s", "ce-id": "a%00b"}');
+
 -- Without a key of its sender's an event cannot be recorded: it would be another one each time.
 SELECT intake.alter_source('rec_other', missing_key => m) FROM unnest('{digest,each}'::text[]) m;
 SELECT intake.record('rec_other', NULL, NULL, '{}');
