@@ -456,6 +456,7 @@ set_guards(IntakeSource *source)
 								(source->split != NULL &&
 								 intake_coverage_needs_guard(scheme, source->item_key, true)));
 		scheme->typed = intake_coverage_lacks_type(scheme, source->type);
+		scheme->shared = intake_coverage_is_shared(scheme, source->key);
 		if (source->split != NULL)
 			intake_volatile_within(&scheme->volatiles, source->split, &scheme->item_volatiles);
 	}

@@ -47,6 +47,7 @@ typedef struct IntakeEvent
 	int n_guards;                    /* 0: it is known by its key alone */
 	int64 guard_window;              /* how long they stand, as key_window */
 	bool typed;                      /* its type is not signed, so that a guard is for each */
+	bool shared;                     /* others are signed alike: a guard is for each key */
 	bool varies;                     /* signed again, it has other guards */
 	const IntakeVolatile *volatiles; /* what of its body may differ when it comes again */
 	IntakeSlice type;                /* valid text, or absent */

@@ -7,10 +7,11 @@
  * are signed each by itself), and is a replay only where all of them came before.
  *
  * Where the type is not signed, senders send the same bytes as events of several types, and whoever
- * has captured them can make types up. So such content has a few slots, one for each type: rows
+ * has captured them can make types up; the same is so of keys, where the events of one second are
+ * signed alike. So such content has a few slots, one for each type, or for each key: rows
  * that differ in the last byte of the digest, and are neighbours in the index. They are filled in
  * order, and none is ever given free alone. Whoever takes another one than the first holds the row
- * of the first: so two deliveries of a type do not take one each.
+ * of the first: so two deliveries of a type, or of a key, do not take one each.
  */
 #include "postgres.h"
 
@@ -22,7 +23,7 @@
 #include "events/stored.h"
 #include "verify/digest.h"
 
-#define SLOTS 8 /* types that one content may come with */
+#define SLOTS 8 /* types, or keys, that one content may come with */
 
 /* ---- the list ---- */
 
@@ -125,29 +126,44 @@ note(IntakeGuard *guard, bool taken, int64 id)
 		guard->event->replayed = false;
 }
 
-/* The type of an event that has come before: it is stored, or stands in this batch. */
-static IntakeSlice
-type_of(const IntakeGuards *guards, int64 id)
+/* The event of this batch that has an id, or NULL. */
+static const IntakeEvent *
+event_of(const IntakeGuards *guards, int64 id)
 {
-	IntakeGlance glance;
-
 	for (int i = 0; i < guards->n_events; i++)
 		if (guards->events[i]->fresh && own_id(guards->events[i]) == id)
-			return guards->events[i]->type;
-	return intake_stored_glance(id, &glance) ? glance.type : INTAKE_ABSENT;
+			return guards->events[i];
+	return NULL;
 }
 
-/* Whether what a guard stands for came as the event ID, under whatever key. */
+static bool
+has_slots(const IntakeGuard *guard)
+{
+	return guard->event->typed || guard->event->shared;
+}
+
+/*
+ * Whether what a guard stands for came as the event ID: whatever that is; or under the same type; or
+ * under the same key, as no stored event has whose id the guard's does not have.
+ */
 static bool
 came_as(const IntakeGuards *guards, const IntakeGuard *guard, int64 id)
 {
+	const IntakeEvent *event = guard->event;
+	const IntakeEvent *other;
+	IntakeGlance glance;
 	IntakeSlice type;
 
-	if (!guard->event->typed || id == own_id(guard->event))
+	if (!has_slots(guard) || id == own_id(event))
 		return true;
-	type = type_of(guards, id);
-	return (type.data == NULL) == (guard->event->type.data == NULL) &&
-		   intake_slice_equal(type, guard->event->type);
+	other = event_of(guards, id);
+	if (event->shared)
+		return other != NULL && intake_key_row_compare(&other->stored_key, &event->stored_key) == 0;
+	type = other != NULL                       ? other->type
+		   : intake_stored_glance(id, &glance) ? glance.type
+											   : INTAKE_ABSENT;
+	return (type.data == NULL) == (event->type.data == NULL) &&
+		   intake_slice_equal(type, event->type);
 }
 
 /*
@@ -161,7 +177,7 @@ find_slot(IntakeTable *keys, const IntakeGuards *guards, IntakeGuard *guard, int
 	bool found = false;
 	int64 first = 0;
 
-	for (int i = 0; i < (guard->event->typed ? SLOTS : 1) && state != INTAKE_KEY_FREE; i++)
+	for (int i = 0; i < (has_slots(guard) ? SLOTS : 1) && state != INTAKE_KEY_FREE; i++)
 	{
 		IntakeEventKey slot = slot_of(guard, i);
 		int64 other;
@@ -238,7 +254,7 @@ take(IntakeTable *keys, const IntakeGuards *guards, IntakeGuard *guard, int64 *i
 		int64 taken_with = *id;
 
 		CHECK_FOR_INTERRUPTS();
-		if (guard->event->typed && !hold_first(keys, guard))
+		if (has_slots(guard) && !hold_first(keys, guard))
 			continue;
 		if (!find_slot(keys, guards, guard, id))
 			return false;

@@ -63,6 +63,7 @@ guard(IntakeDelivery *delivery, const IntakeVerdict *verdict)
 	event->guard_window = intake_coverage_is_whole(verdict->scheme) ? delivery->source->dedup_window
 																	: INTAKE_FOR_EVER;
 	event->typed = verdict->scheme->typed;
+	event->shared = verdict->scheme->shared;
 	event->varies = intake_coverage_varies(verdict->scheme);
 	if (event->n_guards == 0)
 		fail_to_digest();

@@ -209,6 +209,32 @@ intake_coverage_lacks_type(const IntakeScheme *scheme, const IntakeLocation *typ
 		   !intake_coverage_has(scheme, type);
 }
 
+/* Whether the signature itself stands at a place. */
+static bool
+is_signature(const IntakeScheme *scheme, const IntakePlace *place)
+{
+	for (int i = 0; i < scheme->n_signatures; i++)
+		if (intake_place_equal(&scheme->signatures[i], place))
+			return true;
+	return false;
+}
+
+/*
+ * Whether several events may come with one signature, which binds no body: as where it is of their
+ * time and their type. Then a key has to name it, beside what tells such events apart.
+ */
+bool
+intake_coverage_is_shared(const IntakeScheme *scheme, const IntakeLocation *key)
+{
+	if (key == NULL || scheme->each != NULL || scheme->binds_body || scheme->message == NULL)
+		return false;
+	for (int i = 0; i < key->count; i++)
+		for (const IntakePlace *place = &key->places[i]; place != NULL; place = place->also)
+			if (is_signature(scheme, place))
+				return true;
+	return false;
+}
+
 /* Whether what is signed may differ between two deliveries of one event. */
 bool
 intake_coverage_varies(const IntakeScheme *scheme)

@@ -15,6 +15,7 @@ extern bool intake_coverage_needs_guard(const IntakeScheme *scheme, const Intake
 										bool digest);
 extern bool intake_coverage_is_whole(const IntakeScheme *scheme);
 extern bool intake_coverage_lacks_type(const IntakeScheme *scheme, const IntakeLocation *type);
+extern bool intake_coverage_is_shared(const IntakeScheme *scheme, const IntakeLocation *key);
 extern bool intake_coverage_varies(const IntakeScheme *scheme);
 
 #endif

@@ -142,7 +142,8 @@ typedef struct IntakeScheme
 	IntakeRequirement *when; /* of a variant: what a request must meet */
 	int n_when;
 	bool guarded;              /* set by its source: what is signed is accepted once, */
-	bool typed;                /* and once for each type, which is not signed */
+	bool typed;                /* and once for each type, which is not signed, */
+	bool shared;               /* or for each key, where events share a signature */
 	struct IntakeScheme *next; /* of a variant: the next one, at last the scheme itself */
 } IntakeScheme;
 

@@ -1,0 +1,40 @@
+-- Events of one second that are signed alike: each is one, and only a few are let in by one signature.
+\set VERBOSITY terse
+SET client_min_messages = error;
+-- What Dropbox Sign posts, whose signature has neither the request nor the body.
+CREATE FUNCTION sign_second(type text, request text, more text DEFAULT '') RETURNS bytea LANGUAGE sql AS $$
+    SELECT convert_to(format('json={"event":{"event_time":"1764500000","event_type":"%s","event_hash":"%s"},"signature_request":{"signature_request_id":"%s"}%s}',
+        type, encode(hmac('1764500000' || type, 'a secret', 'sha256'), 'hex'), request, more), 'UTF8') $$;
+CREATE FUNCTION one_second(type text, request text, more text DEFAULT '') RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    before bigint := (SELECT count(*) FROM intake.events WHERE source = 'gk');
+    answer intake.answer := intake.ingest('gk', '{"Content-Type": "application/x-www-form-urlencoded"}', sign_second(type, request, more));
+BEGIN
+    RETURN answer.status || ' ' || (SELECT count(*) - before FROM intake.events WHERE source = 'gk');
+END $$;
+CREATE FUNCTION seconds(VARIADIC requests text[]) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    before bigint := (SELECT count(*) FROM intake.events WHERE source = 'gk');
+    dims int[] := ARRAY[cardinality(requests)];
+BEGIN
+    PERFORM intake.receive(array_fill('POST'::bytea, dims), array_fill('gk'::bytea, dims), array_fill(''::bytea, dims),
+        array_fill(convert_to(E'Content-Type: application/x-www-form-urlencoded\r\n', 'UTF8'), dims),
+        ARRAY(SELECT sign_second(split_part(r, ' ', 1), split_part(r, ' ', 2)) FROM unnest(requests) WITH ORDINALITY u(r, n) ORDER BY n), array_fill(''::text, dims));
+    RETURN (SELECT count(*) - before FROM intake.events WHERE source = 'gk');
+END $$;
+
+SELECT count(intake.create_source('gk', 'dropbox-sign', secret => 'a secret'));
+SELECT one_second('sent', 'r1'), one_second('sent', 'r2'), one_second('sent', 'r1') AS again, one_second('sent', 'r2') AS again, one_second('viewed', 'r2');
+-- The same key with another body is no other event, and takes no place.
+SELECT one_second('sent', 'r1', ',"more":1');
+-- Whoever has captured a signature can make up no more than eight events of it.
+SELECT n, one_second('sent', 'made-up-' || n) FROM generate_series(1, 8) n;
+SELECT one_second('sent', 'r2') AS again, one_second('sent', 'made-up-6') AS again;
+SELECT reason, sum(requests) AS requests FROM intake.rejections WHERE source = 'gk' GROUP BY 1;
+-- All at once, before and behind a storm of repetitions.
+SELECT seconds('a r1', 'a r2', 'a r1', 'b r1'), seconds('a r1', 'a r2', 'a r3', 'b r1', 'b r2', 'b r2');
+SELECT seconds('c r1', 'c r2', 'c r1', 'a r1'), seconds(VARIADIC ARRAY(SELECT 'd r' || n FROM generate_series(1, 20) n));
+-- A key of the source's own, without the signature, says nothing of that: one event for each signature.
+SELECT count(intake.alter_source('gk', key_from => '$.signature_request.signature_request_id'));
+SELECT one_second('own', 'o1'), one_second('own', 'o2'), one_second('own', 'o1') AS again;
+SELECT intake.drop_source('gk');
