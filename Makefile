@@ -20,7 +20,7 @@ SQL_PARTS = $(sort $(wildcard sql/[0-9]*.sql))
 PG_CPPFLAGS = -I. -Iextension
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-declaration-after-statement
-SHLIB_LINK = -lcrypto
+SHLIB_LINK = -lcrypto -lz
 
 # The first tests need the order of the schedule; one that it does not name runs last.
 SCHEDULED = $(shell sed -n 's/^test: //p' test/schedule)

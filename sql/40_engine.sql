@@ -135,10 +135,10 @@ COMMENT ON FUNCTION intake.find_event(text, text[]) IS
     'The id of the event that a source sent with a key; NULL: there is none. A key of several parts is given by its parts, NULL for one that is absent, or as it is shown: then only the parts of one that has two may have slashes in them. Reads one index, where a condition on the key of the view events reads the whole log. After a source was dropped and made again, the newer one''s';
 INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.find_event');
 
-CREATE FUNCTION intake.payload(body bytea, json_from text DEFAULT NULL) RETURNS jsonb
-    AS 'MODULE_PATHNAME', 'intake_sql_payload' LANGUAGE c IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION intake.payload(bytea, text) IS
-    'The bytes as JSON, or where they are a form the field that json_from names (form:NAME); NULL where that is not JSON that jsonb can hold; never an error';
+CREATE FUNCTION intake.payload(body bytea, json_from text DEFAULT NULL, headers jsonb DEFAULT NULL) RETURNS jsonb
+    AS 'MODULE_PATHNAME', 'intake_sql_payload' LANGUAGE c STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION intake.payload(bytea, text, jsonb) IS
+    'The bytes as JSON, unpacked as the content-encoding of headers says, or where they are a form the field that json_from names (form:NAME); NULL where that is not JSON that jsonb can hold; never an error';
 INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.payload');
 
 CREATE FUNCTION intake.hide_statement() RETURNS void

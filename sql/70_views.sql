@@ -62,7 +62,7 @@ INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.workflows');
 
 CREATE VIEW intake.events AS
     SELECT e.id, s.name AS source, e.key, e.type, e.received_at, e.headers, e.body,
-           intake.payload(e.body, CASE WHEN e.position > 0 THEN NULL ELSE c.json_from END) AS payload,
+           intake.payload(e.body, CASE WHEN e.position > 0 THEN NULL ELSE c.json_from END, e.headers) AS payload,
            CASE e.verified WHEN 's' THEN 'signature' WHEN 'o' THEN 'origin' WHEN 'f' THEN 'fetched' ELSE 'none' END AS verified,
            e.secret_id, e.delivery_id, e.position
     FROM intake.event e JOIN intake.source s ON s.id = e.source_id

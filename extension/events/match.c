@@ -265,7 +265,7 @@ intake_match_workflows(const IntakeEvent *event)
 	/* An item is JSON, whatever its delivery is. */
 	all.payload =
 		intake_payload_of_event(event->delivery ? INTAKE_SOURCE_INTERNAL : event->source_id,
-								intake_datum_bytes(event->body), event->json);
+								event->headers, intake_datum_bytes(event->body), event->json);
 	if (all.payload == NULL || !risky)
 		(void) apply_filters(&all);
 	else if (!try_together(&all))

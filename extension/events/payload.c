@@ -5,12 +5,14 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #include "config/registry.h"
 #include "events/payload.h"
 #include "ground/datum.h"
+#include "ground/settings.h"
 #include "read/body.h"
 #include "read/headers.h"
 #include "read/json.h"
@@ -84,13 +86,41 @@ parse(IntakeSlice body, IntakeJson known)
 	return made;
 }
 
+/* Appends a header, as it was stored, to a block. */
+static void
+add_header(StringInfo block, Jsonb *headers, const char *name)
+{
+	JsonbValue room;
+	JsonbValue *value = getKeyJsonValueFromContainer(&headers->root, name, strlen(name), &room);
+
+	if (value != NULL && value->type == jbvString)
+		appendStringInfo(block, "%s: %.*s\r\n", name, value->val.string.len, value->val.string.val);
+}
+
+/* The headers that say how a body is to be read. */
+static IntakeSlice
+block_of(Jsonb *headers)
+{
+	StringInfoData block;
+
+	initStringInfo(&block);
+	if (JB_ROOT_IS_OBJECT(headers))
+	{
+		add_header(&block, headers, "content-type");
+		add_header(&block, headers, "content-encoding");
+	}
+	return (IntakeSlice){block.data, block.len};
+}
+
 /* The JSON in a body; where that is a form, in FIELD of it, or absent. */
 static Jsonb *
-payload_of(IntakeSlice body, IntakeSlice field, IntakeJson known)
+payload_of(Jsonb *headers, IntakeSlice body, IntakeSlice field, IntakeJson known)
 {
-	IntakeRequest request = {.body = body};
+	IntakeRequest request = {.body = body, .most = (size_t) intake_settings_max_body_size * 1024};
 
-	intake_work_begin(body.len, 0);
+	if (headers != NULL)
+		request.headers = block_of(headers);
+	intake_work_begin(body.len + request.most, 0);
 	intake_body_open(&request, field);
 	return parse(intake_request_text(&request), known);
 }
@@ -100,12 +130,12 @@ payload_of(IntakeSlice body, IntakeSlice field, IntakeJson known)
  * request was judged, where it was. The registry of workflows is fresh.
  */
 Jsonb *
-intake_payload_of_event(int32 source_id, IntakeSlice body, IntakeJson known)
+intake_payload_of_event(int32 source_id, Jsonb *headers, IntakeSlice body, IntakeJson known)
 {
-	return payload_of(body, intake_registry_json_field(source_id), known);
+	return payload_of(headers, body, intake_registry_json_field(source_id), known);
 }
 
-/* SQL: intake.payload(body, json_from). */
+/* SQL: intake.payload(body, json_from, headers). */
 Datum
 intake_sql_payload(PG_FUNCTION_ARGS)
 {
@@ -116,7 +146,8 @@ intake_sql_payload(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	if (!PG_ARGISNULL(1))
 		(void) intake_slice_cut(intake_datum_bytes(PG_GETARG_DATUM(1)), ":", &field);
-	payload = payload_of(intake_datum_bytes(PG_GETARG_DATUM(0)), field, INTAKE_JSON_UNKNOWN);
+	payload = payload_of(PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2),
+						 intake_datum_bytes(PG_GETARG_DATUM(0)), field, INTAKE_JSON_UNKNOWN);
 	if (payload == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_JSONB_P(payload);

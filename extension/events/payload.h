@@ -13,7 +13,8 @@
 #include "read/json.h"
 #include "verify/single.h"
 
-extern Jsonb *intake_payload_of_event(int32 source_id, IntakeSlice body, IntakeJson known);
+extern Jsonb *intake_payload_of_event(int32 source_id, Jsonb *headers, IntakeSlice body,
+									  IntakeJson known);
 extern IntakeSlice intake_payload_text(Jsonb *payload);
 extern Jsonb *intake_payload_headers(IntakeSlice block, const IntakeReaders *readers,
 									 IntakeSlice secret);

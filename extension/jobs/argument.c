@@ -96,9 +96,9 @@ intake_argument_make(const IntakeJob *job, const IntakeWorkflow *workflow, int64
 						errmsg("event " INT64_FORMAT " of the job is not stored any more",
 							   job->event_id)));
 	/* An item is JSON, whatever its delivery is. */
-	payload = intake_payload_of_event(event.position > 0 ? INTAKE_SOURCE_INTERNAL : event.source_id,
-									  intake_datum_bytes(PointerGetDatum(event.body)),
-									  INTAKE_JSON_UNKNOWN);
+	payload = intake_payload_of_event(
+		event.position > 0 ? INTAKE_SOURCE_INTERNAL : event.source_id, event.headers,
+		intake_datum_bytes(PointerGetDatum(event.body)), INTAKE_JSON_UNKNOWN);
 	values[job_id] = Int64GetDatum(job->job_id);
 	values[job_event_id] = Int64GetDatum(job->event_id);
 	values[job_workflow] = CStringGetTextDatum(workflow->name);

@@ -8,6 +8,9 @@
 #include "read/body.h"
 
 #include "read/form.h"
+#include "read/headers.h"
+#include "read/multipart.h"
+#include "read/unpack.h"
 
 /* The first byte that is not white space of JSON, behind the mark of UTF-8; or NUL. */
 char
@@ -18,6 +21,69 @@ intake_body_first(IntakeSlice text)
 							text.data[0] == '\n'))
 		text = intake_slice_after(text, 1);
 	return text.len > 0 ? text.data[0] : '\0';
+}
+
+/* The value of the only header of a name, or absent; empty where there are several. */
+static IntakeSlice
+header(IntakeSlice headers, const char *wanted)
+{
+	IntakeSlice found = INTAKE_ABSENT;
+	IntakeHeaderIterator iterator = intake_headers_begin(headers);
+	IntakeSlice name;
+	IntakeSlice value;
+
+	while (intake_headers_next(&iterator, &name, &value))
+		if (intake_slice_equal_nocase(name, intake_slice_cstr(wanted)))
+			found = found.data == NULL ? value : intake_slice_cstr("");
+	return found;
+}
+
+/*
+ * How a body is packed; absent where it is not. What begins as JSON is not, whatever a header says
+ * that a proxy may have left.
+ */
+IntakeSlice
+intake_body_coding(const IntakeRequest *request)
+{
+	IntakeSlice coding = header(request->headers, "content-encoding");
+
+	char first = coding.data != NULL ? intake_body_first(request->body) : '\0';
+
+	if (first == '{' || first == '[' ||
+		intake_slice_equal_nocase(coding, intake_slice_cstr("identity")))
+		return INTAKE_ABSENT;
+	return coding;
+}
+
+/* Unpacks a body; where that cannot be, nothing is found in it. */
+static void
+unpack(IntakeRequest *request, IntakeSlice coding)
+{
+	request->problem = intake_unpack(coding, request->body, request->most, &request->unpacked);
+	if (request->problem == NULL)
+		request->content = request->unpacked;
+	else
+	{
+		request->unpacked = INTAKE_ABSENT;
+		request->text = request->form = intake_slice_cstr("");
+	}
+}
+
+/* Reads a multipart form; where that cannot be, no field is found in it. */
+static void
+open_multipart(IntakeRequest *request)
+{
+	IntakeMultipart parts = {0};
+
+	request->problem = intake_multipart_read(header(request->headers, "content-type"),
+											 intake_request_content(request), &parts);
+	if (request->problem == NULL)
+	{
+		request->form = parts.form;
+		request->content = parts.content;
+	}
+	else
+		request->form = intake_slice_cstr("");
 }
 
 /* Takes the JSON out of a field of the form. Where the field is there twice, readers differ. */
@@ -35,6 +101,20 @@ open_field(IntakeRequest *request, IntakeSlice field)
 	request->text = values[0];
 }
 
+/* Finds where JSON and fields are, unless the body is JSON. */
+static void
+open_content(IntakeRequest *request, IntakeSlice field, bool divided)
+{
+	char first = intake_body_first(intake_request_content(request));
+
+	if (first == '{' || first == '[')
+		return;
+	if (!divided && intake_multipart_is(intake_request_content(request)))
+		open_multipart(request);
+	if (field.data != NULL)
+		open_field(request, field);
+}
+
 /*
  * Finds where JSON and fields are read. FIELD of a form has the JSON, unless the body is JSON; it is
  * absent where no form has any.
@@ -42,22 +122,30 @@ open_field(IntakeRequest *request, IntakeSlice field)
 void
 intake_body_open(IntakeRequest *request, IntakeSlice field)
 {
-	char first;
+	IntakeSlice coding;
 
 	if (request->open)
 		return;
 	request->open = true;
-	first = intake_body_first(request->body);
-	if (field.data != NULL && first != '{' && first != '[')
-		open_field(request, field);
+	coding = intake_body_coding(request);
+	if (coding.data != NULL)
+		unpack(request, coding);
+	if (request->problem == NULL)
+		open_content(request, field, false);
 }
 
-/* The same for a request whose body is another now. */
+/*
+ * The same for a request that was open and whose body is another content now: of a multipart body
+ * the form, behind which files may stand, that hide no field of it.
+ */
 void
 intake_body_reopen(IntakeRequest *request, IntakeSlice field)
 {
-	request->open = false;
-	request->text = request->form = INTAKE_ABSENT;
+	bool divided = request->content.data != NULL && request->form.data != NULL;
+
+	request->content = request->text = request->form = INTAKE_ABSENT;
 	request->problem = NULL;
-	intake_body_open(request, field);
+	if (divided)
+		request->form = request->body;
+	open_content(request, field, divided);
 }

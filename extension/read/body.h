@@ -7,6 +7,7 @@
 
 #include "read/request.h"
 
+extern IntakeSlice intake_body_coding(const IntakeRequest *request);
 extern char intake_body_first(IntakeSlice text);
 extern void intake_body_open(IntakeRequest *request, IntakeSlice field);
 extern void intake_body_reopen(IntakeRequest *request, IntakeSlice field);

@@ -14,6 +14,7 @@
 #include "common/scratch.h"
 #include "config/registry.h"
 #include "ground/datum.h"
+#include "ground/settings.h"
 #include "read/headers.h"
 #include "receive/by_sql.h"
 #include "receive/receive.h"
@@ -153,6 +154,7 @@ verify_arguments(FunctionCallInfo fcinfo, const char *function, IntakeRequest *r
 	source = intake_by_sql_source(text_argument(fcinfo, 0));
 	request->headers = intake_by_sql_headers(PG_GETARG_JSONB_P(1));
 	request->body = text_argument(fcinfo, 2);
+	request->most = (size_t) intake_settings_max_body_size * 1024;
 	request->url = text_argument(fcinfo, 3);
 	if (request->url.data == NULL)
 		request->url = source->public_url;

@@ -170,6 +170,11 @@ has_content(IntakeDelivery *delivery, const IntakeScheme *scheme)
 	{
 		if (delivery->source->reads_body)
 			intake_content_look(request);
+		if (request->problem != NULL)
+		{
+			delivery->reason = "unreadable_body";
+			delivery->detail = psprintf("%s; the event has no payload", request->problem);
+		}
 		return true;
 	}
 	intake_judge_reject(delivery, 400, intake_content_reason(scheme->content), problem);

@@ -162,6 +162,7 @@ route(IntakeDelivery *delivery)
 	int limit = intake_settings_max_body_size;
 
 	delivery->source = intake_registry_source(delivery->source_name);
+	delivery->request.most = (size_t) limit * 1024;
 	if (!head_fits(delivery))
 		return;
 	if (delivery->source != NULL)
@@ -283,7 +284,7 @@ keep(IntakeDelivery *delivery)
 	IntakeEvent *event = &delivery->event;
 
 	delivery->request.public_url = delivery->request.url = delivery->request.claims = INTAKE_ABSENT;
-	delivery->request.text = delivery->request.form = INTAKE_ABSENT;
+	delivery->request.text = delivery->request.form = delivery->request.content = INTAKE_ABSENT;
 	delivery->answer = (IntakeAnswer){.secret = keep_slice(delivery->answer.secret)};
 	delivery->headers = keep_text(delivery->headers);
 	delivery->body = keep_text(delivery->body);

@@ -59,10 +59,37 @@ say(const char *unit, size_t number, const char *whole, const char *what)
 	return text;
 }
 
-/* Finds where JSON and fields are to be read in the body of a request. */
+/* Whether verifying looks into the body: a packed one costs a stranger little, and us much. */
+static bool
+needs_body(const IntakeScheme *scheme)
+{
+	for (; scheme != NULL; scheme = scheme->next)
+		if (scheme->reads_body || scheme->signs_plain)
+			return true;
+	return false;
+}
+
+/*
+ * Finds where JSON and fields are to be read in the body of a request, before it is verified. What is
+ * packed stays so where it can; else what it costs counts as that of any other request.
+ */
+void
+intake_content_open_early(const IntakeScheme *scheme, IntakeRequest *request)
+{
+	if (request->open || (intake_body_coding(request).data != NULL && !needs_body(scheme)))
+		return;
+	intake_body_open(request, scheme->json_from);
+	if (scheme->signs_plain && request->unpacked.data != NULL)
+		request->body = request->unpacked;
+}
+
+/* The same once it is verified. */
 void
 intake_content_open(const IntakeScheme *scheme, IntakeRequest *request)
 {
+	if (request->open)
+		return;
+	intake_work.limit += request->most * (uint64_t) INTAKE_WORK_FACTOR;
 	intake_body_open(request, scheme->json_from);
 }
 
@@ -105,7 +132,7 @@ intake_content_look(IntakeRequest *request)
 void
 intake_content_prepare(const IntakeScheme *scheme, IntakeRequest *request)
 {
-	intake_content_open(scheme, request);
+	intake_content_open_early(scheme, request);
 	if (scheme->reads_body && scheme->content != INTAKE_CONTENT_JSON &&
 		scheme->content != INTAKE_CONTENT_FORM)
 		intake_content_look(request);
@@ -193,12 +220,17 @@ intake_content_problem(const IntakeScheme *scheme, IntakeContent content, Intake
 	bool in_form;
 
 	intake_content_open(scheme, request);
+	if (request->problem != NULL)
+		request->json = INTAKE_JSON_NOT;
+	if (request->problem != NULL &&
+		(content == INTAKE_CONTENT_JSON || content == INTAKE_CONTENT_FORM))
+		return request->problem;
 	in_form = request->text.data != NULL;
 	if (content == INTAKE_CONTENT_JSON || in_form)
 		problem = look(request);
 	else if (content == INTAKE_CONTENT_FORM)
 		request->json = INTAKE_JSON_NOT;
-	if (problem != NULL && content == INTAKE_CONTENT_JSON)
+	if (problem != NULL && (content == INTAKE_CONTENT_JSON || !in_form))
 		return problem;
 	problem = content == INTAKE_CONTENT_FORM || in_form ? form_problem(intake_request_form(request))
 														: NULL;

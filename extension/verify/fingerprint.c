@@ -121,7 +121,7 @@ digest_content(const IntakeVerdict *verdict, const IntakeRequest *request, Intak
 	lasting.body = intake_volatile_cut(&scheme->volatiles, request);
 	lasting.headers = intake_volatile_cut_headers(&scheme->volatiles, request->headers);
 	values.lasting = lasting.headers.data != request->headers.data;
-	if (lasting.body.data != request->body.data)
+	if (lasting.body.data != intake_request_content(request).data)
 	{
 		intake_body_reopen(&lasting, scheme->json_from);
 		values.lasting = true;

@@ -317,7 +317,7 @@ intake_sign(const IntakeSigner *signer, const IntakeRequest *request, IntakeSlic
 
 	s->signer = signer;
 	s->request = *request;
-	intake_content_open(signer->scheme, &s->request);
+	intake_content_open_early(signer->scheme, &s->request);
 	s->scheme = intake_scheme_for(signer->scheme, &s->request);
 	s->values.request = &s->request;
 	s->values.url = request->url;

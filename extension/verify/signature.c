@@ -545,7 +545,7 @@ intake_signature_verify(const IntakeScheme *scheme, const IntakeRequest *request
 	verdict->reason = INTAKE_MISMATCH;
 	intake_work_begin(
 		request->headers.len + request->query.len + request->url.len + request->body.len, n_keys);
-	intake_content_open(scheme, &opened);
+	intake_content_open_early(scheme, &opened);
 	verdict->scheme = scheme = intake_scheme_for(scheme, &opened);
 	v = begin(scheme, &opened, token);
 	v->verdict = verdict;
@@ -572,6 +572,8 @@ intake_signature_verify(const IntakeScheme *scheme, const IntakeRequest *request
 	else if (intake_work_over())
 		ok = refuse(v, INTAKE_TOO_COSTLY,
 					"so many signatures, secrets, places and bytes are more than is tried");
+	else if (!ok && opened.problem != NULL && strlen(verdict->detail) < 80)
+		snprintf(verdict->detail + strlen(verdict->detail), 110, "; %s", opened.problem);
 	if (ok)
 	{
 		verdict->reason = INTAKE_OK;

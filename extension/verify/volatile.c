@@ -314,18 +314,19 @@ replace(IntakeSlice text, const Cuts *cuts)
 	return (IntakeSlice){start, end - start};
 }
 
-/* The body of a request without its volatile places: itself where it has none. */
+/* The content of a request without its volatile places: itself where it has none. */
 IntakeSlice
 intake_volatile_cut(const IntakeVolatile *list, const IntakeRequest *request)
 {
 	IntakeRequest opened = *request;
-	IntakeSlice body = request->body;
+	IntakeSlice body;
 	Cuts cuts = {NULL, 0};
 	bool found;
 
+	intake_body_open(&opened, list->json_from);
+	body = intake_request_content(&opened);
 	if (list->count == 0)
 		return body;
-	intake_body_open(&opened, list->json_from);
 	if (opened.form.data != NULL)
 		found = find_in_form(list, &opened, &cuts);
 	else
@@ -377,15 +378,17 @@ intake_volatile_same(const IntakeVolatile *list, const IntakeRequest *one,
 	IntakeSlice right;
 	bool same;
 
-	if (intake_slice_equal(one->body, other->body) || list->count == 0)
-		return intake_slice_equal(one->body, other->body);
+	if (intake_slice_equal(intake_request_content(one), intake_request_content(other)))
+		return true;
+	if (list->count == 0)
+		return false;
 	intake_work_begin(one->body.len + other->body.len, 1);
 	left = intake_volatile_cut(list, one);
 	right = intake_volatile_cut(list, other);
 	same = intake_slice_equal(left, right);
-	if (left.data != one->body.data)
+	if (left.data != intake_request_content(one).data)
 		pfree((char *) left.data);
-	if (right.data != other->body.data)
+	if (right.data != intake_request_content(other).data)
 		pfree((char *) right.data);
 	return same;
 }

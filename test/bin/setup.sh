@@ -9,7 +9,7 @@ export LC_ALL=C.UTF-8
 # shellcheck source=test/bin/server.sh
 . "$(dirname "$0")/server.sh"
 
-packages=(gcc libc6-dev make pkg-config libmicrohttpd-dev libpq-dev libssl-dev libkrb5-dev curl openssl)
+packages=(gcc libc6-dev make pkg-config libmicrohttpd-dev libpq-dev libssl-dev libkrb5-dev zlib1g-dev curl openssl)
 
 # Whether there is a Node that runs test/clients.
 has_node() {
@@ -28,7 +28,7 @@ elif [ "${1:-}" = bench-peers ]; then
 	packages+=(redis-server python3-fastapi python3-uvicorn python3-celery python3-redis python3-psycopg2)
 	has_node || packages+=(nodejs npm)
 elif [ "${1:-}" = fuzz ]; then
-	packages=(make perl libssl-dev clang libclang-rt-14-dev)
+	packages=(make perl libssl-dev zlib1g-dev clang libclang-rt-14-dev)
 fi
 
 # Prints those of the packages that are not installed.

@@ -45,6 +45,9 @@ for my $vector (@{ slurp($vectors) })
 	seed(encoding => (sort map { bytes($_) } values %{ $vector->{headers} })[0] // '');
 	seed(jwt => $1) for $headers =~ /(\S+\.\S+\.\S+)/g;
 }
+seed(multipart => "multipart/form-data; boundary=$_\n" . join('', map { "--x\r\n$_\r\n" } 'Content-Disposition: form-data; name="a"' . "\r\n\r\n1",
+	'Content-Disposition: form-data; name="f"; filename="n"' . "\r\nContent-Type: text/plain\r\n\r\n--x", 'content-disposition:form-data;name=b' . "\r\n\r\n") . "--x--\r\n")
+  for qw(x "x" y);
 for my $preset (@$list)
 {
 	next unless $preset->{message};

@@ -32,6 +32,8 @@ extern void test_jwt(void);
 extern void test_json(void);
 extern void test_items(void);
 extern void test_volatile(void);
+extern void test_multipart(void);
+extern void test_unpack(void);
 extern void test_key_parts(void);
 extern void test_content(void);
 extern void test_schemes(void);

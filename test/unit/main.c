@@ -17,6 +17,8 @@ main(void)
 	test_json();
 	test_items();
 	test_volatile();
+	test_multipart();
+	test_unpack();
 	test_key_parts();
 	test_content();
 	test_schemes();
