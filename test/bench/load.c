@@ -3,11 +3,12 @@
  *		A load generator: sends distinct, signed requests over many connections, and says how
  *		fast they were answered.
  *
- *		load [-c CONNECTIONS] [-t SECONDS] [-b BODY_BYTES] [-d DISTINCT] [-r RATE] [-i IDLE]
- *			SERVER PATH SECRET PREFIX
+ *		load [-c CONNECTIONS] [-t SECONDS] [-b BODY_BYTES] [-n ITEMS] [-d DISTINCT] [-r RATE]
+ *			[-i IDLE] SERVER PATH SECRET PREFIX
  *
  * SERVER is a port, or the path of a Unix socket. The requests are signed before the clock starts;
  * their keys, which PREFIX sets apart, come in no order. Each connection has one request under way.
+ * With -n, each body is an object with so many such bodies in the array events.
  * With -d, that many requests are sent over and over. With -r, so many are sent per second, and the
  * time to an answer counts from when its request was due. With -i, so many connections more send
  * one request each before the clock starts, and then nothing.
@@ -54,6 +55,7 @@ static int idle;
 static double seconds = 5;
 static double rate;
 static size_t body_bytes = 1024;
+static int items;              /* 0: a body is no array of them */
 static unsigned long distinct; /* 0: all of them */
 
 static int poller;
@@ -125,29 +127,56 @@ fill(char *text, size_t length, unsigned long seed)
 	}
 }
 
+/* Makes an event of body_bytes; returns its end. */
+static char *
+make_event(char *event)
+{
+	static unsigned long serial;
+	int n = snprintf(event, body_bytes,
+					 "{\"event\":\"bench.event\",\"data\":{\"id\":\"%016lx-%s-%09lu\",\"pad\":\"",
+					 (serial + 1) * 11400714819323198485UL, prefix, serial);
+
+	fill(event + n, body_bytes - (size_t) n - 3, serial++);
+	memcpy(event + body_bytes - 3, "\"}}", 3);
+	return event + body_bytes;
+}
+
+static size_t
+make_body(char *body)
+{
+	char *end = body;
+
+	if (items == 0)
+		return (size_t) (make_event(body) - body);
+	end += sprintf(end, "{\"events\":");
+	for (int i = 0; i < items; i++)
+	{
+		*end++ = i == 0 ? '[' : ',';
+		end = make_event(end);
+	}
+	end += sprintf(end, "]}");
+	return (size_t) (end - body);
+}
+
 static void
 make_request(char *request)
 {
-	static unsigned long serial;
 	static char body[MOST_BODY + 1];
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	char hex[2 * EVP_MAX_MD_SIZE + 1];
 	unsigned int size = 0;
-	int n = snprintf(body, sizeof(body),
-					 "{\"event\":\"bench.event\",\"data\":{\"id\":\"%016lx-%s-%09lu\",\"pad\":\"",
-					 (serial + 1) * 11400714819323198485UL, prefix, serial);
+	size_t length = make_body(body);
+	int n;
 
-	fill(body + n, body_bytes - (size_t) n - 3, serial++);
-	memcpy(body + body_bytes - 3, "\"}}", 3);
-	HMAC(EVP_sha256(), secret, (int) strlen(secret), (const unsigned char *) body, body_bytes,
-		 digest, &size);
+	HMAC(EVP_sha256(), secret, (int) strlen(secret), (const unsigned char *) body, length, digest,
+		 &size);
 	*put_hex(hex, digest, size) = '\0';
 	n = snprintf(request, MOST_HEADERS,
 				 "POST %s HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
 				 "User-Agent: load\r\nX-Signature: %s\r\nContent-Length: %zu\r\n\r\n",
-				 path, hex, body_bytes);
-	memcpy(request + n, body, body_bytes);
-	request_length = (size_t) n + body_bytes;
+				 path, hex, length);
+	memcpy(request + n, body, length);
+	request_length = (size_t) n + length;
 }
 
 static void
@@ -340,7 +369,7 @@ read_arguments(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "c:t:b:d:r:i:")) != -1)
+	while ((option = getopt(argc, argv, "c:t:b:n:d:r:i:")) != -1)
 		switch (option)
 		{
 			case 'c':
@@ -351,6 +380,9 @@ read_arguments(int argc, char **argv)
 				break;
 			case 'b':
 				body_bytes = strtoul(optarg, NULL, 10);
+				break;
+			case 'n':
+				items = atoi(optarg);
 				break;
 			case 'd':
 				distinct = strtoul(optarg, NULL, 10);
@@ -364,10 +396,11 @@ read_arguments(int argc, char **argv)
 			default:
 				exit(2);
 		}
-	if (argc - optind != 4 || connections < 1 || body_bytes < 128 || body_bytes > MOST_BODY)
+	if (argc - optind != 4 || connections < 1 || body_bytes < 128 || items < 0 ||
+		(body_bytes + 1) * (size_t) (items > 0 ? items : 1) + 32 > MOST_BODY)
 	{
-		fprintf(stderr, "usage: load [-c CONNECTIONS] [-t SECONDS] [-b BODY_BYTES] [-d DISTINCT] "
-						"[-r RATE] [-i IDLE] SERVER PATH SECRET PREFIX\n");
+		fprintf(stderr, "usage: load [-c CONNECTIONS] [-t SECONDS] [-b BODY_BYTES] [-n ITEMS] "
+						"[-d DISTINCT] [-r RATE] [-i IDLE] SERVER PATH SECRET PREFIX\n");
 		exit(2);
 	}
 	server = argv[optind];

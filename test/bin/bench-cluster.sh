@@ -54,11 +54,14 @@ bench_cluster() {
 	query >/dev/null <<-'SQL'
 		CREATE EXTENSION pg_intake CASCADE;
 		SELECT intake.create_source('bench', 'hmac', secret => 'bench');
+		SELECT intake.create_source('bench_split', 'hmac', secret => 'bench', key_from => '$.data.id', type_from => '$.event', options => '{"split": "$.events"}');
 		CREATE TABLE effect (job_id bigint);
 		CREATE FUNCTION write_one(job intake.job) RETURNS void LANGUAGE sql AS 'INSERT INTO public.effect VALUES (job.id)';
 		CREATE FUNCTION write_one_plpgsql(job intake.job) RETURNS void LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.effect VALUES (job.id); END';
 		SELECT intake.create_workflow('accepted', 'write_one(intake.job)', source => 'bench');
 		SELECT intake.pause_workflow('accepted');
+		SELECT intake.create_workflow('accepted_split', 'write_one(intake.job)', source => 'bench_split');
+		SELECT intake.pause_workflow('accepted_split');
 	SQL
 }
 # For whoever comes by TCP.
@@ -78,7 +81,7 @@ wait_until 20 curl -fsS "http://127.0.0.1:$http/readyz" || fail "the shim at a p
 # is a socket or a port.
 server=$dir/shim
 load_once() {
-	test/bench/load -t "$SECONDS_EACH" "${@:2}" "$server" /webhooks/bench bench "$1"
+	test/bench/load -t "$SECONDS_EACH" "${@:2}" "$server" "/webhooks/${load_source:-bench}" bench "$1"
 }
 # column N FILE...: the median of a column of such lines.
 column() {

@@ -133,6 +133,19 @@ check_truth() {
 		fail "the events are not those that were acknowledged"
 }
 
+# Deliveries of many events beside as many deliveries, in turns, as fast as they come.
+many_events() {
+	local round one split
+	for round in $(seq "$ROUNDS"); do
+		load_once "one-$round" -c 64 >>"$dir/ours.one"
+		load_source=bench_split load_once "many-$round" -c 8 -n 50 >>"$dir/many"
+	done
+	one=$(column 1 "$dir/ours.one")
+	split=$(column 1 "$dir/many" | awk '{printf "%.0f", 50 * $1}')
+	echo "Deliveries of 50 events, 8 connections: ratio $(ratio "$split" "$one") of single ones, $split events/s"
+	[ "$(column 3 "$dir/many")" -eq 0 ] || fail "deliveries were refused"
+}
+
 lone_requests() {
 	local round
 	for round in $(seq "$ROUNDS"); do
@@ -215,6 +228,7 @@ ceiling
 accepts
 latency
 check_truth
+many_events
 lone_requests
 jobs
 pickup

@@ -52,6 +52,8 @@ SELECT key, type, verified, payload -> 'data' AS data FROM intake.events WHERE s
 SELECT ce_send('structured-hmac', ce_head('header'), ce_body('c')), ce_send('structured-hmac', ce_head('header'), ce_body('d'));
 SELECT ce_send('structured-none', '{}', '{"specversion":"1.0","source":"/s","type":"t"}'), ce_send('structured-none', '{}', '{"specversion":"1.0","id":"a","type":"t"}'),
     ce_send('structured-none', '{}', ce_body('')), ce_send('structured-none', '{}', ''), ce_send('structured-none', ce_head('a'), 'text');
+-- A batch may be empty, which is nothing to refuse; a body may not.
+SELECT ce_send('structured-none', '{}', '[]'), ce_send('structured-none', '{}', '');
 -- A batch is no event, unless it is split.
 SELECT ce_send('structured-none', '{}', format('[%s,%s]', ce_body('e'), ce_body('f')));
 SELECT intake.alter_source('ce-structured-none', options => '{"split": true}');

@@ -135,6 +135,8 @@ SELECT sp_send('sp_meta-whatsapp', '{"object":"whatsapp_business_account","entry
 SELECT sp_send('sp_meta-whatsapp', '{"object":"whatsapp_business_account","entry":[{"id":"w","changes":[{"field":"messages","value":{"statuses":[{"id":"a","status":"read","timestamp":"4","recipient_id":"r"}]}}]}]}');
 SELECT sp_send('sp_meta-whatsapp', '{"object":"whatsapp_business_account","entry":[{"id":"w","changes":[{"field":"account_update","value":{"event":"x"}}]}]}');
 SELECT sp_send('sp_meta-whatsapp', '{"object":"page","entry":[{"id":"p","messaging":[{"sender":{"id":"s"},"message":{"mid":"m"}}]},{"id":"p","changes":[{"field":"feed"}]}]}');
+-- What another app answers stands beside what this one is to answer.
+SELECT sp_send('sp_meta-whatsapp', '{"object":"page","entry":[{"id":"p","messaging":[{"message":{"mid":"m"}}],"standby":[{"message":{"mid":"n"}}]}]}');
 SELECT * FROM sp_events('sp_meta-whatsapp') WHERE position > 0 OR position IS NULL;
 SELECT sp_send('sp_mandrill', 'mandrill_events=%5B%7B%22event%22%3A%22send%22%2C%22ts%22%3A1%7D%2C%7B%22event%22%3A%22open%22%2C%22ts%22%3A2%7D%5D');
 SELECT sp_send('sp_mandrill', 'mandrill_events=%5B%7B%22event%22%3A%22open%22%2C%22ts%22%3A2%7D%2C%7B%22event%22%3A%22click%22%2C%22ts%22%3A3%7D%5D');
