@@ -95,7 +95,8 @@ read_items(IntakeDelivery *delivery, const IntakeScheme *scheme, const IntakePie
 	IntakeItem *items = palloc0(pieces->count * sizeof(IntakeItem));
 	IntakeRequest request = delivery->request;
 
-	request.text = request.form = INTAKE_ABSENT;
+	/* An item is all that is read, and it is neither packed nor a form. */
+	request.unpacked = request.content = request.text = request.form = INTAKE_ABSENT;
 	for (int i = 0; i < pieces->count; i++)
 	{
 		if (intake_work_over())

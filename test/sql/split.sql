@@ -106,6 +106,17 @@ SELECT sp_send('sp_form', 'a=b&events=%5B%7B%22id%22%3A%22b%22%7D%2C%7B%22id%22%
 SELECT sp_send('sp_form', 'events=%5B%5D');
 SELECT e.position, regexp_replace(e.key, '^[0-9a-f]{64}', 'digest') AS key, e.type, encode(e.body, 'escape') AS body, e.payload FROM intake.events e WHERE source = 'sp_form' ORDER BY id;
 
+-- A body that is packed, or a form with other parts: an item is read as it is, and nothing else is.
+CREATE FUNCTION sp_packed(source text, body bytea, headers jsonb) RETURNS text LANGUAGE sql AS $$
+    SELECT r.status || coalesce(' ' || (r.body::jsonb ->> 'status'), '') FROM intake.ingest(source, intake.sign(source, body) || headers, body) r $$;
+SELECT intake.create_source('sp_packed', 'hmac', secret => 'sp-secret', key_from => '$.id', type_from => '$.type', options => '{"split": "$.events"}') > 0 AS created;
+SELECT sp_packed('sp_packed', '\x1f8b0800000000000203ab56ca4c51b252ca2f2d492d52d2514a2d4bcd2b2956b28aae8688171802054b2a0b5281ec12a55a1d98b091526d6c2d0013ad075d3c000000', '{"Content-Encoding": "gzip"}');
+SELECT sp_packed('sp_packed', '\x789cab56ca4c51b252ca2f2d492d52d2514a2d4bcd2b2956b28aae8688171829d5eac0d8c64ab5b1b500819f0f2d', '{"Content-Encoding": "deflate"}');
+SELECT sp_send('sp_packed', '{"id":"outer","events":[{"id":"p3"},{"id":"p1","type":"t"}]}');
+SELECT delivery, position, key, type, body FROM sp_events('sp_packed') WHERE position > 0;
+SELECT sp_packed('sp_form', convert_to(replace(E'--b\nContent-Disposition: form-data; name="events"\n\n[{"id":"m","event":"sent"},{"id":"n"}]\n--b--\n', E'\n', E'\r\n'), 'UTF8'), '{"Content-Type": "multipart/form-data; boundary=b"}');
+SELECT delivery, position, key, type, body FROM sp_events('sp_form') WHERE key ~ '^[mn]$';
+
 -- What was fetched is an item, and known as such.
 SELECT intake.record('sp_whole', NULL, NULL, '{"id":"r1"}') > 0 AS recorded;
 SELECT sp_send('sp_whole', '{"events":[{"id":"r1"},{"id":"r2"}]}');
@@ -213,4 +224,4 @@ SELECT string_agg(key, ' ' ORDER BY id) FROM intake.events WHERE source = 'sp_jo
 SELECT intake.drop_workflow('sp', force => true), (SELECT count(intake.drop_source(name)) FROM intake.sources WHERE name ~ '^sp(_|$)');
 DELETE FROM intake.scheme WHERE name LIKE 'sp-%';
 DROP TABLE sp_seen;
-DROP FUNCTION sp_send(text, text, timestamptz), sp_events(text), sp_handle(intake.job), sp_wait();
+DROP FUNCTION sp_packed(text, bytea, jsonb), sp_send(text, text, timestamptz), sp_events(text), sp_handle(intake.job), sp_wait();
