@@ -285,6 +285,7 @@ keep(IntakeDelivery *delivery)
 
 	delivery->request.public_url = delivery->request.url = delivery->request.claims = INTAKE_ABSENT;
 	delivery->request.text = delivery->request.form = delivery->request.content = INTAKE_ABSENT;
+	delivery->request.body = delivery->request.unpacked = INTAKE_ABSENT;
 	delivery->answer = (IntakeAnswer){.secret = keep_slice(delivery->answer.secret)};
 	delivery->headers = keep_text(delivery->headers);
 	delivery->body = keep_text(delivery->body);

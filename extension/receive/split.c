@@ -138,7 +138,7 @@ intake_split_delivery(IntakeDelivery *delivery, const IntakeScheme *scheme)
 	return found == INTAKE_ITEMS_FOUND;
 }
 
-/* A slice that stays as long as the body of its request does, in which it may stand. */
+/* A slice that stays as long as a body does, in which it may stand. */
 static IntakeSlice
 keep(IntakeSlice slice, IntakeSlice body)
 {
@@ -152,7 +152,8 @@ void
 intake_split_keep(IntakeDelivery *delivery)
 {
 	IntakeEvent *event = &delivery->event;
-	IntakeSlice body = delivery->request.body;
+	/* That of the request may have been unpacked while it was judged. */
+	IntakeSlice body = intake_datum_bytes(event->body);
 	IntakeItem *items;
 
 	if (event->n_items == 0)

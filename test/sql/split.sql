@@ -117,6 +117,15 @@ SELECT delivery, position, key, type, body FROM sp_events('sp_packed') WHERE pos
 SELECT sp_packed('sp_form', convert_to(replace(E'--b\nContent-Disposition: form-data; name="events"\n\n[{"id":"m","event":"sent"},{"id":"n"}]\n--b--\n', E'\n', E'\r\n'), 'UTF8'), '{"Content-Type": "multipart/form-data; boundary=b"}');
 SELECT delivery, position, key, type, body FROM sp_events('sp_form') WHERE key ~ '^[mn]$';
 
+-- What was unpacked to be verified is gone once it is judged, and its items are not.
+INSERT INTO intake.scheme (name, kind, algorithm, signature_from, encoding, message, signs)
+    VALUES ('sp-plain', 'hmac', 'sha256', '{header:x-signature}', 'hex', '{body}', 'plain');
+SELECT intake.create_source('sp_plain', 'sp-plain', secret => 'sp-secret', key_from => '$.id', type_from => '$.type', options => '{"split": "$.events"}') > 0 AS created;
+SELECT string_agg(r.status::text, ' ') FROM intake.receive(array_fill('POST'::bytea, ARRAY[3]), array_fill('sp_plain'::bytea, ARRAY[3]), array_fill(''::bytea, ARRAY[3]),
+    ARRAY(SELECT convert_to(E'Content-Encoding: gzip\r\nX-Signature: ' || encode(hmac(b, 'sp-secret', 'sha256'), 'hex') || E'\r\n', 'UTF8') FROM unnest('{"{\"events\":[{\"id\":\"aaaaaaaaaaaaaaaaaaaa1\",\"type\":\"taaaaaaaaaaaaaaaaaaaa\"},{\"id\":\"aaaaaaaaaaaaaaaaaaaa2\"}]}","{\"events\":[{\"id\":\"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbb1\",\"type\":\"tbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\"},{\"id\":\"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbb2\"}]}","{\"events\":[{\"id\":\"cccccccccc1\",\"type\":\"tcccccccccc\"},{\"id\":\"cccccccccc2\"}]}"}'::text[]) b),
+    '{"\\x1f8b0800000000000203ab564a2d4bcd2b2956b28aae56ca4c51b2524ac4020c9574944a2a0b5281d225d8e4956a75f0e83652aa8dad050098a81aba69000000","\\x1f8b0800000000000203ab564a2d4bcd2b2956b28aae56ca4c51b2524ac20b0c9574944a2a0b52810a4bf0ab54aad521ca4423a5dad85a00cbbd7f2e87000000","\\x1f8b0800000000000203ab564a2d4bcd2b2956b28aae56ca4c51b2524a860343251da592ca8254a060094254a9560743a591526d6c2d00c03b2c024b000000"}', array_fill(''::text, ARRAY[3])) r;
+SELECT position, key, type, body FROM sp_events('sp_plain') WHERE position > 0;
+
 -- What was fetched is an item, and known as such.
 SELECT intake.record('sp_whole', NULL, NULL, '{"id":"r1"}') > 0 AS recorded;
 SELECT sp_send('sp_whole', '{"events":[{"id":"r1"},{"id":"r2"}]}');
