@@ -89,7 +89,7 @@ is_over(IntakeTable *keys, int64 event_id, int64 window)
 
 	if (window == INTAKE_FOR_EVER || intake_table_is_own(keys))
 		return false;
-	return !intake_stored_received_at(event_id, &received_at) ||
+	return window == 0 || !intake_stored_received_at(event_id, &received_at) ||
 		   GetCurrentTransactionStartTimestamp() - received_at >= window;
 }
 

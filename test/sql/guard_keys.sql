@@ -38,3 +38,13 @@ SELECT seconds('c r1', 'c r2', 'c r1', 'a r1'), seconds(VARIADIC ARRAY(SELECT 'd
 SELECT count(intake.alter_source('gk', key_from => '$.signature_request.signature_request_id'));
 SELECT one_second('own', 'o1'), one_second('own', 'o2'), one_second('own', 'o1') AS again;
 SELECT intake.drop_source('gk');
+
+-- Where nothing is to be a repetition, nothing is, wherever the clock was.
+SELECT count(intake.create_source('gk', 'paystack', secret => 'a secret', options => '{"dedup_window": "0"}'));
+CREATE FUNCTION one_charge() RETURNS text LANGUAGE sql AS $$
+    SELECT substring(r.body from '"status":"(\w+)"') FROM intake.ingest('gk', intake.sign('gk', '{"event":"charge"}'), '{"event":"charge"}') r $$;
+SELECT one_charge(), one_charge() AS in_one_transaction;
+SELECT one_charge();
+UPDATE intake.event SET received_at = received_at + interval '1 hour' WHERE source_id IN (SELECT id FROM intake.source WHERE name = 'gk');
+SELECT one_charge();
+SELECT intake.drop_source('gk');
