@@ -24,6 +24,7 @@ typedef struct IntakeDelivery
 	IntakeSource *source;
 	IntakeSecret *secret; /* that verified it, or NULL */
 	IntakeEvent event;    /* its body from the beginning */
+	MemoryContext items;  /* has the items of its event; or NULL */
 	bool accepted;        /* it is to be stored */
 	IntakeAnswer answer;  /* for a handshake */
 	int status;           /* 0: not decided yet */

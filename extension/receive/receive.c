@@ -5,7 +5,8 @@
  * A batch has two phases. Judging (judge.c) looks at the bytes of each request and writes
  * nothing. Storing writes the accepted events, in a subtransaction; if that fails, each event
  * is tried in a subtransaction of its own, so that one that cannot be stored harms only
- * itself. Whatever is wrong on our side becomes 503.
+ * itself. Whatever is wrong on our side becomes 503. A batch of large deliveries that are split
+ * goes through both phases in pieces.
  */
 #include "postgres.h"
 
@@ -35,11 +36,13 @@
 #include "receive/judge.h"
 #include "receive/receive.h"
 #include "receive/secret_use.h"
+#include "receive/split.h"
 
 #define JSON_TYPE "application/json"
 #define MAX_REQUEST_ID 200             /* bytes */
 #define MAX_PEER 100                   /* bytes */
 #define KEPT_MEMORY (32 * 1024 * 1024) /* bytes */
+#define ITEM_MEMORY (32 * 1024 * 1024) /* bytes: as many as large deliveries have */
 
 PG_FUNCTION_INFO_V1(intake_sql_receive);
 
@@ -131,34 +134,49 @@ store_together(IntakeDelivery *deliveries, int count)
 	}
 }
 
-/*
- * Stores the accepted ones of a batch. Items of a few bytes take up much more than these while they
- * are stored, so not more of them than two large deliveries have are stored together.
- */
+/* Stores the accepted ones of these, and answers. Their items are given back. */
 static void
 store(IntakeDelivery *deliveries, int count)
 {
 	MemoryContext outer = CurrentMemoryContext;
 	MemoryContext context =
 		AllocSetContextCreate(outer, "pg_intake storing", ALLOCSET_DEFAULT_SIZES);
-	int next;
 
-	for (int first = 0; first < count; first = next)
-	{
-		int items = deliveries[first].event.n_items;
-
-		for (next = first + 1; next < count; next++)
-			if ((items += deliveries[next].event.n_items) > 2 * INTAKE_ITEMS_MOST)
-				break;
-		MemoryContextSwitchTo(context);
-		store_together(deliveries + first, next - first);
-		MemoryContextSwitchTo(outer);
-		MemoryContextReset(context);
-		for (int i = first; i < next; i++)
-			if (deliveries[i].accepted && deliveries[i].status == 200)
-				answer_event(&deliveries[i]);
-	}
+	MemoryContextSwitchTo(context);
+	store_together(deliveries, count);
+	MemoryContextSwitchTo(outer);
 	MemoryContextDelete(context);
+	for (int i = 0; i < count; i++)
+	{
+		intake_split_release(&deliveries[i]);
+		if (deliveries[i].accepted && deliveries[i].status == 200)
+			answer_event(&deliveries[i]);
+	}
+}
+
+/*
+ * Judges a batch and stores what is accepted. Items take up much more memory than the requests that
+ * they came in: those of a few bytes while they are stored, and those that were packed. So there are
+ * never more of them at once than those of two large deliveries.
+ */
+static void
+judge_and_store(IntakeDelivery *deliveries, int count)
+{
+	int first = 0;
+	int items = 0;
+	size_t size = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		intake_judge_delivery(&deliveries[i]);
+		items += deliveries[i].event.n_items;
+		size += intake_split_size(&deliveries[i]);
+		if (items < INTAKE_ITEMS_MOST && size < ITEM_MEMORY && i < count - 1)
+			continue;
+		store(deliveries + first, i + 1 - first);
+		first = i + 1;
+		items = size = 0;
+	}
 }
 
 /* Says so where the content of an event came before under another key. */
@@ -250,9 +268,7 @@ intake_receive_process(IntakeDelivery *deliveries, int count)
 	PreventCommandDuringRecovery("intake.receive()");
 	intake_registry_refresh_sources();
 	intake_registry_refresh_workflows();
-	for (int i = 0; i < count; i++)
-		intake_judge_delivery(&deliveries[i]);
-	store(deliveries, count);
+	judge_and_store(deliveries, count);
 	for (int i = 0; i < count; i++)
 	{
 		note_replay(&deliveries[i]);

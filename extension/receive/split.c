@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include "utils/memutils.h"
+
 #include "events/key_row.h"
 #include "ground/datum.h"
 #include "ground/intake.h"
@@ -147,17 +149,22 @@ keep(IntakeSlice slice, IntakeSlice body)
 	return (IntakeSlice){memcpy(palloc(slice.len + 1), slice.data, slice.len), slice.len};
 }
 
-/* Copies the items of a delivery into the current context. */
+/* Copies the items of a delivery, into a context of their own. */
 void
 intake_split_keep(IntakeDelivery *delivery)
 {
 	IntakeEvent *event = &delivery->event;
-	/* That of the request may have been unpacked while it was judged. */
-	IntakeSlice body = intake_datum_bytes(event->body);
+	MemoryContext old;
 	IntakeItem *items;
+	IntakeSlice body;
 
 	if (event->n_items == 0)
 		return;
+	delivery->items =
+		AllocSetContextCreate(CurrentMemoryContext, "pg_intake items", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(delivery->items);
+	/* That of the request may have been unpacked while it was judged. */
+	body = intake_datum_bytes(event->body);
 	items = palloc(event->n_items * sizeof(IntakeItem));
 	for (int i = 0; i < event->n_items; i++)
 	{
@@ -167,4 +174,23 @@ intake_split_keep(IntakeDelivery *delivery)
 		items[i].type = keep(items[i].type, body);
 	}
 	event->items = items;
+	MemoryContextSwitchTo(old);
+}
+
+/* How much memory they take up. */
+size_t
+intake_split_size(const IntakeDelivery *delivery)
+{
+	return delivery->items ? MemoryContextMemAllocated(delivery->items, true) : 0;
+}
+
+/* Gives it back. */
+void
+intake_split_release(IntakeDelivery *delivery)
+{
+	if (delivery->items == NULL)
+		return;
+	MemoryContextDelete(delivery->items);
+	delivery->items = NULL;
+	delivery->event.items = NULL;
 }

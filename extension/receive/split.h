@@ -9,5 +9,7 @@
 
 extern bool intake_split_delivery(IntakeDelivery *delivery, const IntakeScheme *scheme);
 extern void intake_split_keep(IntakeDelivery *delivery);
+extern size_t intake_split_size(const IntakeDelivery *delivery);
+extern void intake_split_release(IntakeDelivery *delivery);
 
 #endif

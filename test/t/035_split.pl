@@ -1,6 +1,7 @@
 # Deliveries with many events: through the shim, crashes, partitions, dumps, and at their largest.
 use strict;
 use warnings;
+use Compress::Zlib;
 use Intake;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -47,6 +48,16 @@ $ended->();
 is($sql->('SELECT count(*), min(bytes) > 5000000 FROM effect'), '3|t', 'are events of that size');
 is($sql->(q{SELECT payload ->> 'id' FROM intake.events WHERE key = 'h2'}), 'h2', 'and can be read');
 $sql->('TRUNCATE effect');
+
+# Packed bodies are small, and what was in them is not: not all of a batch is in memory at once.
+$sql->(q{SELECT intake.create_source('packed', 'none', key_from => '$.id', options => '{"split": "$.events"}')});
+my @packed = map { my $n = $_; "'\\x" . unpack('H*', Compress::Zlib::memGzip(delivery('x' x 4_000, map { "$n-$_" } 1 .. 5_000))) . "'" } 1 .. 12;
+my $arrays = join ', ', map { "array_fill($_, ARRAY[12])" } "'POST'::bytea", "'packed'::bytea", "''::bytea", "convert_to(E'Content-Encoding: gzip\\r\\n', 'UTF8')";
+my $memory = q{SELECT substring(pg_read_file('/proc/self/status') FROM 'VmHWM:\s+(\d+)')::int / 1024};
+my ($before_batch, $accepted, $after_batch) = split /\n/, $sql->("$memory; SELECT count(*) FROM intake.receive($arrays, ARRAY[" . join(', ', @packed) . "]::bytea[], array_fill(''::text, ARRAY[12])) r WHERE r.status = 200; $memory");
+is($accepted, 12, 'twelve packed deliveries of twenty megabytes at once');
+cmp_ok($after_batch - $before_batch, '<', 300, 'take up no more memory than a few of them');
+is($sql->(q{SELECT count(*), count(DISTINCT key) FROM intake.events WHERE source = 'packed' AND position > 0}), '60000|60000', 'and all of their events are there');
 
 # ---- a crash in the middle ----
 
