@@ -246,5 +246,5 @@ intake_coverage_varies(const IntakeScheme *scheme)
 		if (kind != INTAKE_PART_BODY && kind != INTAKE_PART_SECRET && kind != INTAKE_PART_LITERAL)
 			return true;
 	}
-	return scheme->message == NULL;
+	return scheme->message == NULL || scheme->volatiles.count > 0;
 }

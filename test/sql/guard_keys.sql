@@ -48,3 +48,13 @@ SELECT one_charge();
 UPDATE intake.event SET received_at = received_at + interval '1 hour' WHERE source_id IN (SELECT id FROM intake.source WHERE name = 'gk');
 SELECT one_charge();
 SELECT intake.drop_source('gk');
+
+-- A delivery that came again with what changes between tries: what was signed then counts, too.
+SELECT count(intake.create_source('gk', 'linear', secret => 'a secret'));
+CREATE FUNCTION one_try(id text, number int) RETURNS text LANGUAGE sql AS $$
+    SELECT substring(r.body from '"status":"(\w+)"') FROM convert_to(format('{"type":"Issue","webhookTimestamp":%s}', (extract(epoch FROM transaction_timestamp()) * 1000)::bigint + number), 'UTF8') b,
+        intake.ingest('gk', intake.sign('gk', b, jsonb_build_object('Linear-Delivery', id)), b) r $$;
+BEGIN;
+SELECT one_try('d1', 1), one_try('d1', 2) AS the_second_try, one_try('d2', 1) AS replayed, one_try('d3', 2) AS replayed;
+ROLLBACK;
+SELECT intake.drop_source('gk');
