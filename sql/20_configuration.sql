@@ -32,7 +32,6 @@ CREATE TABLE intake.scheme (
     borders text NOT NULL DEFAULT 'firm' CHECK (borders IN ('firm', 'loose')),
     variants jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(variants) = 'array'),
     verified text CHECK (verified IN ('signature', 'origin', 'none')),
-    guard boolean DEFAULT true,
     signs text DEFAULT 'sent' CHECK (signs IN ('sent', 'plain')),
     key_from text,
     key_class text NOT NULL DEFAULT 'event' CHECK (key_class IN ('event', 'thing', 'unknown')),
@@ -101,8 +100,6 @@ COMMENT ON COLUMN intake.scheme.variants IS
     'Objects of columns that differ for some requests, first match wins: {"when": [["location", "test"]], "message": ...}';
 COMMENT ON COLUMN intake.scheme.verified IS
     'What a verified request proves: signature (who sent it and what), origin (who, but the body could be another), none. NULL: as the other columns tell';
-COMMENT ON COLUMN intake.scheme.guard IS
-    'Whether what is signed is that of one event, so that it counts once where the signature does not cover the key; false: the sender signs the same for several events';
 COMMENT ON COLUMN intake.scheme.signs IS
     'Which bytes {body} stands for where a Content-Encoding says that the body is packed (gzip, deflate): sent: those that came, which are unpacked once they are verified; plain: those that were packed';
 COMMENT ON COLUMN intake.scheme.key_class IS

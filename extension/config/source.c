@@ -165,7 +165,6 @@ read_scheme(IntakeSource *source, int row, const IntakePair *when, int n_when)
 	scheme.json_from = intake_rows_text(row, "json_from");
 	scheme.borders = intake_rows_text(row, "borders");
 	scheme.signs = intake_rows_text(row, "signs");
-	scheme.signs_alike = !intake_rows_null(row, "guard") && !intake_rows_bool(row, "guard");
 	scheme.when = when;
 	scheme.n_when = n_when;
 	if (!intake_rows_null(row, tolerance) &&
@@ -453,10 +452,10 @@ set_guards(IntakeSource *source)
 
 	for (IntakeScheme *scheme = source->scheme; scheme != NULL; scheme = scheme->next)
 	{
-		scheme->guarded = source->guarded && scheme->counts_once &&
-						  (intake_coverage_needs_guard(scheme, source->key, digest) ||
-						   (source->split != NULL &&
-							intake_coverage_needs_guard(scheme, source->item_key, true)));
+		scheme->guarded =
+			source->guarded && (intake_coverage_needs_guard(scheme, source->key, digest) ||
+								(source->split != NULL &&
+								 intake_coverage_needs_guard(scheme, source->item_key, true)));
 		scheme->typed = intake_coverage_lacks_type(scheme, source->type);
 		scheme->shared = intake_coverage_is_shared(scheme, source->key);
 		if (source->split != NULL)

@@ -335,7 +335,6 @@ compile_content(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 {
 	scheme->loose = text_is(row->borders, "loose");
 	scheme->signs_plain = text_is(row->signs, "plain");
-	scheme->counts_once = !row->signs_alike;
 	if (row->json_from != NULL && strncmp(row->json_from, "form:", 5) != 0)
 		return fail(error, "json_from is not form:NAME");
 	if (row->json_from != NULL)

@@ -43,7 +43,6 @@ typedef struct IntakeSchemeRow
 	const char *content;
 	const char *json_from;
 	const char *signs;
-	bool signs_alike; /* several events */
 	const char *borders;
 	const char *const *volatiles;
 	int n_volatiles;
@@ -129,7 +128,6 @@ typedef struct IntakeScheme
 	int n_url_fields;
 	IntakeContent content;
 	bool signs_plain;          /* the body before it was packed */
-	bool counts_once;          /* what is signed is that of one event */
 	IntakeSlice json_from;     /* the field of a form that has the JSON, or absent */
 	bool reads_body;           /* as JSON or as a form, while it is verified */
 	const char *const *fields; /* of a form, sorted: that it may have; NULL: any */

@@ -28,6 +28,11 @@ export async function countEvents(source) {
 	return Number(await sql(`SELECT count(*) FROM intake.events WHERE source = :'source'`, { source }));
 }
 
+// Whether each delivery to a source is an event, since its sender says the same bytes for news.
+export async function takesEach(source) {
+	return await sql(`SELECT missing_key = 'each' FROM intake.sources WHERE name = :'source'`, { source }) === 't';
+}
+
 // Sends a request to /webhooks/<source>. "status" of the answer's JSON is its "outcome".
 export async function send(source, { method = 'POST', query = '', headers = {}, body }) {
 	const response = await fetch(`${process.env.INTAKE_URL}/webhooks/${source}${query}`, { method, headers, body });
