@@ -25,7 +25,7 @@ typedef struct ShimRequest
 {
 	struct ShimRequest *next; /* in the queue or the batch */
 	bool probe;               /* asks only whether the database answers */
-	char *target;             /* the request line's target, as it arrived */
+	char *target;             /* the request line's target */
 	const char *method;       /* belongs to the HTTP library */
 	const char *source;       /* within target, source_length bytes */
 	size_t source_length;

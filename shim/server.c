@@ -25,9 +25,9 @@
 #include "listener.h"
 #include "log.h"
 #include "metrics.h"
+#include "path.h"
 #include "server.h"
 
-#define WEBHOOKS "/webhooks/"
 #define HEADER_MEMORY (24 * 1024) /* a connection; the library clears it after each request */
 #define GLANCE 5e-3               /* seconds between runs while requests wait, if nothing comes */
 #define CONNECTION_BYTES (HEADER_MEMORY + 4096) /* held for each, with what its answer takes */
@@ -115,20 +115,6 @@ answer_route(Exchange *exchange)
 	return get(exchange);
 }
 
-/* Whether the target is /webhooks/<source>; then notes the source. */
-static bool
-find_source(ShimRequest *request)
-{
-	size_t prefix = strlen(WEBHOOKS);
-	size_t length = path_length(request->target);
-
-	if (length <= prefix || memcmp(request->target, WEBHOOKS, prefix) != 0)
-		return false;
-	request->source = request->target + prefix;
-	request->source_length = length - prefix;
-	return memchr(request->source, '/', request->source_length) == NULL;
-}
-
 /* ---- what the library calls ---- */
 
 /* A request line was read. What is returned stands for the request from now on. */
@@ -179,11 +165,13 @@ handle_headers(Exchange *exchange, const char *method)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+	ShimRequest *request = &exchange->request;
 	int status;
 
 	exchange->head += (info ? info->header_size : 0) + SPACES;
-	exchange->request.method = method;
-	exchange->webhook = find_source(&exchange->request);
+	request->method = method;
+	exchange->webhook = shim_path_source(request->target, path_length(request->target),
+										 &request->source, &request->source_length);
 	exchange->stage = STAGE_BODY;
 	exchange->length = announced(exchange);
 	status = judge_headers(exchange);

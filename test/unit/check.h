@@ -40,6 +40,7 @@ extern void test_schemes(void);
 extern void test_address(void);
 extern void test_peer(void);
 extern void test_framing(void);
+extern void test_path(void);
 extern void test_cost(void);
 extern void test_coverage(void);
 extern void test_borders(void);

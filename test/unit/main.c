@@ -25,6 +25,7 @@ main(void)
 	test_address();
 	test_peer();
 	test_framing();
+	test_path();
 	test_cost();
 	test_coverage();
 	test_borders();
