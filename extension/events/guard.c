@@ -23,7 +23,8 @@
 #include "events/stored.h"
 #include "verify/digest.h"
 
-#define SLOTS 8 /* types, or keys, that one content may come with */
+#define TYPES 8 /* that one content may come with */
+#define KEYS 64 /* likewise: a sender may do as much in a second */
 
 /* ---- the list ---- */
 
@@ -136,10 +137,11 @@ event_of(const IntakeGuards *guards, int64 id)
 	return NULL;
 }
 
-static bool
-has_slots(const IntakeGuard *guard)
+/* How many slots a guard may have. */
+static int
+slots_of(const IntakeGuard *guard)
 {
-	return guard->event->typed || guard->event->shared;
+	return guard->event->shared ? KEYS : guard->event->typed ? TYPES : 1;
 }
 
 /*
@@ -154,7 +156,7 @@ came_as(const IntakeGuards *guards, const IntakeGuard *guard, int64 id)
 	IntakeGlance glance;
 	IntakeSlice type;
 
-	if (!has_slots(guard) || id == own_id(event))
+	if (slots_of(guard) == 1 || id == own_id(event))
 		return true;
 	other = event_of(guards, id);
 	if (event->shared)
@@ -177,7 +179,7 @@ find_slot(IntakeTable *keys, const IntakeGuards *guards, IntakeGuard *guard, int
 	bool found = false;
 	int64 first = 0;
 
-	for (int i = 0; i < (has_slots(guard) ? SLOTS : 1) && state != INTAKE_KEY_FREE; i++)
+	for (int i = 0; i < slots_of(guard) && state != INTAKE_KEY_FREE; i++)
 	{
 		IntakeEventKey slot = slot_of(guard, i);
 		int64 other;
@@ -254,7 +256,7 @@ take(IntakeTable *keys, const IntakeGuards *guards, IntakeGuard *guard, int64 *i
 		int64 taken_with = *id;
 
 		CHECK_FOR_INTERRUPTS();
-		if (has_slots(guard) && !hold_first(keys, guard))
+		if (slots_of(guard) > 1 && !hold_first(keys, guard))
 			continue;
 		if (!find_slot(keys, guards, guard, id))
 			return false;

@@ -27,13 +27,13 @@ SELECT count(intake.create_source('gk', 'dropbox-sign', secret => 'a secret'));
 SELECT one_second('sent', 'r1'), one_second('sent', 'r2'), one_second('sent', 'r1') AS again, one_second('sent', 'r2') AS again, one_second('viewed', 'r2');
 -- The same key with another body is no other event, and takes no place.
 SELECT one_second('sent', 'r1', ',"more":1');
--- Whoever has captured a signature can make up no more than eight events of it.
-SELECT n, one_second('sent', 'made-up-' || n) FROM generate_series(1, 8) n;
-SELECT one_second('sent', 'r2') AS again, one_second('sent', 'made-up-6') AS again;
+-- Whoever has captured a signature can make up no more than 64 events of it.
+SELECT one_second, count(*) FROM (SELECT one_second('sent', 'made-up-' || n) FROM generate_series(1, 70) n) made GROUP BY 1 ORDER BY 1;
+SELECT one_second('sent', 'r2') AS again, one_second('sent', 'made-up-62') AS again;
 SELECT reason, sum(requests) AS requests FROM intake.rejections WHERE source = 'gk' GROUP BY 1;
 -- All at once, before and behind a storm of repetitions.
 SELECT seconds('a r1', 'a r2', 'a r1', 'b r1'), seconds('a r1', 'a r2', 'a r3', 'b r1', 'b r2', 'b r2');
-SELECT seconds('c r1', 'c r2', 'c r1', 'a r1'), seconds(VARIADIC ARRAY(SELECT 'd r' || n FROM generate_series(1, 20) n));
+SELECT seconds('c r1', 'c r2', 'c r1', 'a r1'), seconds(VARIADIC ARRAY(SELECT 'd r' || n FROM generate_series(1, 70) n));
 -- A key of the source's own, without the signature, says nothing of that: one event for each signature.
 SELECT count(intake.alter_source('gk', key_from => '$.signature_request.signature_request_id'));
 SELECT one_second('own', 'o1'), one_second('own', 'o2'), one_second('own', 'o1') AS again;
