@@ -97,9 +97,9 @@ add_header(StringInfo block, Jsonb *headers, const char *name)
 		appendStringInfo(block, "%s: %.*s\r\n", name, value->val.string.len, value->val.string.val);
 }
 
-/* The headers that say how a body is to be read. */
-static IntakeSlice
-block_of(Jsonb *headers)
+/* The headers that say how a stored body is to be read. */
+IntakeSlice
+intake_payload_head(Jsonb *headers)
 {
 	StringInfoData block;
 
@@ -119,7 +119,7 @@ payload_of(Jsonb *headers, IntakeSlice body, IntakeSlice field, IntakeJson known
 	IntakeRequest request = {.body = body, .most = (size_t) intake_settings_max_body_size * 1024};
 
 	if (headers != NULL)
-		request.headers = block_of(headers);
+		request.headers = intake_payload_head(headers);
 	intake_work_begin(body.len + request.most, 0);
 	intake_body_open(&request, field);
 	return parse(intake_request_text(&request), known);

@@ -15,6 +15,7 @@
 
 extern Jsonb *intake_payload_of_event(int32 source_id, Jsonb *headers, IntakeSlice body,
 									  IntakeJson known);
+extern IntakeSlice intake_payload_head(Jsonb *headers);
 extern IntakeSlice intake_payload_text(Jsonb *payload);
 extern Jsonb *intake_payload_headers(IntakeSlice block, const IntakeReaders *readers,
 									 IntakeSlice secret);

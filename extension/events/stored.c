@@ -11,14 +11,17 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "utils/fmgroids.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "events/payload.h"
 #include "events/stored.h"
 #include "ground/compat.h"
 #include "ground/datum.h"
 #include "ground/intake.h"
 #include "ground/partition.h"
+#include "ground/settings.h"
 #include "ground/table.h"
 #include "verify/scheme.h"
 
@@ -101,29 +104,43 @@ intake_stored_received_at(int64 id, TimestampTz *received_at)
 	return true;
 }
 
+/* A stored body, with what says how it is to be read. */
+static IntakeRequest
+request_of(Jsonb *headers, Datum body)
+{
+	return (IntakeRequest){.headers = intake_payload_head(headers),
+						   .body = intake_datum_bytes(body),
+						   .most = (size_t) intake_settings_max_body_size * 1024};
+}
+
 /*
  * Sets *SAME to whether the event ID has the body of EVENT, but for what changes between tries;
- * returns false where it is gone.
+ * returns false where it is gone. Both may have to be unpacked.
  */
 bool
 intake_stored_compare(int64 id, const IntakeEvent *event, bool *same)
 {
-	IntakeRequest one = {.json = event->json};
-	IntakeRequest other = {0};
+	MemoryContext outer = CurrentMemoryContext;
+	MemoryContext context =
+		AllocSetContextCreate(outer, "pg_intake comparing", ALLOCSET_SMALL_SIZES);
 	IntakeStoredEvent stored;
 	bool found;
 
+	MemoryContextSwitchTo(context);
 	PushActiveSnapshot(GetLatestSnapshot());
 	found = intake_event_read(id, &stored);
 	PopActiveSnapshot();
-	if (!found)
-		return false;
-	one.body = intake_datum_bytes(event->body);
-	other.body = intake_datum_bytes(PointerGetDatum(stored.body));
-	*same = intake_volatile_same(event->volatiles, &one, &other);
-	pfree(stored.body);
-	pfree(stored.headers);
-	return true;
+	if (found)
+	{
+		IntakeRequest one = request_of(event->headers, event->body);
+		IntakeRequest other = request_of(stored.headers, PointerGetDatum(stored.body));
+
+		one.json = event->json;
+		*same = intake_volatile_same(event->volatiles, &one, &other);
+	}
+	MemoryContextSwitchTo(outer);
+	MemoryContextDelete(context);
+	return found;
 }
 
 /* Whether one more event may be compared now: a storm of repetitions is not to be slowed down. */

@@ -374,21 +374,8 @@ bool
 intake_volatile_same(const IntakeVolatile *list, const IntakeRequest *one,
 					 const IntakeRequest *other)
 {
-	IntakeSlice left;
-	IntakeSlice right;
-	bool same;
-
-	if (intake_slice_equal(intake_request_content(one), intake_request_content(other)))
+	if (intake_slice_equal(one->body, other->body))
 		return true;
-	if (list->count == 0)
-		return false;
-	intake_work_begin(one->body.len + other->body.len, 1);
-	left = intake_volatile_cut(list, one);
-	right = intake_volatile_cut(list, other);
-	same = intake_slice_equal(left, right);
-	if (left.data != intake_request_content(one).data)
-		pfree((char *) left.data);
-	if (right.data != intake_request_content(other).data)
-		pfree((char *) right.data);
-	return same;
+	intake_work_begin(one->body.len + one->most + other->body.len + other->most, 1);
+	return intake_slice_equal(intake_volatile_cut(list, one), intake_volatile_cut(list, other));
 }
