@@ -93,6 +93,14 @@ intake_content_open(const IntakeScheme *scheme, IntakeRequest *request)
 	intake_body_open(request, scheme->json_from);
 }
 
+/* Whether the text that the sender has signed cannot be had from what was sent. */
+bool
+intake_content_is_hidden(const IntakeScheme *scheme, const IntakeRequest *request)
+{
+	return scheme->signs_plain && request->problem != NULL && request->unpacked.data == NULL &&
+		   intake_body_coding(request).data != NULL;
+}
+
 /* Looks whether the text is an object or an array of JSON; returns why not, or NULL. */
 static const char *
 look(IntakeRequest *request)

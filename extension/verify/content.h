@@ -14,6 +14,7 @@ extern IntakeContent intake_content_default(const IntakeScheme *scheme, const In
 extern bool intake_content_reads(const IntakeLocation *location);
 extern const char *intake_content_reason(IntakeContent content);
 extern void intake_content_open_early(const IntakeScheme *scheme, IntakeRequest *request);
+extern bool intake_content_is_hidden(const IntakeScheme *scheme, const IntakeRequest *request);
 extern void intake_content_open(const IntakeScheme *scheme, IntakeRequest *request);
 extern void intake_content_look(IntakeRequest *request);
 extern void intake_content_prepare(const IntakeScheme *scheme, IntakeRequest *request);

@@ -565,6 +565,8 @@ intake_signature_verify(const IntakeScheme *scheme, const IntakeRequest *request
 			   "the scheme signs the URL, and the query is not that of public_url");
 	else if (token.data == NULL && scheme->uses_token)
 		refuse(v, INTAKE_NO_TOKEN, "the source needs the verify_token that its scheme describes");
+	else if (intake_content_is_hidden(scheme, &opened))
+		refuse(v, INTAKE_MISMATCH, "the scheme signs what was packed");
 	else
 		ok = verify_urls(v);
 	if (intake_work.too_many_fields)
