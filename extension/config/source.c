@@ -234,7 +234,8 @@ read_split(IntakeSource *source, int row)
 	source->split = read_location(source, paths, intake_items_parse);
 	source->item_key = read_location(source, key, intake_location_parse_key);
 	source->item_type = read_location(source, type, intake_location_parse);
-	source->item_key_ends = intake_rows_null(row, "source_key_from");
+	source->item_key_ends =
+		intake_rows_null(row, "source_key_from") && !intake_rows_is(row, "key_class", "event");
 	if (asked != NULL && source->split == NULL)
 		note_problem(
 			source,

@@ -60,6 +60,10 @@ SELECT intake.alter_source('ce-structured-none', options => '{"split": true}');
 SELECT ce_send('structured-none', '{}', format('[%s,%s,%s]', ce_body('a'), ce_body('e'), ce_body('f'))), ce_send('structured-none', '{}', ce_body('f')),
     ce_send('structured-none', '{}', ce_body('g')), ce_send('structured-none', '{}', format('[%s,%s]', ce_body('g'), ce_body('h')));
 SELECT key, type, position FROM intake.events WHERE source = 'ce-structured-none' ORDER BY id DESC LIMIT 7;
+-- Source and id together are the id of an event, which ends with no window.
+SELECT intake.alter_source('ce-structured-none', options => '{"dedup_window": "0"}');
+SELECT ce_send('structured-none', '{}', format('[%s,%s]', ce_body('g'), ce_body('h')));
+SELECT count(*) FILTER (WHERE position > 0) AS events, count(*) FILTER (WHERE position = 0) AS deliveries FROM intake.events WHERE source = 'ce-structured-none' AND delivery_id >= (SELECT max(delivery_id) FROM intake.events WHERE source = 'ce-structured-none');
 SELECT intake.record('ce-structured-none', NULL, NULL, ce_body('h')::jsonb) = intake.find_event('ce-structured-none', '/sensors/1', 'h') AS known;
 
 -- May I send? Whoever asks is told so; what comes then is verified.
