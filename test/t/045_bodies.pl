@@ -48,6 +48,13 @@ sub send_packed
 sub gzip { return Compress::Zlib::memGzip($_[0]) }
 sub zlib { return Compress::Zlib::compress($_[0]) }
 
+sub deflated
+{
+	my ($text, $level) = @_;
+	my $stream = Compress::Zlib::deflateInit(-Level => $level);
+	return $stream->deflate($text) . $stream->flush;
+}
+
 sub last_event
 {
 	my ($source) = @_;
@@ -118,5 +125,23 @@ is(send_packed('json', 'gzip', $cut), '400 ', 'nor is it JSON');
 is(last_reason(), 'json|not_json|the packed body ends too early|400', 'with the reason');
 is(send_packed('json', 'br', $cut), '400 ', 'another coding');
 is(last_reason(), 'json|not_json|the Content-Encoding is not gzip or deflate|400', 'with the reason');
+
+# Packed anew, it is the same delivery: where the digest of its content is its key, and where it has an
+# id, and what was sent is guarded.
+sub rejections { return $node->safe_psql('postgres', 'SELECT count(*) FROM intake.rejections') }
+my $before = rejections();
+for my $body ('{"no":"id", "text":"' . 'xyz' x 100 . '"}', '{"id":"again", "text":"' . 'xyz' x 100 . '"}')
+{
+	my @tries = map { deflated($body, $_) } 0, 1, 9;
+	cmp_ok(scalar(keys %{ { map { $_ => 1 } @tries } }), '==', 3, 'three ways to pack a body');
+	for my $source ('any', 'plain')
+	{
+		my @answers = map { send_packed($source, 'deflate', $_, $source eq 'plain' ? $body : $_) } @tries;
+		is("@answers", "$accepted $again $again", "$source: are one event");
+	}
+}
+is(rejections(), $before, 'and nothing is to be said of them');
+is(send_packed('any', 'deflate', deflated('{"id":"again", "text":""}', 9)), $again, 'other content under the id');
+like(last_reason(), qr/^any\|same_key_other_content\|/, 'is shown');
 
 done_testing();
