@@ -19,6 +19,7 @@
 #include "read/items.h"
 #include "verify/content.h"
 #include "verify/coverage.h"
+#include "verify/key_parts.h"
 
 /* What a source says itself; beside it stand the columns of its scheme, or of a variant of that. */
 #define SOURCE_COLUMNS                                                                             \
@@ -212,22 +213,6 @@ read_key(IntakeSource *source, int row)
 		note_problem(source, "dedup_window is out of range");
 }
 
-/* Whether all keys that can be read tell one item of a delivery from another. */
-static bool
-tells_items(const IntakeLocation *key)
-{
-	for (int i = 0; key != NULL && i < key->count; i++)
-	{
-		const IntakePlace *part = &key->places[i];
-
-		while (part != NULL && part->kind != INTAKE_JSON && part->kind != INTAKE_DIGEST_PART)
-			part = part->also;
-		if (part == NULL)
-			return false;
-	}
-	return true;
-}
-
 /*
  * Reads where the items of a delivery stand that are events, and where their keys and types. A path of
  * the source's own leads to other items than the scheme's, and what the scheme says of those it does
@@ -256,7 +241,7 @@ read_split(IntakeSource *source, int row)
 		note_problem(
 			source,
 			"split is true, but the scheme does not say where the events of a delivery stand");
-	if (asked != NULL && !tells_items(source->item_key))
+	if (asked != NULL && !intake_key_parts_tell_items(source->item_key))
 		note_problem(source, "key_from is the same for all events of a delivery: they must be told "
 							 "by what stands in them");
 	if (asked == NULL)

@@ -57,6 +57,22 @@ intake_key_parts_read(const IntakeLocation *key, const IntakeRequest *request, I
 	return false;
 }
 
+/* Whether all keys that can be read, if any, tell one item of a delivery from another. */
+bool
+intake_key_parts_tell_items(const IntakeLocation *key)
+{
+	for (int i = 0; key != NULL && i < key->count; i++)
+	{
+		const IntakePlace *part = &key->places[i];
+
+		while (part != NULL && part->kind != INTAKE_JSON && part->kind != INTAKE_DIGEST_PART)
+			part = part->also;
+		if (part == NULL)
+			return false;
+	}
+	return true;
+}
+
 /* Whether a key has the digest of the content in it. */
 bool
 intake_key_parts_have_digest(const IntakeKeyParts *parts)

@@ -18,6 +18,7 @@ typedef struct IntakeKeyParts
 
 extern bool intake_key_parts_read(const IntakeLocation *key, const IntakeRequest *request,
 								  IntakeSlice item, IntakeKeyParts *parts);
+extern bool intake_key_parts_tell_items(const IntakeLocation *key);
 extern bool intake_key_parts_have_digest(const IntakeKeyParts *parts);
 extern void intake_key_parts_put_digest(IntakeKeyParts *parts, IntakeSlice digest);
 extern IntakeSlice intake_key_parts_join(const IntakeSlice *values, int count);
