@@ -50,8 +50,11 @@ until(const char *start, const char *end)
 static const char *
 find(IntakeSlice text, IntakeSlice what)
 {
-	intake_work_charge(text.len / 4);
-	return text.len < what.len ? NULL : memmem(text.data, text.len, what.data, what.len);
+	const char *place =
+		text.len < what.len ? NULL : memmem(text.data, text.len, what.data, what.len);
+
+	intake_work_charge((place != NULL ? (size_t) (place - text.data) : text.len) / 4 + what.len);
+	return place;
 }
 
 /* Whether a line of the body begins with two hyphens, as none of a URL-encoded form does. */
@@ -376,10 +379,11 @@ encode(char *out, IntakeSlice text)
 	return out;
 }
 
-#define LENGTH_MOST 24 /* characters of a length, and around it */
+#define LENGTH_MOST 24                /* characters of a length, and around it */
+#define FORM_MOST (512 * 1024 * 1024) /* bytes of what is made: of binary fields, it is large */
 
-/* Makes the form of the fields, and behind it the files, each behind its length. */
-static void
+/* Makes the form of the fields, and behind it the files, each behind its length; or what is wrong. */
+static const char *
 make(const Reader *reader, IntakeMultipart *out)
 {
 	size_t size = 1;
@@ -390,6 +394,8 @@ make(const Reader *reader, IntakeMultipart *out)
 		size += reader->parts[i].file ? reader->parts[i].whole.len + LENGTH_MOST
 									  : encoded_size(reader->parts[i].name) +
 											encoded_size(reader->parts[i].value) + 2;
+	if (size > FORM_MOST)
+		return "the fields of the multipart body are too large";
 	start = end = palloc(size);
 	for (int i = 0; i < reader->count; i++)
 	{
@@ -414,6 +420,7 @@ make(const Reader *reader, IntakeMultipart *out)
 		intake_work_charge(whole.len);
 	}
 	out->content = until(start, end);
+	return NULL;
 }
 
 /*
@@ -437,7 +444,7 @@ intake_multipart_read(IntakeSlice content_type, IntakeSlice body, IntakeMultipar
 	reader.parts = palloc(INTAKE_MULTIPART_PARTS_MAX * sizeof(Part));
 	problem = divide(&reader, body);
 	if (problem == NULL)
-		make(&reader, out);
+		problem = make(&reader, out);
 	pfree(reader.parts);
 	return problem;
 }

@@ -193,6 +193,31 @@ test_bounds(void)
 	CHECK(is(TYPE, body, "one that is long"));
 }
 
+/* Many parts cost as much as the bytes that they have, be they found one by one. */
+static void
+test_work(void)
+{
+	size_t room = 4 * 1024 * 1024;
+	size_t value = room / INTAKE_MULTIPART_PARTS_MAX - 60;
+	char *body = palloc(room);
+	size_t length = 0;
+
+	for (int i = 0; i < INTAKE_MULTIPART_PARTS_MAX; i++)
+		length += sprintf(body + length, PART("a", "%0*d"), (int) value, i);
+	strcpy(body + length, END);
+	(void) form_of(TYPE, intake_slice_cstr(body));
+	CHECK(problem == NULL && parts.form.len > INTAKE_MULTIPART_PARTS_MAX * value);
+	CHECK(!intake_work_over());
+	/* The boundary within lines, everywhere. */
+	length = sprintf(body, "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n");
+	while (length < room - 100)
+		length += sprintf(body + length, "x--b");
+	strcpy(body + length, "\r\n" END);
+	(void) form_of(TYPE, intake_slice_cstr(body));
+	CHECK(problem == NULL && parts.form.len > room / 2);
+	CHECK(!intake_work_over());
+}
+
 /* As places find it in a request. */
 static void
 test_open(void)
@@ -224,5 +249,6 @@ test_multipart(void)
 	test_types();
 	test_heads();
 	test_bounds();
+	test_work();
 	test_open();
 }
