@@ -1,6 +1,7 @@
 # Writes the first inputs of every target. Arguments: the vectors, the presets, a folder.
 use strict;
 use warnings;
+use Compress::Zlib;
 use JSON::PP;
 use MIME::Base64;
 
@@ -48,6 +49,10 @@ for my $vector (@{ slurp($vectors) })
 seed(multipart => "multipart/form-data; boundary=$_\n" . join('', map { "--x\r\n$_\r\n" } 'Content-Disposition: form-data; name="a"' . "\r\n\r\n1",
 	'Content-Disposition: form-data; name="f"; filename="n"' . "\r\nContent-Type: text/plain\r\n\r\n--x", 'content-disposition:form-data;name=b' . "\r\n\r\n") . "--x--\r\n")
   for qw(x "x" y);
+for my $text ('{"id":1}', 'json=%7B%7D', 'x' x 5000)
+{
+	seed(unpack => chr($_) . chr(13) . ($_ == 1 ? compress($text) : Compress::Zlib::memGzip($text))) for 0 .. 3;
+}
 for my $preset (@$list)
 {
 	next unless $preset->{message};
