@@ -131,7 +131,7 @@ read_scheme(IntakeSource *source, int row, const IntakePair *when, int n_when)
 {
 	IntakeSchemeRow scheme = {0};
 	IntakeScheme *compiled;
-	char *error = NULL;
+	const char *error = NULL;
 	const char *tolerance =
 		intake_rows_null(row, "source_tolerance") ? "tolerance" : "source_tolerance";
 	const char *signature_from = intake_rows_text(row, "source_signature_from");
@@ -428,7 +428,7 @@ read_handshake(IntakeSource *source, int row)
 {
 	IntakeHandshakeRow rule = {0};
 	IntakeHandshake *compiled;
-	char *error = NULL;
+	const char *error = NULL;
 
 	rule.method = intake_rows_text(row, "method");
 	rule.require = intake_rows_pairs(row, "require_pairs", &rule.n_require);

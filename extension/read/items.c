@@ -26,19 +26,19 @@ is_number(IntakeSlice name)
 
 /* Has a path end in all elements of an array. */
 static bool
-complete(IntakePath *path, const char **error)
+complete(IntakePath *path, const char **why)
 {
 	IntakeStep *steps = path->steps;
 
 	for (int i = 0; i < path->count; i++)
 		if (is_number(steps[i].name))
 		{
-			*error = "what stands beside one element of an array would be lost: [*] is all of them";
+			*why = "what stands beside one element of an array would be lost: [*] is all of them";
 			return false;
 		}
 	if (steps[path->count - 1].any)
 		return true;
-	*error = "it has more than 15 steps before the [*]";
+	*why = "it has more than 15 steps before the [*]";
 	if (path->count == INTAKE_PATH_MAX)
 		return false;
 	steps[path->count++] = (IntakeStep){true, intake_slice_cstr("*")};
@@ -47,20 +47,20 @@ complete(IntakePath *path, const char **error)
 
 /*
  * Reads where items stand: JSON paths with " | " between them, all of which count. The end of each is
- * an array, and [*] may be left out behind it. Returns false, with what is wrong in *ERROR, where it
+ * an array, and [*] may be left out behind it. Returns false, with what is wrong in *WHY, where it
  * is not that.
  */
 bool
-intake_items_parse(const char *text, IntakeLocation *paths, const char **error)
+intake_items_parse(const char *text, IntakeLocation *paths, const char **why)
 {
-	if (!intake_location_parse(text, paths, error))
+	if (!intake_location_parse(text, paths, why))
 		return false;
 	for (int i = 0; i < paths->count; i++)
 	{
 		IntakePlace *place = &paths->places[i];
 
-		*error = "items stand in JSON: it must begin with $";
-		if (place->kind != INTAKE_JSON || place->relative || !complete(&place->path, error))
+		*why = "items stand in JSON: it must begin with $";
+		if (place->kind != INTAKE_JSON || place->relative || !complete(&place->path, why))
 			return false;
 	}
 	return true;

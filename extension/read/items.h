@@ -31,7 +31,7 @@ typedef struct IntakePieces
 	int count;
 } IntakePieces;
 
-extern bool intake_items_parse(const char *text, IntakeLocation *paths, const char **error);
+extern bool intake_items_parse(const char *text, IntakeLocation *paths, const char **why);
 extern IntakeItemsFound intake_items_find(const IntakeLocation *paths, IntakeSlice text,
 										  IntakePieces *pieces);
 

@@ -30,7 +30,7 @@ copy(IntakeSlice text)
 }
 
 static bool
-parse_place(IntakeSlice text, IntakePlace *place, const char **error)
+parse_place(IntakeSlice text, IntakePlace *place, const char **why)
 {
 	char *all = copy(text);
 	IntakeSlice rest;
@@ -39,7 +39,7 @@ parse_place(IntakeSlice text, IntakePlace *place, const char **error)
 	if (all[0] == '$')
 	{
 		place->kind = INTAKE_JSON;
-		*error = "it is not a JSON path of at most 16 steps";
+		*why = "it is not a JSON path of at most 16 steps";
 		return intake_json_path(all, &place->path);
 	}
 	if (intake_slice_equal(kind, intake_slice_cstr("ce")) && rest.len > 0)
@@ -50,7 +50,7 @@ parse_place(IntakeSlice text, IntakePlace *place, const char **error)
 		place->name = intake_slice_cstr(all);
 		return true;
 	}
-	*error = "it must begin with header:, headers:, query:, form:, json:, jwt:, ce: or $.";
+	*why = "it must begin with header:, headers:, query:, form:, json:, jwt:, ce: or $.";
 	for (int i = 0; i < 8; i++)
 	{
 		if (rest.data == NULL || (rest.len == 0) != (i == INTAKE_BODY) ||
@@ -60,13 +60,13 @@ parse_place(IntakeSlice text, IntakePlace *place, const char **error)
 		place->name = rest;
 		if (place->kind == INTAKE_HEADERS)
 		{
-			*error = "headers: takes a prefix that ends in *";
+			*why = "headers: takes a prefix that ends in *";
 			place->name.len--;
 			return rest.data[rest.len - 1] == '*';
 		}
 		if (place->kind == INTAKE_JSON || place->kind == INTAKE_CLAIM)
 		{
-			*error = "it is not a JSON pointer of at most 16 steps";
+			*why = "it is not a JSON pointer of at most 16 steps";
 			place->relative = rest.data[0] != '/';
 			return intake_json_pointer(rest.data, &place->path);
 		}
@@ -95,27 +95,27 @@ cut_part(IntakeSlice text, IntakeSlice *rest)
 }
 
 static bool
-parse_part(IntakeSlice text, IntakePlace *place, const char **error)
+parse_part(IntakeSlice text, IntakePlace *place, const char **why)
 {
 	if (!intake_slice_equal(text, intake_slice_cstr("digest")))
-		return parse_place(text, place, error);
+		return parse_place(text, place, why);
 	place->kind = INTAKE_DIGEST_PART;
 	return true;
 }
 
 /* Reads one alternative of a key: its parts. */
 static bool
-parse_parts(IntakeSlice text, IntakePlace *place, const char **error)
+parse_parts(IntakeSlice text, IntakePlace *place, const char **why)
 {
 	IntakeSlice rest;
 
-	for (int count = 1; parse_part(cut_part(text, &rest), place, error); count++)
+	for (int count = 1; parse_part(cut_part(text, &rest), place, why); count++)
 	{
 		if (rest.data == NULL)
 			return true;
 		if (count == INTAKE_KEY_PARTS_MAX)
 		{
-			*error = "one of its alternatives has more than 6 parts";
+			*why = "one of its alternatives has more than 6 parts";
 			return false;
 		}
 		text = rest;
@@ -127,7 +127,7 @@ parse_parts(IntakeSlice text, IntakePlace *place, const char **error)
 
 /* Reads alternatives, each by READ. */
 static bool
-parse_alternatives(const char *text, IntakeLocation *location, const char **error,
+parse_alternatives(const char *text, IntakeLocation *location, const char **why,
 				   bool (*read)(IntakeSlice, IntakePlace *, const char **))
 {
 	IntakeSlice rest = intake_slice_cstr(text);
@@ -139,29 +139,29 @@ parse_alternatives(const char *text, IntakeLocation *location, const char **erro
 
 		if (location->count == INTAKE_LOCATION_MAX)
 		{
-			*error = "it has more than 6 alternatives";
+			*why = "it has more than 6 alternatives";
 			return false;
 		}
-		if (!read(part, &location->places[location->count++], error))
+		if (!read(part, &location->places[location->count++], why))
 			return false;
 	}
 	return true;
 }
 
 /*
- * Reads a location. Returns false, with what is wrong in *ERROR, where it is not one.
+ * Reads a location. Returns false, with what is wrong in *WHY, where it is not one.
  */
 bool
-intake_location_parse(const char *text, IntakeLocation *location, const char **error)
+intake_location_parse(const char *text, IntakeLocation *location, const char **why)
 {
-	return parse_alternatives(text, location, error, parse_place);
+	return parse_alternatives(text, location, why, parse_place);
 }
 
 /* The same for the location of a key, which may have several parts. */
 bool
-intake_location_parse_key(const char *text, IntakeLocation *location, const char **error)
+intake_location_parse_key(const char *text, IntakeLocation *location, const char **why)
 {
-	return parse_alternatives(text, location, error, parse_parts);
+	return parse_alternatives(text, location, why, parse_parts);
 }
 
 static bool

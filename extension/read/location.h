@@ -57,9 +57,8 @@ typedef struct IntakeLocation
 
 extern const char *intake_place_word(IntakePlaceKind kind);
 extern bool intake_place_equal(const IntakePlace *a, const IntakePlace *b);
-extern bool intake_location_parse(const char *text, IntakeLocation *location, const char **error);
-extern bool intake_location_parse_key(const char *text, IntakeLocation *location,
-									  const char **error);
+extern bool intake_location_parse(const char *text, IntakeLocation *location, const char **why);
+extern bool intake_location_parse_key(const char *text, IntakeLocation *location, const char **why);
 extern IntakeSlice intake_place_read(const IntakePlace *place, const IntakeRequest *request,
 									 IntakeSlice item);
 extern bool intake_place_is_compound(const IntakePlace *place, const IntakeRequest *request,

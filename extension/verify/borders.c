@@ -317,7 +317,7 @@ token_content(void)
 {
 	static const char text[] = "{header:x}";
 	IntakePattern *pattern = palloc(sizeof(IntakePattern));
-	char *error = NULL;
+	const char *error = NULL;
 	IntakeTemplate *message = intake_template_compile(text, &error);
 
 	(void) intake_pattern_parse("^[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$", pattern);

@@ -15,12 +15,12 @@
 /* ---- compiling ---- */
 
 static bool
-compile_template(const char *text, IntakeTemplate **message, char **error)
+compile_template(const char *text, IntakeTemplate **message, const char **why)
 {
 	*message = NULL;
 	if (text == NULL)
 		return true;
-	*message = intake_template_compile(text, error);
+	*message = intake_template_compile(text, why);
 	return *message != NULL;
 }
 
@@ -36,7 +36,7 @@ copy(IntakeSlice text)
 
 /* Compiles header lines one by one, so that no value can begin another. */
 static bool
-compile_headers(const char *text, IntakeHandshake *rule, char **error)
+compile_headers(const char *text, IntakeHandshake *rule, const char **why)
 {
 	IntakeSlice rest = text ? intake_slice_cstr(text) : INTAKE_ABSENT;
 
@@ -47,17 +47,17 @@ compile_headers(const char *text, IntakeHandshake *rule, char **error)
 
 		if (rule->n_headers == MOST_LINES)
 		{
-			*error = pstrdup("a handshake rule has more than 8 lines of headers");
+			*why = "a handshake rule has more than 8 lines of headers";
 			return false;
 		}
-		if (!compile_template(copy(line), &rule->headers[rule->n_headers++], error))
+		if (!compile_template(copy(line), &rule->headers[rule->n_headers++], why))
 			return false;
 	}
 	return true;
 }
 
 static bool
-compile_members(const IntakeHandshakeRow *row, IntakeHandshake *rule, char **error)
+compile_members(const IntakeHandshakeRow *row, IntakeHandshake *rule, const char **why)
 {
 	rule->names = palloc0((row->n_json + 1) * sizeof(char *));
 	rule->members = palloc0((row->n_json + 1) * sizeof(IntakeTemplate *));
@@ -66,49 +66,46 @@ compile_members(const IntakeHandshakeRow *row, IntakeHandshake *rule, char **err
 	{
 		if (row->json[i].value == NULL)
 		{
-			*error = pstrdup("a handshake rule has a member of json without its value");
+			*why = "a handshake rule has a member of json without its value";
 			return false;
 		}
 		rule->names[i] = pstrdup(row->json[i].location);
-		if (!compile_template(row->json[i].value, &rule->members[i], error))
+		if (!compile_template(row->json[i].value, &rule->members[i], why))
 			return false;
 	}
 	return true;
 }
 
 static bool
-compile_learn(const char *learn, IntakeHandshake *rule, char **error)
+compile_learn(const char *learn, IntakeHandshake *rule, const char **why)
 {
-	const char *why = "";
-
 	if (learn == NULL)
 		return true;
 	rule->learn = palloc0(sizeof(IntakeLocation));
-	if (intake_location_parse(learn, rule->learn, &why))
+	if (intake_location_parse(learn, rule->learn, why))
 		return true;
-	*error = pstrdup("what a handshake rule learns is not at a location");
+	*why = "what a handshake rule learns is not at a location";
 	return false;
 }
 
-/* Compiles a rule. Returns NULL, with what is wrong in *ERROR, where it makes no sense. */
+/* Compiles a rule. Returns NULL, with what is wrong in *WHY, where it makes no sense. */
 IntakeHandshake *
-intake_handshake_compile(const IntakeHandshakeRow *row, char **error)
+intake_handshake_compile(const IntakeHandshakeRow *row, const char **why)
 {
 	IntakeHandshake *rule = palloc0(sizeof(IntakeHandshake));
 
 	if (row->method == NULL || row->status < 200 || row->status > 499)
 	{
-		*error = pstrdup("a handshake rule needs a method, and a status from 200 to 499");
+		*why = "a handshake rule needs a method, and a status from 200 to 499";
 		return NULL;
 	}
 	rule->method = pstrdup(row->method);
 	rule->after_verification = row->after_verification;
 	rule->status = row->status;
 	rule->content_type = row->content_type ? pstrdup(row->content_type) : NULL;
-	if (compile_headers(row->headers, rule, error) &&
-		compile_template(row->body, &rule->body, error) && compile_members(row, rule, error) &&
-		compile_learn(row->learn, rule, error) &&
-		intake_requirements_compile(row->require, row->n_require, &rule->require, error))
+	if (compile_headers(row->headers, rule, why) && compile_template(row->body, &rule->body, why) &&
+		compile_members(row, rule, why) && compile_learn(row->learn, rule, why) &&
+		intake_requirements_compile(row->require, row->n_require, &rule->require, why))
 	{
 		rule->n_require = row->n_require;
 		for (int i = 0; i < rule->n_headers; i++)

@@ -49,7 +49,7 @@ typedef struct IntakeAnswer
 	IntakeSlice secret;       /* what the request teaches, or absent */
 } IntakeAnswer;
 
-extern IntakeHandshake *intake_handshake_compile(const IntakeHandshakeRow *row, char **error);
+extern IntakeHandshake *intake_handshake_compile(const IntakeHandshakeRow *row, const char **why);
 extern void intake_handshake_release(IntakeHandshake *rule);
 extern bool intake_handshake_answer(const IntakeHandshake *rules, int count,
 									const IntakeRequest *request, IntakeSlice token, IntakeMac *mac,

@@ -14,14 +14,14 @@
 #define MOST_REPEATED 100000 /* the upper bounds in it, multiplied */
 
 static bool
-fail(char **error, const char *what)
+fail(const char **why, const char *what)
 {
-	*error = pstrdup(what);
+	*why = what;
 	return false;
 }
 
 static bool
-compile_templates(const char *text, IntakeRequirement *requirement, char **error)
+compile_templates(const char *text, IntakeRequirement *requirement, const char **why)
 {
 	IntakeSlice rest = intake_slice_cstr(pstrdup(text));
 
@@ -31,10 +31,10 @@ compile_templates(const char *text, IntakeRequirement *requirement, char **error
 		char *copy = palloc(part.len + 1);
 
 		if (requirement->n_templates == INTAKE_TEMPLATES_MAX)
-			return fail(error, "a requirement has more than 4 alternatives");
+			return fail(why, "a requirement has more than 4 alternatives");
 		memcpy(copy, part.data, part.len);
 		copy[part.len] = '\0';
-		requirement->templates[requirement->n_templates] = intake_template_compile(copy, error);
+		requirement->templates[requirement->n_templates] = intake_template_compile(copy, why);
 		if (requirement->templates[requirement->n_templates++] == NULL)
 			return false;
 	}
@@ -78,17 +78,15 @@ is_tame(const char *pattern)
 	return repeated <= MOST_REPEATED && strlen(pattern) <= MOST_PATTERN;
 }
 
-/* Compiles a requirement. Returns false, with what is wrong in *ERROR, where it is not one. */
+/* Compiles a requirement. Returns false, with what is wrong in *WHY, where it is not one. */
 bool
-intake_requirement_compile(const IntakePair *pair, IntakeRequirement *requirement, char **error)
+intake_requirement_compile(const IntakePair *pair, IntakeRequirement *requirement, const char **why)
 {
-	const char *why = "";
-
 	memset(requirement, 0, sizeof(*requirement));
 	if (pair->value == NULL)
-		return fail(error, "a requirement has a location and no test");
-	if (!intake_location_parse(pair->location, &requirement->location, &why))
-		return fail(error, "a requirement names something that is not a location");
+		return fail(why, "a requirement has a location and no test");
+	if (!intake_location_parse(pair->location, &requirement->location, why))
+		return fail(why, "a requirement names something that is not a location");
 	if (strcmp(pair->value, "*") == 0)
 		requirement->test = INTAKE_PRESENT;
 	else if (strcmp(pair->value, "!") == 0)
@@ -96,15 +94,15 @@ intake_requirement_compile(const IntakePair *pair, IntakeRequirement *requiremen
 	else if (pair->value[0] != '~')
 	{
 		requirement->test = INTAKE_EQUAL;
-		return compile_templates(pair->value, requirement, error);
+		return compile_templates(pair->value, requirement, why);
 	}
 	else if (intake_pattern_parse(pair->value + 1, &requirement->pattern))
 		requirement->test = INTAKE_PATTERN;
 	else if (!is_tame(pair->value + 1))
-		return fail(error, "a requirement has an expression that is too long, refers back, or"
-						   " repeats too much");
+		return fail(why, "a requirement has an expression that is too long, refers back, or"
+						 " repeats too much");
 	else if (regcomp(&requirement->expression, pair->value + 1, REG_EXTENDED | REG_NOSUB) != 0)
-		return fail(error, "a requirement has something that is not a regular expression");
+		return fail(why, "a requirement has something that is not a regular expression");
 	else
 		requirement->test = INTAKE_EXPRESSION;
 	return true;
@@ -113,11 +111,11 @@ intake_requirement_compile(const IntakePair *pair, IntakeRequirement *requiremen
 /* Compiles COUNT of them. */
 bool
 intake_requirements_compile(const IntakePair *pairs, int count, IntakeRequirement **requirements,
-							char **error)
+							const char **why)
 {
 	*requirements = palloc0((count + 1) * sizeof(IntakeRequirement));
 	for (int i = 0; i < count; i++)
-		if (!intake_requirement_compile(&pairs[i], &(*requirements)[i], error))
+		if (!intake_requirement_compile(&pairs[i], &(*requirements)[i], why))
 		{
 			intake_requirements_release(*requirements, i);
 			return false;

@@ -42,9 +42,9 @@ typedef struct IntakeRequirement
 } IntakeRequirement;
 
 extern bool intake_requirement_compile(const IntakePair *pair, IntakeRequirement *requirement,
-									   char **error);
+									   const char **why);
 extern bool intake_requirements_compile(const IntakePair *pairs, int count,
-										IntakeRequirement **requirements, char **error);
+										IntakeRequirement **requirements, const char **why);
 extern void intake_requirements_release(IntakeRequirement *requirements, int count);
 extern void intake_requirements_expect(IntakeRequirement *requirements, int count,
 									   IntakeTemplate *message);

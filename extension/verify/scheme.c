@@ -11,9 +11,9 @@
 #include "verify/scheme.h"
 
 static bool
-fail(char **error, const char *what)
+fail(const char **why, const char *what)
 {
-	*error = pstrdup(what);
+	*why = what;
 	return false;
 }
 
@@ -32,7 +32,7 @@ text_is(const char *text, const char *other)
 /* ---- compiling ---- */
 
 static bool
-compile_kind(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
+compile_kind(const IntakeSchemeRow *row, IntakeScheme *scheme, const char **why)
 {
 	static const struct
 	{
@@ -58,13 +58,12 @@ compile_kind(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 			scheme->key_type = kinds[i].type;
 			return true;
 		}
-	return fail(error,
-				"the kind is not hmac, hash, token, basic, ed25519, ecdsa, rsa, jwt or none");
+	return fail(why, "the kind is not hmac, hash, token, basic, ed25519, ecdsa, rsa, jwt or none");
 }
 
 /* raw, hex, base64, base64:PREFIX, raw:sha1, raw:nfkd */
 static bool
-compile_key(const char *key, IntakeScheme *scheme, char **error)
+compile_key(const char *key, IntakeScheme *scheme, const char **why)
 {
 	IntakeSlice option;
 	IntakeSlice name =
@@ -74,7 +73,7 @@ compile_key(const char *key, IntakeScheme *scheme, char **error)
 	if (name.len < sizeof(word))
 		memcpy(word, name.data, name.len);
 	if (!intake_encoding_parse(word, &scheme->key_encoding))
-		return fail(error, "the key is not raw, hex, base64 or base64:PREFIX");
+		return fail(why, "the key is not raw, hex, base64 or base64:PREFIX");
 	if (scheme->key_encoding != INTAKE_RAW)
 		scheme->key_prefix = option;
 	else if (option.data == NULL)
@@ -84,12 +83,12 @@ compile_key(const char *key, IntakeScheme *scheme, char **error)
 	else if (strcmp(option.data, "nfkd") == 0)
 		scheme->key_form = INTAKE_KEY_NFKD;
 	else
-		return fail(error, "the key is not raw, raw:sha1 or raw:nfkd");
+		return fail(why, "the key is not raw, raw:sha1 or raw:nfkd");
 	return true;
 }
 
 static bool
-compile_places(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
+compile_places(const IntakeSchemeRow *row, IntakeScheme *scheme, const char **why)
 {
 	const char *basic = "header:authorization";
 	const char *const *texts = row->signature_from;
@@ -103,17 +102,16 @@ compile_places(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 		count = 1;
 	}
 	if (count == 0)
-		return fail(error, "signature_from names no place");
+		return fail(why, "signature_from names no place");
 	scheme->signatures = palloc0(count * sizeof(IntakePlace));
 	for (int i = 0; i < count; i++)
 	{
 		IntakeLocation location;
-		const char *why = "";
 
-		if (!intake_location_parse(texts[i], &location, &why) || location.count != 1 ||
+		if (!intake_location_parse(texts[i], &location, why) || location.count != 1 ||
 			location.places[0].kind == INTAKE_SIGNATURE_ITEM ||
 			location.places[0].kind == INTAKE_CLAIM)
-			return fail(error, "signature_from has something that is not one location");
+			return fail(why, "signature_from has something that is not one location");
 		scheme->signatures[i] = location.places[0];
 	}
 	scheme->n_signatures = count;
@@ -121,7 +119,7 @@ compile_places(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 }
 
 static bool
-compile_format(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
+compile_format(const IntakeSchemeRow *row, IntakeScheme *scheme, const char **why)
 {
 	static const char *const formats[] = {"plain", "kv", "list", "json"};
 	const char *format = row->format ? row->format : "plain";
@@ -135,19 +133,19 @@ compile_format(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 	while (i < 4 && strcmp(format, formats[i]) != 0)
 		i++;
 	if (i == 4)
-		return fail(error, "the format is not plain, kv, list or json");
+		return fail(why, "the format is not plain, kv, list or json");
 	scheme->format = (IntakeSignatureFormat) i;
 	if ((scheme->format == INTAKE_KV || scheme->format == INTAKE_LIST) && scheme->item_sep == NULL)
-		return fail(error, "formats kv and list need item_sep");
+		return fail(why, "formats kv and list need item_sep");
 	if (scheme->format == INTAKE_KV && (scheme->kv_sep == NULL || row->tag == NULL))
-		return fail(error, "format kv needs kv_sep and tag");
+		return fail(why, "format kv needs kv_sep and tag");
 	if (scheme->format == INTAKE_JSON_ITEM && scheme->tag == NULL)
-		return fail(error, "format json needs tag");
+		return fail(why, "format json needs tag");
 	return true;
 }
 
 static bool
-compile_jwt(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
+compile_jwt(const IntakeSchemeRow *row, IntakeScheme *scheme, const char **why)
 {
 	static const struct
 	{
@@ -173,57 +171,55 @@ compile_jwt(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 			scheme->key_type = algorithms[i].type;
 			return true;
 		}
-	return fail(error,
-				"the algorithm of kind jwt is not HS256, HS512, RS256, RS512, ES256 or EdDSA");
+	return fail(why, "the algorithm of kind jwt is not HS256, HS512, RS256, RS512, ES256 or EdDSA");
 }
 
 static bool
-compile_message(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
+compile_message(const IntakeSchemeRow *row, IntakeScheme *scheme, const char **why)
 {
 	if (scheme->kind == INTAKE_JWT)
-		return compile_jwt(row, scheme, error);
+		return compile_jwt(row, scheme, why);
 	if (scheme->kind != INTAKE_HMAC && scheme->kind != INTAKE_HASH &&
 		scheme->kind != INTAKE_PUBLIC_KEY)
 		return true;
 	/* Ed25519 has its digest inside. */
 	if ((scheme->kind != INTAKE_PUBLIC_KEY || scheme->key_type != INTAKE_KEY_ED25519) &&
 		(row->algorithm == NULL || !intake_digest_parse(row->algorithm, &scheme->algorithm)))
-		return fail(error, "the algorithm is not sha1, sha256 or sha512");
+		return fail(why, "the algorithm is not sha1, sha256 or sha512");
 	if (row->encoding == NULL || !intake_encoding_parse(row->encoding, &scheme->encoding) ||
 		scheme->encoding == INTAKE_RAW)
-		return fail(error, "the encoding is not hex, base64 or base64url");
+		return fail(why, "the encoding is not hex, base64 or base64url");
 	if (row->message == NULL)
-		return fail(error, "the message is missing");
-	scheme->message = intake_template_compile(row->message, error);
+		return fail(why, "the message is missing");
+	scheme->message = intake_template_compile(row->message, why);
 	if (scheme->message == NULL)
 		return false;
 	if (scheme->kind == INTAKE_HASH && !intake_template_uses(scheme->message, "secret"))
-		return fail(error, "the message of kind hash must have {secret}");
+		return fail(why, "the message of kind hash must have {secret}");
 	return true;
 }
 
 static bool
-compile_timestamp(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
+compile_timestamp(const IntakeSchemeRow *row, IntakeScheme *scheme, const char **why)
 {
 	IntakeLocation location;
-	const char *why = "";
 
 	scheme->tolerance = row->tolerance;
 	if (row->timestamp_from == NULL)
 	{
 		if (scheme->message != NULL && intake_template_uses(scheme->message, "timestamp"))
-			return fail(error, "the message has {timestamp}, but timestamp_from is missing");
+			return fail(why, "the message has {timestamp}, but timestamp_from is missing");
 		return true;
 	}
-	if (!intake_location_parse(row->timestamp_from, &location, &why) || location.count != 1)
-		return fail(error, "timestamp_from is not one location");
+	if (!intake_location_parse(row->timestamp_from, &location, why) || location.count != 1)
+		return fail(why, "timestamp_from is not one location");
 	if (row->timestamp_unit == NULL || !intake_timestamp_unit(row->timestamp_unit, &scheme->unit))
-		return fail(error, "the timestamp_unit is not s, ms, iso8601, iso8601-local or http-date");
+		return fail(why, "the timestamp_unit is not s, ms, iso8601, iso8601-local or http-date");
 	if (location.places[0].kind == INTAKE_SIGNATURE_ITEM && scheme->format != INTAKE_KV &&
 		scheme->format != INTAKE_LIST)
-		return fail(error, "a timestamp from sig: needs the format kv or list");
+		return fail(why, "a timestamp from sig: needs the format kv or list");
 	if (location.places[0].kind == INTAKE_CLAIM && scheme->kind != INTAKE_JWT)
-		return fail(error, "a timestamp from jwt: needs the kind jwt");
+		return fail(why, "a timestamp from jwt: needs the kind jwt");
 	scheme->has_timestamp = true;
 	scheme->timestamp = location.places[0];
 	if (scheme->message != NULL)
@@ -232,7 +228,7 @@ compile_timestamp(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error
 }
 
 static bool
-compile_verified(const char *verified, IntakeScheme *scheme, char **error)
+compile_verified(const char *verified, IntakeScheme *scheme, const char **why)
 {
 	scheme->signs_body = intake_coverage_has_bytes(scheme);
 	scheme->binds_body = intake_coverage_has_body(scheme);
@@ -250,7 +246,7 @@ compile_verified(const char *verified, IntakeScheme *scheme, char **error)
 	else
 		scheme->verified = INTAKE_VERIFIED_NONE;
 	if ((scheme->kind == INTAKE_UNSIGNED) != (scheme->verified == INTAKE_VERIFIED_NONE))
-		return fail(error, "verified is none for the kind none, and for no other");
+		return fail(why, "verified is none for the kind none, and for no other");
 	return true;
 }
 
@@ -331,12 +327,12 @@ compile_fields(const char *names, IntakeScheme *scheme)
 }
 
 static bool
-compile_content(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
+compile_content(const IntakeSchemeRow *row, IntakeScheme *scheme, const char **why)
 {
 	scheme->loose = text_is(row->borders, "loose");
 	scheme->signs_plain = text_is(row->signs, "plain");
 	if (row->json_from != NULL && strncmp(row->json_from, "form:", 5) != 0)
-		return fail(error, "json_from is not form:NAME");
+		return fail(why, "json_from is not form:NAME");
 	if (row->json_from != NULL)
 		scheme->json_from = intake_slice_cstr(pstrdup(row->json_from + 5));
 	if (row->content == NULL)
@@ -348,7 +344,7 @@ compile_content(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 	else if (strncmp(row->content, "form", 4) == 0)
 		scheme->content = INTAKE_CONTENT_FORM;
 	else
-		return fail(error, "the content is not json, form, form:NAME,NAME or any");
+		return fail(why, "the content is not json, form, form:NAME,NAME or any");
 	if (strncmp(row->content, "form:", 5) == 0)
 		compile_fields(row->content + 5, scheme);
 	return true;
@@ -387,14 +383,14 @@ expect_of_time(IntakeScheme *scheme)
 }
 
 static bool
-compile_rest(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
+compile_rest(const IntakeSchemeRow *row, IntakeScheme *scheme, const char **why)
 {
-	if (!intake_requirements_compile(row->require, row->n_require, &scheme->require, error))
+	if (!intake_requirements_compile(row->require, row->n_require, &scheme->require, why))
 		return false;
 	scheme->n_require = row->n_require;
 	intake_requirements_expect(scheme->require, scheme->n_require, scheme->message);
 	expect_of_time(scheme);
-	if (!intake_requirements_compile(row->when, row->n_when, &scheme->when, error))
+	if (!intake_requirements_compile(row->when, row->n_when, &scheme->when, why))
 		return false;
 	scheme->n_when = row->n_when;
 	if (row->each != NULL)
@@ -402,7 +398,7 @@ compile_rest(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 		scheme->each = palloc0(sizeof(IntakePath));
 		if (strncmp(row->each, "json:", 5) != 0 ||
 			!intake_json_pointer(pstrdup(row->each + 5), scheme->each))
-			return fail(error, "each is not a location json:/path");
+			return fail(why, "each is not a location json:/path");
 	}
 	for (int i = 0; i < row->n_url_variants; i++)
 	{
@@ -411,9 +407,9 @@ compile_rest(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 		else if (strcmp(row->url_variants[i], "decode_escapes") == 0)
 			scheme->decode_url = true;
 		else if (strcmp(row->url_variants[i], "asis") != 0)
-			return fail(error, "url_variants are asis, toggle_default_port and decode_escapes");
+			return fail(why, "url_variants are asis, toggle_default_port and decode_escapes");
 	}
-	if (!compile_content(row, scheme, error) || !compile_url_fields(row, scheme))
+	if (!compile_content(row, scheme, why) || !compile_url_fields(row, scheme))
 		return false;
 	scheme->uses_url = uses(scheme, "url") || uses(scheme, "endpoint") || uses(scheme, "path") ||
 					   uses(scheme, "qsh");
@@ -422,7 +418,7 @@ compile_rest(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 									intake_template_uses(scheme->message, "path"));
 	scheme->uses_token = uses(scheme, "token");
 	scheme->reads_body = reads_body(scheme);
-	return compile_verified(row->verified, scheme, error);
+	return compile_verified(row->verified, scheme, why);
 }
 
 /*
@@ -430,13 +426,13 @@ compile_rest(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
  * which another try has anew.
  */
 static bool
-compile_volatile(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
+compile_volatile(const IntakeSchemeRow *row, IntakeScheme *scheme, const char **why)
 {
 	const char *problem =
 		intake_volatile_parse(row->volatiles, row->n_volatiles, &scheme->volatiles);
 
 	if (problem != NULL)
-		return fail(error, problem);
+		return fail(why, problem);
 	scheme->volatiles.json_from = scheme->json_from;
 	for (int i = 0; i < scheme->n_signatures && !scheme->signs_body; i++)
 		intake_volatile_add(&scheme->volatiles, &scheme->signatures[i]);
@@ -445,16 +441,16 @@ compile_volatile(const IntakeSchemeRow *row, IntakeScheme *scheme, char **error)
 	return true;
 }
 
-/* Compiles a row. Returns NULL, with what is wrong in *ERROR, where it makes no sense. */
+/* Compiles a row. Returns NULL, with what is wrong in *WHY, where it makes no sense. */
 IntakeScheme *
-intake_scheme_compile(const IntakeSchemeRow *row, char **error)
+intake_scheme_compile(const IntakeSchemeRow *row, const char **why)
 {
 	IntakeScheme *scheme = palloc0(sizeof(IntakeScheme));
 
-	if (compile_kind(row, scheme, error) && compile_key(row->key, scheme, error) &&
-		compile_places(row, scheme, error) && compile_format(row, scheme, error) &&
-		compile_message(row, scheme, error) && compile_timestamp(row, scheme, error) &&
-		compile_rest(row, scheme, error) && compile_volatile(row, scheme, error))
+	if (compile_kind(row, scheme, why) && compile_key(row->key, scheme, why) &&
+		compile_places(row, scheme, why) && compile_format(row, scheme, why) &&
+		compile_message(row, scheme, why) && compile_timestamp(row, scheme, why) &&
+		compile_rest(row, scheme, why) && compile_volatile(row, scheme, why))
 		return scheme;
 	intake_scheme_release(scheme);
 	return NULL;

@@ -149,7 +149,7 @@ typedef struct IntakeScheme
 	struct IntakeScheme *next; /* of a variant: the next one, at last the scheme itself */
 } IntakeScheme;
 
-extern IntakeScheme *intake_scheme_compile(const IntakeSchemeRow *row, char **error);
+extern IntakeScheme *intake_scheme_compile(const IntakeSchemeRow *row, const char **why);
 extern void intake_scheme_release(IntakeScheme *scheme);
 extern const IntakeScheme *intake_scheme_for(const IntakeScheme *scheme,
 											 const IntakeRequest *request);

@@ -23,12 +23,12 @@ static const char *const variables[] = {"body", "timestamp", "method", "url",   
 
 #define N_VARIABLES ((int) (sizeof(variables) / sizeof(variables[0])))
 
-static bool compile_variable(IntakeSlice name, IntakePart *part, char **error);
+static bool compile_variable(IntakeSlice name, IntakePart *part, const char **why);
 
 static bool
-fail(char **error, const char *what)
+fail(const char **why, const char *what)
 {
-	*error = pstrdup(what);
+	*why = what;
 	return false;
 }
 
@@ -58,7 +58,7 @@ take_start(IntakeSlice *text, const char *start)
 
 /* Compiles the name of a function: an algorithm and an encoding, or crc32. */
 static bool
-compile_function_name(IntakeSlice name, IntakePart *part, char **error)
+compile_function_name(IntakeSlice name, IntakePart *part, const char **why)
 {
 	static const char *const names[] = {"sha1", "sha256", "sha512"};
 	char encoding[16] = "";
@@ -81,18 +81,18 @@ compile_function_name(IntakeSlice name, IntakePart *part, char **error)
 	if (name.len < sizeof(encoding))
 		memcpy(encoding, name.data, name.len);
 	if (!intake_encoding_parse(encoding, &part->encoding) || part->encoding == INTAKE_RAW)
-		return fail(error, "a template has a function that is not known");
+		return fail(why, "a template has a function that is not known");
 	return true;
 }
 
 /* Compiles name(argument+argument). */
 static bool
-compile_function(IntakeSlice text, IntakePart *part, char **error)
+compile_function(IntakeSlice text, IntakePart *part, const char **why)
 {
 	IntakeSlice rest;
 	IntakeSlice name = intake_slice_cut(text, "(", &rest);
 
-	if (!compile_function_name(name, part, error))
+	if (!compile_function_name(name, part, why))
 		return false;
 	part->arguments = palloc0(sizeof(IntakeTemplate) + MOST_PARTS * sizeof(IntakePart));
 	while (rest.data != NULL)
@@ -100,18 +100,17 @@ compile_function(IntakeSlice text, IntakePart *part, char **error)
 		IntakeSlice argument = intake_slice_cut(rest, "+", &rest);
 
 		if (part->arguments->count == MOST_PARTS || memchr(argument.data, '(', argument.len))
-			return fail(error, "a template has a function inside of a function");
-		if (!compile_variable(argument, &part->arguments->parts[part->arguments->count++], error))
+			return fail(why, "a template has a function inside of a function");
+		if (!compile_variable(argument, &part->arguments->parts[part->arguments->count++], why))
 			return false;
 	}
 	return true;
 }
 
 static bool
-compile_place(IntakeSlice name, IntakePart *part, char **error)
+compile_place(IntakeSlice name, IntakePart *part, const char **why)
 {
 	IntakeLocation *location = palloc(sizeof(IntakeLocation));
-	const char *why = NULL;
 	char *text = palloc(name.len + 1);
 
 	memcpy(text, name.data, name.len);
@@ -119,15 +118,15 @@ compile_place(IntakeSlice name, IntakePart *part, char **error)
 	part->kind = INTAKE_PART_LOCATION;
 	part->place = &location->places[0];
 	/* What is decoded could be any bytes, and the message would have another border. */
-	if (!intake_location_parse(text, location, &why) || location->count != 1 ||
+	if (!intake_location_parse(text, location, why) || location->count != 1 ||
 		location->places[0].encoded)
-		return fail(error, "a template has a variable that is not known");
+		return fail(why, "a template has a variable that is not known");
 	return true;
 }
 
 /* Compiles what stands between braces. */
 static bool
-compile_variable(IntakeSlice name, IntakePart *part, char **error)
+compile_variable(IntakeSlice name, IntakePart *part, const char **why)
 {
 	part->lower = take_end(&name, "|lower");
 	for (int i = 0; i < N_VARIABLES; i++)
@@ -143,8 +142,8 @@ compile_variable(IntakeSlice name, IntakePart *part, char **error)
 		return true;
 	}
 	if (memchr(name.data, '(', name.len) != NULL && take_end(&name, ")"))
-		return compile_function(name, part, error);
-	return compile_place(name, part, error);
+		return compile_function(name, part, why);
+	return compile_place(name, part, why);
 }
 
 /* Compiles the literal text at the start of TEXT, and returns its length. */
@@ -172,7 +171,7 @@ compile_literal(const char *text, IntakePart *part)
 }
 
 static bool
-compile_part(const char **text, IntakePart *part, char **error)
+compile_part(const char **text, IntakePart *part, const char **why)
 {
 	const char *end;
 
@@ -181,8 +180,8 @@ compile_part(const char **text, IntakePart *part, char **error)
 		case '{':
 			end = strchr(*text, '}');
 			if (end == NULL)
-				return fail(error, "a template has a brace that is not closed");
-			if (!compile_variable((IntakeSlice){*text + 1, end - *text - 1}, part, error))
+				return fail(why, "a template has a brace that is not closed");
+			if (!compile_variable((IntakeSlice){*text + 1, end - *text - 1}, part, why))
 				return false;
 			*text = end + 1;
 			return true;
@@ -198,11 +197,11 @@ compile_part(const char **text, IntakePart *part, char **error)
 }
 
 /*
- * Compiles a template. Returns NULL, with what is wrong in *ERROR, where it is not one. The
+ * Compiles a template. Returns NULL, with what is wrong in *WHY, where it is not one. The
  * template keeps a copy of TEXT.
  */
 IntakeTemplate *
-intake_template_compile(const char *text, char **error)
+intake_template_compile(const char *text, const char **why)
 {
 	IntakeTemplate *message = palloc0(sizeof(IntakeTemplate) + MOST_PARTS * sizeof(IntakePart));
 	bool open = false;
@@ -215,24 +214,24 @@ intake_template_compile(const char *text, char **error)
 
 		if (message->count == MOST_PARTS)
 		{
-			fail(error, "a template has more than 40 parts");
+			fail(why, "a template has more than 40 parts");
 			return NULL;
 		}
 		start = text;
-		if (!compile_part(&text, part, error))
+		if (!compile_part(&text, part, why))
 			return NULL;
 		part->text = (IntakeSlice){start, (size_t) (text - start)};
 		message->count++;
 		if ((part->kind == INTAKE_PART_OPEN && open) || (part->kind == INTAKE_PART_CLOSE && !open))
 		{
-			fail(error, "a template has brackets that do not match");
+			fail(why, "a template has brackets that do not match");
 			return NULL;
 		}
 		open = part->kind == INTAKE_PART_OPEN || (open && part->kind != INTAKE_PART_CLOSE);
 	}
 	if (open)
 	{
-		fail(error, "a template has brackets that do not match");
+		fail(why, "a template has brackets that do not match");
 		return NULL;
 	}
 	return message;

@@ -84,7 +84,7 @@ struct IntakeTemplate
 #define INTAKE_RENDER_ABSENT (-1)    /* a value outside of brackets is not there */
 #define INTAKE_RENDER_MALFORMED (-2) /* a value is not what its pattern says */
 
-extern IntakeTemplate *intake_template_compile(const char *text, char **error);
+extern IntakeTemplate *intake_template_compile(const char *text, const char **why);
 extern int intake_template_render(const IntakeTemplate *message, const IntakeValues *values,
 								  IntakeSlice *out);
 extern IntakeSlice intake_template_text(const IntakeTemplate *message, const IntakeValues *values);

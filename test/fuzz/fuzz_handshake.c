@@ -31,7 +31,7 @@ fuzz(IntakeSlice input)
 	const FuzzPreset *preset;
 	IntakeHandshake rules[8];
 	IntakeRequest request = {0};
-	char *error = NULL;
+	const char *error = NULL;
 
 	if (mac == NULL)
 		mac = intake_digest_mac_new(INTAKE_SHA256, intake_slice_cstr("key"));

@@ -6,7 +6,7 @@
 void
 fuzz(IntakeSlice input)
 {
-	char *error = NULL;
+	const char *error = NULL;
 	IntakeTemplate *message = intake_template_compile(fuzz_text(&input), &error);
 	IntakePair pair = {fuzz_text(&input), fuzz_text(&input)};
 	IntakeRequirement requirement;

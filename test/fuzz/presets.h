@@ -27,7 +27,7 @@ static inline IntakeScheme *
 fuzz_scheme(const FuzzPreset *preset)
 {
 	IntakeScheme *first = NULL;
-	char *error = NULL;
+	const char *error = NULL;
 
 	for (int i = preset->n_rows - 1; i >= 0; i--)
 	{

@@ -367,7 +367,7 @@ fill_in_rest(Sketch *s)
 	IntakeSlice url = sketch_url(s->base, sketch_query(s, body));
 	IntakeRequest request = {.body = body, .url = url};
 	IntakeValues values = {.request = &request, .url = url};
-	char *error = NULL;
+	const char *error = NULL;
 
 	for (int i = 0; i < s->count; i++)
 	{

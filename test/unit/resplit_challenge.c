@@ -122,7 +122,7 @@ resplit_challenge(const FuzzPreset *preset)
 	attack_begin(a, &resplit);
 	for (int i = 0; i < preset->n_handshakes; i++)
 	{
-		char *error = NULL;
+		const char *error = NULL;
 		IntakePlace place;
 		IntakeHandshake *rule = intake_handshake_compile(&preset->handshakes[i], &error);
 

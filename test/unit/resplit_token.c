@@ -26,7 +26,7 @@ token_for(Attack *a, const IntakeRequest *request)
 	IntakeSlice headers;
 	IntakeSlice token = INTAKE_ABSENT;
 	const char *why = "";
-	char *error = NULL;
+	const char *error = NULL;
 	int number = 0;
 
 	while (attack_scheme(a, number) != of)

@@ -121,7 +121,7 @@ compile(const char *message, const IntakePair *require, int n_require, const cha
 						   .require = require,
 						   .n_require = n_require,
 						   .content = content};
-	char *error = NULL;
+	const char *error = NULL;
 	IntakeScheme *scheme = intake_scheme_compile(&row, &error);
 
 	if (scheme == NULL)
@@ -352,7 +352,7 @@ prove(const FuzzPreset *preset)
 {
 	IntakeScheme *scheme = fuzz_scheme(preset);
 	const char *problem = intake_borders_problem(scheme);
-	char *error = NULL;
+	const char *error = NULL;
 
 	if (problem != NULL)
 		printf("%s: %s\n", preset->name, problem);

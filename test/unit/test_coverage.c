@@ -95,7 +95,7 @@ compile(const Case *c)
 						   .require = &c->require,
 						   .n_require = c->require.location != NULL,
 						   .borders = c->loose ? "loose" : "firm"};
-	char *error = NULL;
+	const char *error = NULL;
 
 	return intake_scheme_compile(&row, &error);
 }

@@ -55,7 +55,7 @@ verifies(const char *text)
 						   .signature_from = places,
 						   .n_signature_from = 1,
 						   .tolerance = -1};
-	char *error = NULL;
+	const char *error = NULL;
 	const char *why;
 	IntakeScheme *scheme = intake_scheme_compile(&row, &error);
 	IntakeKey key;

@@ -176,7 +176,7 @@ is_covered(const char *text)
 						   .encoding = "hex",
 						   .message = "{body}",
 						   .tolerance = -1};
-	char *error = NULL;
+	const char *error = NULL;
 	const char *why = "";
 	IntakeLocation key;
 

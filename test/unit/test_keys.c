@@ -33,7 +33,7 @@ problem(const char *kind, const char *form, IntakeSlice secret)
 						   .encoding = "hex",
 						   .message = "{secret}{body}",
 						   .tolerance = -1};
-	char *error = NULL;
+	const char *error = NULL;
 	const char *why = "no cause is given";
 	IntakeScheme *scheme = intake_scheme_compile(&row, &error);
 	IntakeKey key;
@@ -172,7 +172,7 @@ test_wiping(void)
 						   .encoding = "hex",
 						   .message = "{body}"};
 	const char *why;
-	char *error = NULL;
+	const char *error = NULL;
 	IntakeKey key;
 	IntakeSlice bytes;
 

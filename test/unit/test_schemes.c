@@ -30,7 +30,7 @@ plain_row(void)
 static bool
 compiles(IntakeSchemeRow row)
 {
-	char *error = NULL;
+	const char *error = NULL;
 
 	return intake_scheme_compile(&row, &error) != NULL;
 }
@@ -83,7 +83,7 @@ verdict_of(IntakeSchemeRow row, const char *headers, const char *secret)
 	IntakeKey *pointers[2] = {&keys[0], &keys[1]};
 	IntakeVerdict verdict;
 	const char *why;
-	char *error = NULL;
+	const char *error = NULL;
 	IntakeScheme *scheme = intake_scheme_compile(&row, &error);
 
 	request.method = intake_slice_cstr("POST");
@@ -171,7 +171,7 @@ challenge(const char *query, const char *token, const char *expected)
 							  .body = "{query:hub.challenge}"};
 	IntakeRequest request = {0};
 	IntakeAnswer answer = {0};
-	char *error = NULL;
+	const char *error = NULL;
 
 	request.method = intake_slice_cstr("GET");
 	request.query = intake_slice_cstr(query);
@@ -196,7 +196,7 @@ static void
 test_credentials(void)
 {
 	IntakeSchemeRow row = plain_row();
-	char *error = NULL;
+	const char *error = NULL;
 	IntakeScheme *scheme = intake_scheme_compile(&row, &error);
 
 	CHECK(intake_scheme_header_is_credential(scheme, intake_slice_cstr("X-SIG")));

@@ -159,7 +159,7 @@ static IntakeScheme *
 compile(Vector *vector)
 {
 	IntakeScheme *first = NULL;
-	char *error = NULL;
+	const char *error = NULL;
 
 	for (int i = vector->n_rows - 1; i >= 0; i--)
 	{
