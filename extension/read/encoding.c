@@ -6,19 +6,18 @@
  * base64url with or without; no other character, and no stray bits in the last one.
  */
 #include "read/encoding.h"
+#include "read/word.h"
 
 bool
 intake_encoding_parse(const char *name, IntakeEncoding *encoding)
 {
 	static const char *const names[] = {"raw", "hex", "base64", "base64url"};
+	int found = 0;
 
-	for (int i = 0; i < 4; i++)
-		if (strcmp(name, names[i]) == 0)
-		{
-			*encoding = (IntakeEncoding) i;
-			return true;
-		}
-	return false;
+	if (!intake_word_find(name, names, 4, &found))
+		return false;
+	*encoding = (IntakeEncoding) found;
+	return true;
 }
 
 /* The value of a hexadecimal digit; 16 or more for any other byte. */

@@ -10,19 +10,18 @@
 #include <stdio.h>
 
 #include "read/timestamp.h"
+#include "read/word.h"
 
 bool
 intake_timestamp_unit(const char *name, IntakeTimeUnit *unit)
 {
 	static const char *const names[] = {"s", "ms", "iso8601", "iso8601-local", "http-date"};
+	int found = 0;
 
-	for (int i = 0; i < 5; i++)
-		if (strcmp(name, names[i]) == 0)
-		{
-			*unit = (IntakeTimeUnit) i;
-			return true;
-		}
-	return false;
+	if (!intake_word_find(name, names, 5, &found))
+		return false;
+	*unit = (IntakeTimeUnit) found;
+	return true;
 }
 
 /* Takes COUNT digits off *TEXT. */

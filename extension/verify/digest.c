@@ -9,6 +9,7 @@
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 
+#include "read/word.h"
 #include "read/work.h"
 #include "verify/digest.h"
 
@@ -19,13 +20,12 @@ static const char *const algorithm_names[] = {"sha1", "sha256", "sha512"};
 bool
 intake_digest_parse(const char *name, IntakeAlgorithm *algorithm)
 {
-	for (int i = 0; i < 3; i++)
-		if (strcmp(name, algorithm_names[i]) == 0)
-		{
-			*algorithm = (IntakeAlgorithm) i;
-			return true;
-		}
-	return false;
+	int found = 0;
+
+	if (!intake_word_find(name, algorithm_names, 3, &found))
+		return false;
+	*algorithm = (IntakeAlgorithm) found;
+	return true;
 }
 
 /* libcrypto's method, looked up once; NULL when libcrypto has none. */
