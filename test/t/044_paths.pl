@@ -20,9 +20,14 @@ is(status_of("$same[$_]?id=$_&type=a%3Fb"), 200, $same[$_]) for 0 .. $#same;
 is($node->safe_psql('postgres', "SELECT string_agg(concat(source, ' ', key, ' ', type), ', ' ORDER BY id) FROM intake.events"),
 	join(', ', map { "orders $_ a?b" } 0 .. $#same), 'are one source, and the query stays as it is');
 
-for my $other ('or%2564ers', 'or%%364ers', '%252564', 'orders%2F', 'orders%2f/', '%2Forders', 'orders%00', 'orders%', 'orders%6', 'orders%6g', 'orders%3Fid=1', 'orders%C3%A4', 'orders%20', '%2E%2E')
+for my $other ('or%2564ers', '%252564', 'orders%2F', 'orders%2f/', '%2Forders', 'orders%3Fid=1', 'orders%C3%A4', 'orders%20', '%2E%2E')
 {
 	is(status_of("/webhooks/$other?id=x"), 404, "/webhooks/$other");
+}
+# What is no escape, and NUL: libmicrohttpd of version 1 refuses these itself.
+for my $other ('or%%364ers', 'orders%00', 'orders%', 'orders%6', 'orders%6g')
+{
+	like(status_of("/webhooks/$other?id=x"), qr/^40[04]$/, "/webhooks/$other");
 }
 for my $path ('/webhooks', '/webhooks/', '/webhooks//', '//webhooks/orders', '/webhooks//orders', '/webhooks/orders//', '/webhooks/orders/x', '/webhooks/./orders', '/webhooks/orders/.', '/webhooks/x/../orders', '/webhooks%2Forders', '/WEBHOOKS/orders', '/healthz/', '/health%7A')
 {
