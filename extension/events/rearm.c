@@ -32,16 +32,29 @@ has_dead_letters(void)
 	return found;
 }
 
-/* The events that came again, and whose source wants them done. */
+/*
+ * The events that came again, and whose source wants them done. Those of items are not known yet:
+ * they are left out where there are no dead letters.
+ */
 static IntakeEvent **
 select_repeated(IntakeEvent **events, int count, int *selected)
 {
 	IntakeEvent **repeated = palloc(count * sizeof(IntakeEvent *));
 
+	bool looked = false;
+	bool any = false;
+
 	*selected = 0;
 	for (int i = 0; i < count; i++)
-		if (!events[i]->fresh && events[i]->replay_dead && !events[i]->replayed)
+	{
+		if (events[i]->fresh || !events[i]->replay_dead || events[i]->replayed)
+			continue;
+		if (events[i]->id == 0 && !looked)
+			any = has_dead_letters();
+		looked |= events[i]->id == 0;
+		if (events[i]->id != 0 || any)
 			repeated[(*selected)++] = events[i];
+	}
 	return repeated;
 }
 
@@ -94,7 +107,7 @@ intake_rearm_repeated(IntakeTable *queue, IntakeEvent **events, int count)
 	int64 *ids;
 
 	events = select_repeated(events, count, &count);
-	if (count == 0 || !has_dead_letters())
+	if (count == 0)
 		return;
 	ids = find_ids(events, count);
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(ids[0]));
