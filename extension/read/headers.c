@@ -4,6 +4,7 @@
  */
 #include "common/memory.h"
 
+#include "read/encoding.h"
 #include "read/headers.h"
 
 IntakeHeaderIterator
@@ -34,24 +35,18 @@ intake_headers_next(IntakeHeaderIterator *iterator, IntakeSlice *name, IntakeSli
 	return false;
 }
 
-/* What a hexadecimal digit stands for, or -1. */
-static int
-digit_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The byte that %XX stands for at a place of a text, or -1. */
 static int
 escaped_byte(IntakeSlice text, size_t at)
 {
-	if (text.data[at] != '%' || text.len - at < 3 || digit_value(text.data[at + 1]) < 0 ||
-		digit_value(text.data[at + 2]) < 0)
+	unsigned char byte;
+	size_t length;
+
+	if (text.data[at] != '%' || text.len - at < 3 ||
+		!intake_encoding_decode(INTAKE_HEX, (IntakeSlice){text.data + at + 1, 2}, &byte, 1,
+								&length))
 		return -1;
-	return digit_value(text.data[at + 1]) << 4 | digit_value(text.data[at + 2]);
+	return byte;
 }
 
 /*

@@ -81,20 +81,18 @@ fits(IntakeDelivery *delivery, IntakeSlice value, size_t limit, const char *what
 }
 
 /*
- * Reads the parts of a key, as many as there are of one that can be used: none is so long, and all
- * can be stored as text.
+ * Reads the parts of a key but for its digest. Returns false, with no part, where there is no key, or
+ * where one of them cannot be stored as text: a header may be written in a code.
  */
-static void
-read_key(const IntakeDelivery *delivery, const IntakeVerdict *verdict, const IntakeLocation *key,
-		 IntakeKeyParts *parts)
+bool
+intake_extract_parts(const IntakeLocation *key, const IntakeRequest *request, IntakeKeyParts *parts)
 {
-	if (!intake_key_parts_read(key, &delivery->request, INTAKE_ABSENT, parts))
-		return;
-	if (intake_key_parts_have_digest(parts))
-		intake_key_parts_put_digest(parts, content_key(delivery, verdict));
+	if (!intake_key_parts_read(key, request, INTAKE_ABSENT, parts))
+		return false;
 	for (int i = 0; i < parts->count; i++)
 		if (!intake_datum_is_text(parts->values[i]))
 			parts->count = 0;
+	return parts->count > 0;
 }
 
 /*
@@ -139,7 +137,9 @@ extract_key(IntakeDelivery *delivery, const IntakeVerdict *verdict, const Intake
 	IntakeKeyParts parts;
 	bool usable;
 
-	read_key(delivery, verdict, key, &parts);
+	if (intake_extract_parts(key, &delivery->request, &parts) &&
+		intake_key_parts_have_digest(&parts))
+		intake_key_parts_put_digest(&parts, content_key(delivery, verdict));
 	event->key = intake_key_parts_join(parts.values, parts.count);
 	usable = parts.count > 0 && event->key.len <= INTAKE_MAX_KEY;
 	event->keyless = !usable && source->missing_key == INTAKE_MISSING_EACH;

@@ -10,6 +10,8 @@
 
 extern IntakeSlice intake_extract_text(const IntakeLocation *location,
 									   const IntakeRequest *request);
+extern bool intake_extract_parts(const IntakeLocation *key, const IntakeRequest *request,
+								 IntakeKeyParts *parts);
 extern int64 intake_extract_window(const IntakeSource *source, const IntakeKeyParts *parts,
 								   bool of_item);
 extern void intake_extract_event(IntakeDelivery *delivery, const IntakeVerdict *verdict);

@@ -120,22 +120,10 @@ split_key(const IntakeSource *source, IntakeSlice key, IntakeKeyParts *parts)
 	cut_key(place, key, parts);
 }
 
-/* Reads the parts of a key from what was fetched, as from a delivery. Returns false where there is none. */
-static bool
-read_parts(const IntakeSource *source, const IntakeRequest *request, IntakeKeyParts *parts)
-{
-	bool found = intake_key_parts_read(key_of(source), request, INTAKE_ABSENT, parts);
-
-	/* A header may be written in a code, and say what is no text. */
-	for (int i = 0; i < parts->count; i++)
-		found = found && intake_datum_is_text(parts->values[i]);
-	return found;
-}
-
 static void
 read_key(const IntakeSource *source, const IntakeRequest *request, IntakeKeyParts *parts)
 {
-	bool found = read_parts(source, request, parts);
+	bool found = intake_extract_parts(key_of(source), request, parts);
 
 	if (found && !intake_key_parts_have_digest(parts))
 		return;
@@ -154,7 +142,8 @@ static bool
 has_key(const IntakeSource *source, const IntakeRequest *request, IntakeSlice given,
 		IntakeKeyParts *parts)
 {
-	return read_parts(source, request, parts) && !intake_key_parts_have_digest(parts) &&
+	return intake_extract_parts(key_of(source), request, parts) &&
+		   !intake_key_parts_have_digest(parts) &&
 		   intake_slice_equal(intake_key_parts_join(parts->values, parts->count), given);
 }
 

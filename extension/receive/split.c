@@ -72,13 +72,10 @@ read_key(const IntakeSource *source, const IntakeScheme *scheme, const IntakeReq
 {
 	IntakeKeyParts parts;
 
-	if (!intake_key_parts_read(source->item_key, request, INTAKE_ABSENT, &parts))
+	if (!intake_extract_parts(source->item_key, request, &parts))
 		return;
 	if (intake_key_parts_have_digest(&parts))
 		intake_key_parts_put_digest(&parts, digest_of(scheme, request));
-	for (int i = 0; i < parts.count; i++)
-		if (!intake_datum_is_text(parts.values[i]))
-			return;
 	item->key = intake_key_parts_join(parts.values, parts.count);
 	if (item->key.len > INTAKE_MAX_KEY)
 	{
