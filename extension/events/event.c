@@ -14,7 +14,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "config/registry.h"
+#include "config/workflows.h"
 #include "events/delivery.h"
 #include "events/event.h"
 #include "events/event_key.h"
@@ -184,7 +184,7 @@ intake_event_emit(const char *type, Jsonb *payload, IntakeSlice key, TimestampTz
 	event.headers = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 	event.body = text_datum(intake_payload_text(payload));
 	event.run_at = run_at;
-	intake_registry_refresh_workflows();
+	intake_workflows_refresh();
 	(void) intake_event_store(&events, 1, false);
 	intake_match_record_failures();
 	return event.id;

@@ -23,7 +23,7 @@
 #include "utils/jsonpath.h"
 #include "utils/timeout.h"
 
-#include "config/registry.h"
+#include "config/workflows.h"
 #include "events/match.h"
 #include "events/payload.h"
 #include "events/rejection.h"
@@ -31,7 +31,6 @@
 #include "ground/datum.h"
 #include "ground/intake.h"
 #include "ground/txn.h"
-#include "read/glob.h"
 
 #define LONGEST_SAFE 1000     /* characters of a filter */
 #define BETWEEN_RECORDS 60000 /* milliseconds */
@@ -42,14 +41,6 @@
 
 static TimeoutId try_timeout = MAX_TIMEOUTS;
 static volatile sig_atomic_t late = false;
-
-static bool
-glob_matches(const char *pattern, IntakeSlice text)
-{
-	if (strcmp(pattern, "*") == 0)
-		return true;
-	return text.data != NULL && intake_glob_match(pattern, strlen(pattern), text.data, text.len);
-}
 
 /*
  * Whether a filter may raise an error or take long: it has a variable, a method, a regular
@@ -240,7 +231,7 @@ apply_filters_apart(const Matching *all, const char *source)
 	return one.matching;
 }
 
-/* The workflows that an event is for. The registry of workflows is fresh. */
+/* The workflows that an event is for. The workflows are fresh. */
 List *
 intake_match_workflows(const IntakeEvent *event)
 {
@@ -249,14 +240,11 @@ intake_match_workflows(const IntakeEvent *event)
 	bool risky = false;
 	ListCell *cell;
 
-	foreach (cell, intake_registry_workflows())
+	all.candidates = intake_workflows_for(event->source_name, event->type);
+	foreach (cell, all.candidates)
 	{
 		IntakeWorkflow *workflow = lfirst(cell);
 
-		if (!glob_matches(workflow->source, intake_slice_cstr(event->source_name)) ||
-			!glob_matches(workflow->type, event->type))
-			continue;
-		all.candidates = lappend(all.candidates, workflow);
 		filtered |= workflow->filter != NULL;
 		risky |= workflow->filter != NULL && is_risky(workflow);
 	}
@@ -305,7 +293,7 @@ intake_match_record_failures(void)
 {
 	ListCell *cell;
 
-	foreach (cell, intake_registry_workflows())
+	foreach (cell, intake_workflows_all())
 	{
 		IntakeWorkflow *workflow = lfirst(cell);
 		int64 now;

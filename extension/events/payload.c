@@ -9,7 +9,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "config/registry.h"
+#include "config/sources.h"
 #include "events/payload.h"
 #include "ground/datum.h"
 #include "ground/settings.h"
@@ -127,12 +127,12 @@ payload_of(Jsonb *headers, IntakeSlice body, IntakeSlice field, IntakeJson known
 
 /*
  * The payload of an event of a source, or NULL where it has none. KNOWN is what was found when its
- * request was judged, where it was. The registry of workflows is fresh.
+ * request was judged, where it was.
  */
 Jsonb *
 intake_payload_of_event(int32 source_id, Jsonb *headers, IntakeSlice body, IntakeJson known)
 {
-	return payload_of(headers, body, intake_registry_json_field(source_id), known);
+	return payload_of(headers, body, intake_sources_json_field(source_id), known);
 }
 
 /* SQL: intake.payload(body, json_from, headers). */

@@ -13,7 +13,7 @@
 #include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
 
-#include "config/registry.h"
+#include "config/workflows.h"
 #include "events/key_row.h"
 #include "events/rearm.h"
 #include "ground/intake.h"
@@ -86,7 +86,7 @@ rearm(IntakeTable *queue, IntakeTable *dead, IntakeScan *scan)
 	{
 		Datum *row = scan->slot->tts_values;
 		int32 workflow_id = DatumGetInt32(INTAKE_COLUMN(row, dead_letter_workflow_id));
-		IntakeWorkflow *workflow = intake_registry_workflow(workflow_id);
+		IntakeWorkflow *workflow = intake_workflows_get(workflow_id);
 
 		if (workflow == NULL || !workflow->replay_safe)
 			continue;

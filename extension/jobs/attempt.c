@@ -24,7 +24,7 @@
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
-#include "config/registry.h"
+#include "config/workflows.h"
 #include "ground/clock.h"
 #include "ground/intake.h"
 #include "ground/slot.h"
@@ -151,7 +151,7 @@ attempt(void *argument)
 static void
 run_or_record(const IntakeJob *job, int64 lease)
 {
-	Attempt mine = {job, intake_registry_workflow(job->workflow_id), lease};
+	Attempt mine = {job, intake_workflows_get(job->workflow_id), lease};
 	TimestampTz started_at = GetCurrentTimestamp();
 	ErrorData *error;
 
@@ -230,7 +230,7 @@ run(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
 static const IntakeWorkflow *
 find_workflow(const IntakeHolder *holder)
 {
-	IntakeWorkflow *workflow = intake_registry_workflow(holder->jobs[holder->next].workflow_id);
+	IntakeWorkflow *workflow = intake_workflows_get(holder->jobs[holder->next].workflow_id);
 
 	if (workflow == NULL || workflow->problem != NULL || workflow->owner != GetSessionUserId())
 		return NULL;

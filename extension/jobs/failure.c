@@ -20,7 +20,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "config/registry.h"
+#include "config/workflows.h"
 #include "events/event.h"
 #include "ground/duration.h"
 #include "ground/intake.h"
@@ -364,8 +364,8 @@ intake_failure_record(const IntakeJob *job, const IntakeFailure *reported)
 		intake_failure_lost(job, left, failure);
 		return;
 	}
-	intake_registry_refresh_workflows();
-	workflow = intake_registry_workflow(job->workflow_id);
+	intake_workflows_refresh();
+	workflow = intake_workflows_get(job->workflow_id);
 	intake_room_attempt(job, failure->started_at, unpack_sql_state(failure->sqlerrcode),
 						describe_error(failure));
 	if (workflow == NULL || failure->permanent || failure->sqlerrcode == ERRCODE_INTAKE_PERMANENT ||

@@ -7,7 +7,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-#include "config/registry.h"
+#include "config/workflows.h"
 #include "ground/slot.h"
 #include "jobs/served.h"
 #include "jobs/suspect.h"
@@ -29,20 +29,20 @@ serve(IntakeServed *served, const IntakeWorkflow *workflow)
 bool
 intake_served_is_old(const IntakeServed *served)
 {
-	intake_registry_refresh_workflows();
-	return served->version != intake_registry_version();
+	intake_workflows_refresh();
+	return served->version != intake_workflows_version();
 }
 
 /* Makes the list anew. */
 void
 intake_served_refresh(IntakeServed *served)
 {
-	List *workflows = intake_registry_workflows();
+	List *workflows = intake_workflows_all();
 	ListCell *cell;
 
 	if (served->lanes != NULL)
 		pfree(served->lanes);
-	served->version = intake_registry_version();
+	served->version = intake_workflows_version();
 	served->lanes = MemoryContextAlloc(TopMemoryContext,
 									   (list_length(workflows) + 1) * sizeof(IntakeServedLane));
 	served->count = 0;

@@ -12,7 +12,7 @@
 #include "utils/uuid.h"
 
 #include "common/scratch.h"
-#include "config/registry.h"
+#include "config/sources.h"
 #include "ground/datum.h"
 #include "ground/settings.h"
 #include "read/headers.h"
@@ -104,8 +104,8 @@ intake_by_sql_source(IntakeSlice name)
 {
 	IntakeSource *source;
 
-	intake_registry_refresh_sources();
-	source = intake_registry_source(name);
+	intake_sources_refresh();
+	source = intake_sources_find(name);
 	if (source == NULL)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 						errmsg("source \"%.*s\" does not exist", (int) name.len, name.data)));

@@ -161,7 +161,7 @@ route(IntakeDelivery *delivery)
 {
 	int limit = intake_settings_max_body_size;
 
-	delivery->source = intake_registry_source(delivery->source_name);
+	delivery->source = intake_sources_find(delivery->source_name);
 	delivery->request.most = (size_t) limit * 1024;
 	if (!head_fits(delivery))
 		return;
@@ -305,7 +305,7 @@ keep(IntakeDelivery *delivery)
 
 /*
  * Decides about one request without writing anything: sets accepted and event, or status and
- * what else the answer is made of. The registry of sources is fresh. What judging takes of memory
+ * what else the answer is made of. The sources are fresh. What judging takes of memory
  * is given back before the next request is judged.
  */
 void

@@ -7,7 +7,7 @@
 
 #include "postgres.h"
 
-#include "config/registry.h"
+#include "config/sources.h"
 #include "events/event.h"
 #include "read/request.h"
 #include "verify/handshake.h"

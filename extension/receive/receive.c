@@ -23,7 +23,8 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "config/registry.h"
+#include "config/sources.h"
+#include "config/workflows.h"
 #include "events/event.h"
 #include "events/match.h"
 #include "events/rejection.h"
@@ -266,8 +267,8 @@ intake_receive_process(IntakeDelivery *deliveries, int count)
 {
 	PreventCommandIfReadOnly("intake.receive()");
 	PreventCommandDuringRecovery("intake.receive()");
-	intake_registry_refresh_sources();
-	intake_registry_refresh_workflows();
+	intake_sources_refresh();
+	intake_workflows_refresh();
 	judge_and_store(deliveries, count);
 	for (int i = 0; i < count; i++)
 	{

@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 
 #include "common/scratch.h"
+#include "config/workflows.h"
 #include "events/key_row.h"
 #include "events/match.h"
 #include "events/payload.h"
@@ -191,7 +192,7 @@ set_key(IntakeEvent *event, const IntakeSource *source, const IntakeRequest *req
 static int64
 store(IntakeEvent *event)
 {
-	intake_registry_refresh_workflows();
+	intake_workflows_refresh();
 	(void) intake_event_store(&event, 1, false);
 	intake_match_record_failures();
 	return event->id;

@@ -23,7 +23,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "config/registry.h"
+#include "config/workflows.h"
 #include "ground/bgworker.h"
 #include "ground/clock.h"
 #include "ground/intake.h"
@@ -99,7 +99,7 @@ note_wanted(void)
 	hash_seq_init(&status, crews);
 	while ((crew = hash_seq_search(&status)) != NULL)
 		crew->wanted = false;
-	foreach (cell, intake_registry_workflows())
+	foreach (cell, intake_workflows_all())
 	{
 		IntakeWorkflow *workflow = lfirst(cell);
 
@@ -240,10 +240,10 @@ read_workflows(void)
 {
 	static uint64 known = 0;
 
-	intake_registry_refresh_workflows();
-	if (known == intake_registry_version())
+	intake_workflows_refresh();
+	if (known == intake_workflows_version())
 		return;
-	known = intake_registry_version();
+	known = intake_workflows_version();
 	note_wanted();
 	forgive();
 	/*

@@ -18,7 +18,7 @@
 #include "storage/procarray.h"
 
 #include "config/dependency.h"
-#include "config/registry.h"
+#include "config/workflows.h"
 #include "ground/clock.h"
 #include "ground/owner.h"
 #include "ground/settings.h"
@@ -37,7 +37,7 @@ is_any_blocked(void)
 {
 	ListCell *cell;
 
-	foreach (cell, intake_registry_workflows())
+	foreach (cell, intake_workflows_all())
 		if (((IntakeWorkflow *) lfirst(cell))->blocked)
 			return true;
 	return false;
@@ -76,11 +76,11 @@ ask(const char *query)
 	return answer;
 }
 
-/* Milliseconds until intake_tending_do is to be called, 0 for now. The registry is fresh. */
+/* Milliseconds until intake_tending_do is to be called, 0 for now. The workflows are fresh. */
 long
 intake_tending_due(void)
 {
-	if (known != intake_registry_version())
+	if (known != intake_workflows_version())
 		return 0;
 	return Max(0, next_look - intake_clock_ms());
 }
@@ -91,13 +91,13 @@ intake_tending_do(void)
 {
 	bool gone;
 
-	if (known != intake_registry_version())
+	if (known != intake_workflows_version())
 	{
 		change = ReadNextTransactionId();
 		settling = true;
 		intake_dependency_keep(false);
 	}
-	known = intake_registry_version();
+	known = intake_workflows_version();
 	next_look = intake_clock_ms() + LOOK_AGAIN; /* should this fail */
 	gone = are_readers_gone();
 	intake_owner_execute("SELECT intake.tend_workflows()");
