@@ -166,7 +166,7 @@ COMMENT ON FUNCTION intake.key_number() IS
 CREATE FUNCTION intake.config_changed() RETURNS trigger
     AS 'MODULE_PATHNAME', 'intake_sql_config_changed' LANGUAGE c;
 COMMENT ON FUNCTION intake.config_changed() IS
-    'Makes every process read the configuration again after the commit';
+    'Trigger: makes every process that knows a piece of the configuration read it again after the commit';
 
 CREATE FUNCTION intake.source_problem(source text) RETURNS text
     AS 'MODULE_PATHNAME', 'intake_sql_source_problem' LANGUAGE c VOLATILE STRICT SECURITY DEFINER
@@ -221,15 +221,27 @@ COMMENT ON FUNCTION intake.table_problem(regclass) IS
     'Why the extension cannot use a table of its own, or a partition, as somebody has altered it; NULL where it can';
 INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.table_problem');
 
-CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON intake.scheme
-    FOR EACH STATEMENT EXECUTE FUNCTION intake.config_changed();
-COMMENT ON TRIGGER config_changed ON intake.scheme IS 'Makes every process read the configuration again';
-CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON intake.source
-    FOR EACH STATEMENT EXECUTE FUNCTION intake.config_changed();
-COMMENT ON TRIGGER config_changed ON intake.source IS 'Makes every process read the configuration again';
-CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON intake.source_secret
-    FOR EACH STATEMENT EXECUTE FUNCTION intake.config_changed();
-COMMENT ON TRIGGER config_changed ON intake.source_secret IS 'Makes every process read the configuration again';
-CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON intake.workflow
-    FOR EACH STATEMENT EXECUTE FUNCTION intake.config_changed();
-COMMENT ON TRIGGER config_changed ON intake.workflow IS 'Makes every process read the configuration again';
+CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE ON intake.scheme
+    FOR EACH ROW EXECUTE FUNCTION intake.config_changed('scheme', 'name');
+COMMENT ON TRIGGER config_changed ON intake.scheme IS 'Makes every process that knows the scheme read it again';
+CREATE TRIGGER config_truncated AFTER TRUNCATE ON intake.scheme
+    FOR EACH STATEMENT EXECUTE FUNCTION intake.config_changed('scheme', 'name');
+COMMENT ON TRIGGER config_truncated ON intake.scheme IS 'Makes every process read all schemes again';
+CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE ON intake.source
+    FOR EACH ROW EXECUTE FUNCTION intake.config_changed('source', 'id');
+COMMENT ON TRIGGER config_changed ON intake.source IS 'Makes every process that knows the source read it again';
+CREATE TRIGGER config_truncated AFTER TRUNCATE ON intake.source
+    FOR EACH STATEMENT EXECUTE FUNCTION intake.config_changed('source', 'id');
+COMMENT ON TRIGGER config_truncated ON intake.source IS 'Makes every process read all sources again';
+CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE ON intake.source_secret
+    FOR EACH ROW EXECUTE FUNCTION intake.config_changed('source', 'source_id');
+COMMENT ON TRIGGER config_changed ON intake.source_secret IS 'Makes every process that knows the source read it again';
+CREATE TRIGGER config_truncated AFTER TRUNCATE ON intake.source_secret
+    FOR EACH STATEMENT EXECUTE FUNCTION intake.config_changed('source', 'source_id');
+COMMENT ON TRIGGER config_truncated ON intake.source_secret IS 'Makes every process read all sources again';
+CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE ON intake.workflow
+    FOR EACH ROW EXECUTE FUNCTION intake.config_changed('workflow', 'id');
+COMMENT ON TRIGGER config_changed ON intake.workflow IS 'Makes every process that knows the workflow read it again';
+CREATE TRIGGER config_truncated AFTER TRUNCATE ON intake.workflow
+    FOR EACH STATEMENT EXECUTE FUNCTION intake.config_changed('workflow', 'id');
+COMMENT ON TRIGGER config_truncated ON intake.workflow IS 'Makes every process read all workflows again';

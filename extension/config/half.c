@@ -2,60 +2,28 @@
  * half.c
  *		A part of the configuration that is read as a whole.
  *
- * Statement triggers on the configuration tables send a relation invalidation, which every
- * process receives when the change commits; the next look reads the tables again. A commit
- * sends invalidations after it has woken the workers, so there is a counter in shared memory
- * as well, which grows before that.
+ * A change of any piece makes it stale when it has committed, and the next look reads it again. A
+ * commit sends that after it has woken the workers, so there is a counter in shared memory as well,
+ * which grows before that.
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-#include "catalog/namespace.h"
-#include "commands/trigger.h"
 #include "executor/spi.h"
-#include "utils/inval.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 #include "config/half.h"
 #include "ground/intake.h"
 #include "ground/owner.h"
+#include "ground/piece.h"
 #include "ground/shmem.h"
-#include "queue/announce.h"
 
 static IntakeHalf *halves = NULL; /* those that have been read */
-static Oid watched[4];
 
-PG_FUNCTION_INFO_V1(intake_sql_config_changed);
-
-/* Trigger: after a statement changed a table of the configuration. */
-Datum
-intake_sql_config_changed(PG_FUNCTION_ARGS)
-{
-	TriggerData *trigger = (TriggerData *) fcinfo->context;
-
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		elog(ERROR, "intake.config_changed is a trigger function");
-	CacheInvalidateRelcache(trigger->tg_relation);
-	intake_announce_config();
-	return PointerGetDatum(NULL);
-}
-
-/*
- * A relation changed. Names can only be looked up in a transaction, so the tables of the
- * configuration are known by number here.
- */
+/* A piece of the configuration changed. */
 static void
-invalidate(Datum arg, Oid relation)
+forget(int32 id)
 {
-	bool ours = !OidIsValid(relation);
-
-	for (int i = 0; i < lengthof(watched); i++)
-		ours |= relation == watched[i];
-	if (!ours)
-		return;
 	for (IntakeHalf *half = halves; half != NULL; half = half->next)
 		half->stale = true;
 }
@@ -63,15 +31,8 @@ invalidate(Datum arg, Oid relation)
 static void
 watch(void)
 {
-	static const char *const names[] = {"scheme", "source", "source_secret", "workflow"};
-	static bool registered = false;
-	Oid schema = get_namespace_oid(INTAKE_SCHEMA, false);
-
-	for (int i = 0; i < lengthof(watched); i++)
-		watched[i] = get_relname_relid(names[i], schema);
-	if (!registered)
-		CacheRegisterRelcacheCallback(invalidate, (Datum) 0);
-	registered = true;
+	for (int kind = 0; kind < INTAKE_PIECE_KINDS; kind++)
+		intake_piece_watch(kind, forget);
 }
 
 static void
