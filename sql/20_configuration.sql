@@ -252,6 +252,10 @@ CREATE TABLE intake.workflow (
 );
 CREATE UNIQUE INDEX workflow_name ON intake.workflow (name) WHERE dropped_at IS NULL;
 COMMENT ON INDEX intake.workflow_name IS 'One workflow of a name';
+CREATE INDEX workflow_source ON intake.workflow (source) WHERE dropped_at IS NULL;
+COMMENT ON INDEX intake.workflow_source IS 'Workflows by the name of their source';
+CREATE INDEX workflow_patterns ON intake.workflow (id) WHERE dropped_at IS NULL AND source ~ '[*?]';
+COMMENT ON INDEX intake.workflow_patterns IS 'Workflows for sources whose names match a pattern';
 COMMENT ON SEQUENCE intake.workflow_id_seq IS 'Ids of workflows';
 COMMENT ON TABLE intake.workflow IS 'What to do with matching events';
 COMMENT ON COLUMN intake.workflow.id IS 'Referenced by jobs; also the lane''s number';

@@ -6,9 +6,10 @@
  * and nobody takes a name over. The oids hold in the database that the workflow's
  * database_identity names; a dump carries names beside them (sql/52_binding.sql).
  *
- * Whether a workflow can run is read with the configuration. What it depends on changes without
- * a word to the configuration, so it is watched: the server tells every process, by a hash,
- * which rows of its catalogues have changed.
+ * Whether a workflow can run is looked at when that is asked. What it depends on changes without a
+ * word to the configuration, so it is watched: the server tells every process, by a hash, which rows
+ * of its catalogues have changed, and only the workflows that depend on one of them are looked at
+ * again.
  */
 #include "postgres.h"
 
@@ -20,6 +21,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
@@ -29,16 +31,23 @@
 #include "ground/intake.h"
 
 /* A row of a catalogue, as an invalidation names it. */
-typedef struct Watched
+typedef struct Place
 {
 	int cache;
 	uint32 hash;
-} Watched;
+} Place;
 
-static Watched *watched = NULL; /* in TopMemoryContext */
-static int n_watched = 0;
-static int room_watched = 0;
-static bool changed = false;
+typedef struct IntakeWatched
+{
+	Place place;    /* hash key */
+	uint64 changed; /* by the count of changes */
+	int users;      /* bindings that point here */
+} IntakeWatched;
+
+static HTAB *rows = NULL;  /* those that are watched; NULL: none */
+static uint64 changes = 1; /* of what is watched, so far */
+static uint64 all_changed = 0;
+static uint32 this_database; /* its row, likewise */
 
 PG_FUNCTION_INFO_V1(intake_sql_database_identity);
 PG_FUNCTION_INFO_V1(intake_sql_workflow_owner);
@@ -149,72 +158,123 @@ intake_sql_workflow_owner(PG_FUNCTION_ARGS)
 
 /* ---- watching ---- */
 
-/* A row of a catalogue changed; HASH 0 is any. */
+static void
+note_change(uint64 *at)
+{
+	*at = ++changes;
+}
+
+/* A row of a catalogue changed; HASH 0 is any. Called in the midst of anything. */
 static void
 invalidate(Datum arg, int cache, uint32 hash)
 {
-	for (int i = 0; i < n_watched && !changed; i++)
-		changed = hash == 0 ||
-				  (watched[i].cache == cache && (watched[i].hash == 0 || watched[i].hash == hash));
+	IntakeWatched *row = NULL;
+	Place place = {cache, hash};
+
+	if (rows == NULL)
+		return;
+	/* Whose privileges a role has may change for all of them, and that is rarely changed. */
+	if (hash == 0 || cache == AUTHMEMROLEMEM || (cache == DATABASEOID && hash == this_database))
+		note_change(&all_changed);
+	else if ((row = hash_search(rows, &place, HASH_FIND, NULL)) != NULL)
+		note_change(&row->changed);
 }
 
 static void
-watch(int cache, uint32 hash)
-{
-	for (int i = 0; i < n_watched; i++)
-		if (watched[i].cache == cache && watched[i].hash == hash)
-			return;
-	if (n_watched == room_watched)
-	{
-		room_watched = Max(16, room_watched * 2);
-		watched = watched == NULL
-					  ? MemoryContextAlloc(TopMemoryContext, room_watched * sizeof(Watched))
-					  : repalloc(watched, room_watched * sizeof(Watched));
-	}
-	watched[n_watched++] = (Watched){cache, hash};
-}
-
-static void
-watch_oid(int cache, Oid oid)
-{
-	watch(cache, GetSysCacheHashValue1(cache, ObjectIdGetDatum(oid)));
-}
-
-/* Begins to watch anew, with nothing. */
-void
-intake_binding_watch_none(void)
+begin_to_watch(void)
 {
 	static const int caches[] = {AUTHOID, AUTHMEMROLEMEM, DATABASEOID, PROCOID, NAMESPACEOID};
 	static bool registered = false;
+	HASHCTL control = {.keysize = sizeof(Place), .entrysize = sizeof(IntakeWatched)};
 
+	this_database = GetSysCacheHashValue1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
+	control.hcxt = TopMemoryContext;
+	rows = hash_create("pg_intake bindings", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	for (int i = 0; i < lengthof(caches) && !registered; i++)
 		CacheRegisterSyscacheCallback(caches[i], invalidate, (Datum) 0);
 	registered = true;
-	n_watched = 0;
-	changed = false;
+}
+
+static IntakeWatched *
+watch(int cache, Oid oid)
+{
+	Place place = {cache, GetSysCacheHashValue1(cache, ObjectIdGetDatum(oid))};
+	bool found;
+	IntakeWatched *row = hash_search(rows, &place, HASH_ENTER, &found);
+
+	if (!found)
+	{
+		row->changed = 0;
+		row->users = 0;
+	}
+	row->users++;
+	return row;
+}
+
+/* Whether what was seen of a binding still holds. */
+bool
+intake_binding_is_fresh(const IntakeBinding *binding)
+{
+	uint64 looked_at = binding->looked_at;
+
+	if (looked_at == 0 || all_changed > looked_at)
+		return false;
+	for (int i = 0; i < lengthof(binding->watched); i++)
+		if (binding->watched[i] != NULL && binding->watched[i]->changed > looked_at)
+			return false;
+	return true;
+}
+
+/* Watches nothing for a binding any more. */
+void
+intake_binding_leave(IntakeBinding *binding)
+{
+	for (int i = 0; i < lengthof(binding->watched); i++)
+	{
+		IntakeWatched *row = binding->watched[i];
+
+		if (row != NULL && --row->users == 0)
+			(void) hash_search(rows, &row->place, HASH_REMOVE, NULL);
+		binding->watched[i] = NULL;
+	}
+	binding->looked_at = 0;
+}
+
+/* The same for all bindings at once, which the caller forgets. */
+void
+intake_binding_leave_all(void)
+{
+	if (rows != NULL)
+		hash_destroy(rows);
+	rows = NULL;
+	note_change(&all_changed);
 }
 
 /*
- * Watches what a workflow depends on. To be called before that is looked at, so that a change
- * in between is seen.
+ * Looks whether jobs can run, in a transaction. Each row is watched before it is looked at, so that
+ * a change in between is seen.
  */
 void
-intake_binding_watch(Oid owner, Oid handler)
+intake_binding_look(IntakeBinding *binding)
 {
+	uint64 now = changes;
 	Oid schema;
 
-	watch(AUTHMEMROLEMEM, 0); /* whose privileges a role has, and that is rarely changed */
-	watch_oid(DATABASEOID, MyDatabaseId);
-	watch_oid(AUTHOID, owner);
-	watch_oid(PROCOID, handler);
-	schema = handler_schema(handler);
+	if (rows == NULL)
+		begin_to_watch();
+	intake_binding_leave(binding);
+	binding->watched[0] = watch(AUTHOID, binding->owner);
+	binding->watched[1] = watch(PROCOID, binding->handler);
+	schema = handler_schema(binding->handler);
 	if (OidIsValid(schema))
-		watch_oid(NAMESPACEOID, schema);
+		binding->watched[2] = watch(NAMESPACEOID, schema);
+	binding->problem = intake_binding_problem(binding->owner, binding->handler);
+	binding->looked_at = now;
 }
 
-/* Whether something of what is watched may have changed. */
-bool
-intake_binding_changed(void)
+/* A number that grows when something changes that bindings depend on. */
+uint64
+intake_binding_changes(void)
 {
-	return changed;
+	return changes;
 }

@@ -7,11 +7,12 @@
 
 #include "postgres.h"
 
-#include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 #include "utils/jsonpath.h"
 
+#include "config/binding.h"
 #include "ground/slot.h"
+#include "read/glob.h"
 
 /* Whether a filter may raise an error. */
 typedef enum IntakeRisk
@@ -21,35 +22,42 @@ typedef enum IntakeRisk
 	INTAKE_RISK_SOME
 } IntakeRisk;
 
+/* A row, in one piece of memory with all that it points to. */
 typedef struct IntakeWorkflow
 {
 	int32 id;
 	const char *name;
 	const char *problem; /* why its jobs wait, or NULL */
 	IntakeWorkerKind served_by;
-	Oid owner;          /* InvalidOid in a restored copy */
-	Oid handler;        /* the function, as owner */
-	const char *source; /* glob */
-	const char *type;   /* glob */
-	JsonPath *filter;   /* or NULL */
+	Oid owner;         /* InvalidOid in a restored copy */
+	Oid handler;       /* the function, as owner */
+	IntakeGlob source; /* which its events come from */
+	IntakeGlob type;   /* which they have */
+	JsonPath *filter;  /* or NULL */
 	int32 max_attempts;
 	int64 backoff;     /* microseconds */
 	int64 backoff_max; /* microseconds */
 	int64 timeout;     /* milliseconds */
 	int32 jobs_per_transaction;
 	bool replay_safe;
-	bool active;  /* no problem, and not paused */
-	bool blocked; /* not paused, and with a problem that may go by itself */
-	/* What this process has seen of a filter that failed, for match.c. */
-	IntakeRisk filter_risk;
-	TimestampTz filter_slow_in; /* the transaction, by its start, in which that was */
-	int64 filter_slow;          /* milliseconds that slow tries have taken there */
-	int64 filter_failures;      /* since they were recorded last */
-	int64 filter_recorded_at;   /* by intake_clock_ms; 0: never */
-	char filter_error[200];
-	char filter_source[104]; /* of the last event */
+	bool here; /* owner and handler are those of this database */
+	bool paused;
+	bool active;                 /* no problem, and not paused */
+	bool blocked;                /* not paused, and with a problem that may go by itself */
+	const char *fault;           /* what is wrong with the row itself, or NULL */
+	IntakeBinding binding;       /* how owner and handler were at the last look */
+	IntakeRisk filter_risk;      /* for match.c */
+	uint64 reading;              /* a number that no other reading of a row has, in this process */
+	size_t size;                 /* bytes, with all that it points to */
+	struct IntakeWorkflow *next; /* for workflows.c */
 } IntakeWorkflow;
 
-extern void intake_workflow_read_all(List **list, MemoryContext context);
+extern IntakeWorkflow *intake_workflow_read(int32 id, MemoryContext context);
+extern List *intake_workflow_read_source(const char *source, MemoryContext context);
+extern List *intake_workflow_read_patterns(MemoryContext context);
+extern List *intake_workflow_read_all(MemoryContext context);
+
+extern bool intake_workflow_is_looked_at(const IntakeWorkflow *workflow);
+extern void intake_workflow_look(IntakeWorkflow *workflow);
 
 #endif

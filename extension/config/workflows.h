@@ -1,7 +1,7 @@
 /*
  * workflows.h
- *		The workflows as a process knows them. Read when first wanted, and again after a change
- *		committed.
+ *		The workflows as a process knows them. Each is read when it is first asked for, and again
+ *		after it changed.
  */
 #ifndef INTAKE_WORKFLOWS_H
 #define INTAKE_WORKFLOWS_H

@@ -16,11 +16,14 @@
 #include <ctype.h>
 
 #include "access/xact.h"
+#include "lib/ilist.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/fmgrprotos.h"
+#include "utils/hsearch.h"
 #include "utils/jsonb.h"
 #include "utils/jsonpath.h"
+#include "utils/memutils.h"
 #include "utils/timeout.h"
 
 #include "config/workflows.h"
@@ -39,6 +42,23 @@
 #define LONGEST_TOGETHER 1000 /* milliseconds of slow tries of all filters, in a transaction */
 #define LONGEST_ALONE 5000    /* milliseconds of slow tries of one filter, likewise */
 
+/* What this process has seen of a filter that failed, or was slow. */
+typedef struct Trouble
+{
+	int32 workflow_id;   /* hash key */
+	uint64 reading;      /* of the workflow: another one is news */
+	TimestampTz slow_in; /* the transaction, by its start, in which it was slow */
+	int64 slow;          /* milliseconds that slow tries have taken there */
+	int64 failures;      /* since they were recorded last; with some, it is among the unrecorded */
+	int64 recorded_at;   /* by intake_clock_ms; 0: never */
+	dlist_node node;
+	char error[200];
+	char source[104]; /* of the last event */
+} Trouble;
+
+static HTAB *troubles = NULL; /* NULL: none yet */
+static dlist_head unrecorded = DLIST_STATIC_INIT(unrecorded);
+static int64 record_next = 0; /* not before, by intake_clock_ms, one of them is to be recorded */
 static TimeoutId try_timeout = MAX_TIMEOUTS;
 static volatile sig_atomic_t late = false;
 
@@ -160,15 +180,64 @@ try_filters(Matching *matching, const char **message)
 	return false;
 }
 
-static void
-note_failure(IntakeWorkflow *workflow, const char *source, const char *message)
+/* What is known of a filter that has failed, or been slow. NULL where it is not, yet. */
+static Trouble *
+find_trouble(const IntakeWorkflow *workflow)
 {
-	size_t length = pg_mbcliplen(message, strlen(message), sizeof(workflow->filter_error) - 1);
+	Trouble *trouble = troubles ? hash_search(troubles, &workflow->id, HASH_FIND, NULL) : NULL;
 
-	memcpy(workflow->filter_error, message, length);
-	workflow->filter_error[length] = '\0';
-	strlcpy(workflow->filter_source, source, sizeof(workflow->filter_source));
-	workflow->filter_failures++;
+	return trouble != NULL && trouble->reading == workflow->reading ? trouble : NULL;
+}
+
+static void
+make_troubles(void)
+{
+	HASHCTL control = {.keysize = sizeof(int32), .entrysize = sizeof(Trouble)};
+
+	control.hcxt = TopMemoryContext;
+	troubles =
+		hash_create("pg_intake troubles", 16, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+/* The same, begun where there is none: what was known of a workflow before it changed is over. */
+static Trouble *
+trouble_of(const IntakeWorkflow *workflow)
+{
+	Trouble *trouble = find_trouble(workflow);
+	bool found;
+
+	if (trouble != NULL)
+		return trouble;
+	if (troubles == NULL)
+		make_troubles();
+	trouble = hash_search(troubles, &workflow->id, HASH_ENTER, &found);
+	if (found && trouble->failures > 0)
+		dlist_delete(&trouble->node);
+	*trouble = (Trouble){.workflow_id = workflow->id, .reading = workflow->reading};
+	return trouble;
+}
+
+/* When its failures are to be recorded, by intake_clock_ms. */
+static int64
+record_at(const Trouble *trouble)
+{
+	return trouble->recorded_at == 0 ? 0 : trouble->recorded_at + BETWEEN_RECORDS;
+}
+
+static void
+note_failure(const IntakeWorkflow *workflow, const char *source, const char *message)
+{
+	Trouble *trouble = trouble_of(workflow);
+	size_t length = pg_mbcliplen(message, strlen(message), sizeof(trouble->error) - 1);
+
+	memcpy(trouble->error, message, length);
+	trouble->error[length] = '\0';
+	strlcpy(trouble->source, source, sizeof(trouble->source));
+	if (trouble->failures++ == 0)
+	{
+		dlist_push_tail(&unrecorded, &trouble->node);
+		record_next = Min(record_next, record_at(trouble));
+	}
 }
 
 /* Tries the filters of MATCHING, and adds what a slow try takes to *SLOW. */
@@ -200,17 +269,25 @@ try_together(Matching *all)
 
 /* Tries the filter of one workflow, with the same exception. */
 static bool
-try_alone(Matching *one, IntakeWorkflow *workflow, const char **message)
+try_alone(Matching *one, const IntakeWorkflow *workflow, const char **message)
 {
 	TimestampTz now = GetCurrentTransactionStartTimestamp();
+	Trouble *trouble = find_trouble(workflow);
+	int64 slow = trouble != NULL && trouble->slow_in == now ? trouble->slow : 0;
+	int64 before = slow;
+	bool good;
 
-	if (workflow->filter_slow_in != now)
-		workflow->filter_slow = 0;
-	workflow->filter_slow_in = now;
-	if (workflow->filter_slow < LONGEST_ALONE)
-		return try_and_time(one, &workflow->filter_slow, message);
 	*message = "its slow tries have taken too long together";
-	return false;
+	if (slow >= LONGEST_ALONE)
+		return false;
+	good = try_and_time(one, &slow, message);
+	if (slow > before)
+	{
+		trouble = trouble_of(workflow);
+		trouble->slow_in = now;
+		trouble->slow = slow;
+	}
+	return good;
 }
 
 /* The workflows that an event is for, in order. Those whose filter fails are noted. */
@@ -231,17 +308,16 @@ apply_filters_apart(const Matching *all, const char *source)
 	return one.matching;
 }
 
-/* The workflows that an event is for. The workflows are fresh. */
-List *
-intake_match_workflows(const IntakeEvent *event)
+/* Those of them whose filters find something, too. */
+static List *
+filter(List *candidates, const IntakeEvent *event)
 {
-	Matching all = {NIL, NULL, NIL};
+	Matching all = {candidates, NULL, NIL};
 	bool filtered = false;
 	bool risky = false;
 	ListCell *cell;
 
-	all.candidates = intake_workflows_for(event->source_name, event->type);
-	foreach (cell, all.candidates)
+	foreach (cell, candidates)
 	{
 		IntakeWorkflow *workflow = lfirst(cell);
 
@@ -249,7 +325,7 @@ intake_match_workflows(const IntakeEvent *event)
 		risky |= workflow->filter != NULL && is_risky(workflow);
 	}
 	if (!filtered)
-		return all.candidates;
+		return candidates;
 	/* An item is JSON, whatever its delivery is. */
 	all.payload =
 		intake_payload_of_event(event->delivery ? INTAKE_SOURCE_INTERNAL : event->source_id,
@@ -261,6 +337,18 @@ intake_match_workflows(const IntakeEvent *event)
 	return all.matching;
 }
 
+/* The workflows that an event is for. The workflows are fresh. */
+List *
+intake_match_workflows(const IntakeEvent *event)
+{
+	List *matching = filter(intake_workflows_for(event->source_name, event->type), event);
+	ListCell *cell;
+
+	foreach (cell, matching)
+		intake_workflow_look(lfirst(cell));
+	return matching;
+}
+
 static bool
 record(void *argument)
 {
@@ -268,20 +356,26 @@ record(void *argument)
 	return true;
 }
 
+/* Records the failures of a filter; none are left. Those of a workflow that is dropped are dropped. */
 static void
-record_failures(IntakeWorkflow *workflow)
+record_failures(Trouble *trouble)
 {
+	IntakeWorkflow *workflow = intake_workflows_get(trouble->workflow_id);
 	IntakeRejection rejection = {0};
 	ErrorData *error;
 
-	rejection.source = workflow->filter_source;
+	rejection.source = trouble->source;
 	rejection.reason = "filter_failed";
-	rejection.detail = psprintf("workflow \"%s\": %s", workflow->name, workflow->filter_error);
 	rejection.status = 200;
-	rejection.requests = workflow->filter_failures;
-	if (!intake_txn_try(record, &rejection, &error) && intake_txn_error_is_general(error))
+	rejection.requests = trouble->failures;
+	if (workflow != NULL)
+		rejection.detail = psprintf("workflow \"%s\": %s", workflow->name, trouble->error);
+	if (workflow != NULL && !intake_txn_try(record, &rejection, &error) &&
+		intake_txn_error_is_general(error))
 		ReThrowError(error);
-	workflow->filter_failures = 0;
+	dlist_delete(&trouble->node);
+	trouble->failures = 0;
+	trouble->recorded_at = intake_clock_ms();
 }
 
 /*
@@ -291,20 +385,23 @@ record_failures(IntakeWorkflow *workflow)
 void
 intake_match_record_failures(void)
 {
-	ListCell *cell;
+	int64 now;
+	int64 next = PG_INT64_MAX;
+	dlist_mutable_iter place;
 
-	foreach (cell, intake_workflows_all())
+	if (dlist_is_empty(&unrecorded))
+		return;
+	now = intake_clock_ms();
+	if (now < record_next)
+		return;
+	dlist_foreach_modify(place, &unrecorded)
 	{
-		IntakeWorkflow *workflow = lfirst(cell);
-		int64 now;
+		Trouble *trouble = dlist_container(Trouble, node, place.cur);
 
-		if (workflow->filter_failures == 0)
-			continue;
-		now = intake_clock_ms();
-		if (workflow->filter_recorded_at != 0 &&
-			now < workflow->filter_recorded_at + BETWEEN_RECORDS)
-			continue;
-		workflow->filter_recorded_at = now;
-		record_failures(workflow);
+		if (record_at(trouble) <= now)
+			record_failures(trouble);
+		else
+			next = Min(next, record_at(trouble));
 	}
+	record_next = next;
 }

@@ -145,6 +145,46 @@ test_globs(void)
 	CHECK(!glob("*a*a*a*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
 }
 
+/* A pattern that was looked at once says the same, and its head never says no to what matches. */
+static void
+test_globs_read_once(void)
+{
+	static const char *const patterns[] = {"",
+										   "*",
+										   "**",
+										   "?",
+										   "a",
+										   "order",
+										   "order.*",
+										   "*.a",
+										   "order.c?",
+										   "order.created",
+										   "order.created*",
+										   "order.create?",
+										   "or*er.created"};
+	static const char *const texts[] = {"",        "a",        "order",         "order.",
+										"order.a", "order.cc", "order.created", "order.created.x",
+										"orders",  "x.a"};
+
+	for (size_t p = 0; p < sizeof(patterns) / sizeof(*patterns); p++)
+	{
+		IntakeGlob read = intake_glob_read(patterns[p]);
+
+		CHECK(read.wild == (strpbrk(patterns[p], "*?") != NULL));
+		CHECK(intake_glob_matches(&read, INTAKE_ABSENT) == (strcmp(patterns[p], "*") == 0));
+		for (size_t t = 0; t < sizeof(texts) / sizeof(*texts); t++)
+		{
+			IntakeSlice text = intake_slice_cstr(texts[t]);
+			bool matches = glob(patterns[p], texts[t]);
+
+			CHECK(intake_glob_matches(&read, text) == matches);
+			CHECK(!matches || (intake_glob_head(text) & read.mask) == read.head);
+		}
+	}
+	CHECK((intake_glob_head(intake_slice_cstr("orders.x")) & intake_glob_read("order.*").mask) !=
+		  intake_glob_read("order.*").head);
+}
+
 /* A ? is a character, however many bytes that has, and a * ends between two of them. */
 static void
 test_globs_of_characters(void)
@@ -210,6 +250,7 @@ test_reading(void)
 	test_forms();
 	test_headers();
 	test_globs();
+	test_globs_read_once();
 	test_globs_of_characters();
 	test_globs_cost();
 	test_delays();
