@@ -2,7 +2,7 @@
 #
 #   make run          everything a newcomer needs: install, build, start, one webhook
 #   make test         every test; ONLY="filter 002_crash" some
-#   make bench        figures; bench-peers: beside what others build; bench-scale: when the work grows
+#   make bench        figures; bench-peers: beside what others build; bench-scale: when the work grows; bench-wide: when there is much configured
 #   make fuzz         the parsers under libFuzzer
 #   make lint         what a machine can check of the code's habits
 #   make test-install  what the documents say, pasted on machines that have nothing, in chroots
@@ -36,7 +36,7 @@ PG_CONFIG ?= pg_config
 PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
 PG_MAJOR := $(shell $(PG_CONFIG) --version 2>/dev/null | sed 's/[^0-9]*\([0-9]*\).*/\1/')
 
-.PHONY: run test test-install test-matrix bench bench-peers bench-scale fuzz lint shim install-shim uninstall-shim clean-shim
+.PHONY: run test test-install test-matrix bench bench-peers bench-scale bench-wide fuzz lint shim install-shim uninstall-shim clean-shim
 .DEFAULT_GOAL := all
 
 run:
@@ -59,6 +59,9 @@ bench-peers:
 
 bench-scale:
 	@test/bin/bench-scale.sh
+
+bench-wide:
+	@test/bin/bench-wide.sh
 
 fuzz:
 	@test/bin/fuzz.sh

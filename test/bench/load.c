@@ -4,14 +4,15 @@
  *		fast they were answered.
  *
  *		load [-c CONNECTIONS] [-t SECONDS] [-b BODY_BYTES] [-n ITEMS] [-d DISTINCT] [-r RATE]
- *			[-i IDLE] SERVER PATH SECRET PREFIX
+ *			[-i IDLE] [-p PATHS] SERVER PATH SECRET PREFIX
  *
  * SERVER is a port, or the path of a Unix socket. The requests are signed before the clock starts;
  * their keys, which PREFIX sets apart, come in no order. Each connection has one request under way.
  * With -n, each body is an object with so many such bodies in the array events.
  * With -d, that many requests are sent over and over. With -r, so many are sent per second, and the
  * time to an answer counts from when its request was due. With -i, so many connections more send
- * one request each before the clock starts, and then nothing.
+ * one request each before the clock starts, and then nothing. With -p, the requests go to so many
+ * paths in turn: PATH with 00001 behind it, and so on.
  *
  * Prints one line: answers/s, the number of answers with status 200, of others, and the 50th and
  * 99th percentile and the maximum of the times to an answer, in milliseconds.
@@ -57,6 +58,7 @@ static double rate;
 static size_t body_bytes = 1024;
 static int items;              /* 0: a body is no array of them */
 static unsigned long distinct; /* 0: all of them */
+static unsigned long paths;    /* 0: PATH alone */
 
 static int poller;
 static Client *waiting;
@@ -158,10 +160,23 @@ make_body(char *body)
 	return (size_t) (end - body);
 }
 
+/* Writes the next request's path; all are of one length. */
+static void
+put_path(char *to, size_t size)
+{
+	static unsigned long serial;
+
+	if (paths > 0)
+		snprintf(to, size, "%s%05lu", path, serial++ % paths + 1);
+	else
+		snprintf(to, size, "%s", path);
+}
+
 static void
 make_request(char *request)
 {
 	static char body[MOST_BODY + 1];
+	char to[MOST_HEADERS / 2];
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	char hex[2 * EVP_MAX_MD_SIZE + 1];
 	unsigned int size = 0;
@@ -171,10 +186,11 @@ make_request(char *request)
 	HMAC(EVP_sha256(), secret, (int) strlen(secret), (const unsigned char *) body, length, digest,
 		 &size);
 	*put_hex(hex, digest, size) = '\0';
+	put_path(to, sizeof(to));
 	n = snprintf(request, MOST_HEADERS,
 				 "POST %s HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
 				 "User-Agent: load\r\nX-Signature: %s\r\nContent-Length: %zu\r\n\r\n",
-				 path, hex, length);
+				 to, hex, length);
 	memcpy(request + n, body, length);
 	request_length = (size_t) n + length;
 }
@@ -369,7 +385,7 @@ read_arguments(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "c:t:b:n:d:r:i:")) != -1)
+	while ((option = getopt(argc, argv, "c:t:b:n:d:r:i:p:")) != -1)
 		switch (option)
 		{
 			case 'c':
@@ -393,6 +409,9 @@ read_arguments(int argc, char **argv)
 			case 'i':
 				idle = atoi(optarg);
 				break;
+			case 'p':
+				paths = strtoul(optarg, NULL, 10);
+				break;
 			default:
 				exit(2);
 		}
@@ -400,7 +419,7 @@ read_arguments(int argc, char **argv)
 		(body_bytes + 1) * (size_t) (items > 0 ? items : 1) + 32 > MOST_BODY)
 	{
 		fprintf(stderr, "usage: load [-c CONNECTIONS] [-t SECONDS] [-b BODY_BYTES] [-n ITEMS] "
-						"[-d DISTINCT] [-r RATE] [-i IDLE] SERVER PATH SECRET PREFIX\n");
+						"[-d DISTINCT] [-r RATE] [-i IDLE] [-p PATHS] SERVER PATH SECRET PREFIX\n");
 		exit(2);
 	}
 	server = argv[optind];

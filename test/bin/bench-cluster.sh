@@ -8,6 +8,9 @@ SECONDS_EACH=${SECONDS_EACH:-3}
 CONNECTIONS=${CONNECTIONS:-64}
 ROUNDS=${ROUNDS:-5}
 JOBS=${JOBS:-200000}
+WAL_FILES=${WAL_FILES:-256}
+# What the caller adds to the options of the server.
+bench_options=${bench_options:-}
 
 build_and_install
 cc -O2 -o test/bench/load test/bench/load.c -lcrypto
@@ -34,19 +37,23 @@ stop() {
 }
 trap stop EXIT
 
-query() { PGOPTIONS='-c client_min_messages=warning' psql -h "$socket" -p "$port" -U postgres -d postgres -X -q -A -t -v ON_ERROR_STOP=1 "$@"; }
+# query [OPTION...]: psql, in $database.
+query() {
+	PGOPTIONS='-c client_min_messages=warning' psql -h "$socket" -p "$port" -U postgres -d "${database:-postgres}" \
+		-X -q -A -t -v ON_ERROR_STOP=1 "$@"
+}
 median() { sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN {printf "%.2f", a / b}'; }
 
 # bench_cluster DIRECTORY PORT: starts a cluster there; sets socket. As many files of WAL as a
-# server under load keeps are made before (4 GB of 16 MB); no checkpoint takes them away meanwhile.
+# server under load keeps are made before (WAL_FILES of 16 MB); no checkpoint takes them away meanwhile.
 bench_cluster() {
 	cluster_init "$1"
-	cluster_start "$1" "$2" "-h 127.0.0.1 -c min_wal_size=4GB -c shared_buffers=2GB -c pg_intake.executors=1"
+	cluster_start "$1" "$2" "-h 127.0.0.1 -c min_wal_size=4GB -c shared_buffers=2GB -c pg_intake.executors=1 $bench_options"
 	socket=$(cluster_socket "$1")
 	[ "$(query -c 'SHOW fsync')" = on ] || fail "fsync is off"
 	query -c "ALTER SYSTEM SET max_wal_size = '16GB'" -c 'SELECT pg_reload_conf()' >/dev/null
-	for _ in $(seq 256); do
+	for _ in $(seq "$WAL_FILES"); do
 		echo "SELECT pg_logical_emit_message(false, 'bench', ''); SELECT pg_switch_wal();"
 	done | query >/dev/null
 	query -c CHECKPOINT -c "ALTER SYSTEM SET max_wal_size = '4GB'" -c 'SELECT pg_reload_conf()' >/dev/null
@@ -69,12 +76,17 @@ export PGPASSWORD
 PGPASSWORD=$(head -c 15 /dev/urandom | base64)
 bench_cluster "$dir" "$port"
 
-dsn="host=$socket port=$port user=postgres dbname=postgres"
-shim/intake-shim --listen "unix:$dir/shim" --dsn "$dsn" 2>"$dir/shim.log" &
-shim_pid=$!
-shim/intake-shim --listen "127.0.0.1:$http" --dsn "$dsn" 2>"$dir/tcp-shim.log" &
+# start_shim SOCKET [DATABASE]: starts a shim at a Unix socket, before the cluster that $socket and
+# $port say; sets started_pid.
+start_shim() {
+	shim/intake-shim --listen "unix:$1" --dsn "host=$socket port=$port user=postgres dbname=${2:-postgres}" 2>"$1.log" &
+	started_pid=$!
+	wait_until 20 curl -fsS --unix-socket "$1" "http://localhost/readyz" || fail "the shim did not start"
+}
+start_shim "$dir/shim"
+shim_pid=$started_pid
+shim/intake-shim --listen "127.0.0.1:$http" --dsn "host=$socket port=$port user=postgres dbname=postgres" 2>"$dir/tcp-shim.log" &
 tcp_shim_pid=$!
-wait_until 20 curl -fsS --unix-socket "$dir/shim" "http://localhost/readyz" || fail "the shim did not start"
 wait_until 20 curl -fsS "http://127.0.0.1:$http/readyz" || fail "the shim at a port did not start"
 
 # load_once PREFIX [OPTION...]: one line of load.c; events of another PREFIX are other events. $server
@@ -125,13 +137,56 @@ effects_are() {
 	[ "$(query -c 'SELECT count(*) FROM effect')" -ge "$1" ]
 }
 
-# drain_lane WORKFLOW COUNT: runs them, and prints jobs per second.
-drain_lane() {
+# drain COUNT COMMAND...: lets so many jobs run by a command whose first line is the time from which
+# they may, and prints jobs per second.
+drain() {
 	local start end
-	start=$(date +%s.%N)
-	query -c "SELECT intake.resume_workflow('$1')" >/dev/null
-	wait_until 300 effects_are "$2" || fail "the jobs do not end"
+	start=$("${@:2}" | head -n 1)
+	wait_until "${DRAIN_SECONDS:-300}" effects_are "$1" || fail "the jobs do not end"
 	end=$(date +%s.%N)
-	effects_are "$(($2 + 1))" && fail "there are more effects than jobs"
-	awk -v n="$2" -v s="$start" -v e="$end" 'BEGIN {printf "%.0f\n", n / (e - s)}'
+	effects_are "$(($1 + 1))" && fail "there are more effects than jobs"
+	awk -v n="$1" -v s="$start" -v e="$end" 'BEGIN {printf "%.0f\n", n / (e - s)}'
+}
+
+# drain_lane WORKFLOW COUNT: runs the jobs of fill_lane.
+drain_lane() {
+	drain "$2" resume_lane "$1"
+}
+resume_lane() {
+	date +%s.%N
+	query -c "SELECT intake.resume_workflow('$1')" >/dev/null
+}
+
+# pickup COUNT SECONDS: sends lone events, so far apart, and prints p50 and p99 of the times from the
+# commit of each to the start of its job, in ms.
+pickup() {
+	query <<-SQL >/dev/null
+		CREATE TABLE IF NOT EXISTS picked (event_id bigint, at timestamptz);
+		CREATE TABLE IF NOT EXISTS sent (event_id bigint, at timestamptz);
+		TRUNCATE picked, sent;
+		CREATE OR REPLACE FUNCTION pick(job intake.job) RETURNS void LANGUAGE sql AS 'INSERT INTO public.picked VALUES (job.event_id, clock_timestamp())';
+		SELECT intake.create_workflow('pick', 'pick(intake.job)', source => 'intake', type => 'pick')
+			WHERE NOT EXISTS (SELECT FROM intake.workflow WHERE name = 'pick');
+		CREATE OR REPLACE PROCEDURE send(n int, apart float8) LANGUAGE plpgsql AS \$\$
+		DECLARE
+			id bigint;
+		BEGIN
+			FOR i IN 1..n LOOP
+				id := intake.emit('pick', '{}');
+				COMMIT;
+				INSERT INTO sent VALUES (id, clock_timestamp());
+				COMMIT;
+				PERFORM pg_sleep(apart);
+				COMMIT;
+			END LOOP;
+		END \$\$;
+		CALL send($1, $2);
+	SQL
+	wait_until 20 picked_all "$1" || fail "jobs of lone events do not run"
+	query -c "SELECT round(1000 * extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY p.at - s.at)), 2) || ' ' ||
+			round(1000 * extract(epoch FROM percentile_cont(0.99) WITHIN GROUP (ORDER BY p.at - s.at)), 2)
+		FROM sent s JOIN picked p USING (event_id)"
+}
+picked_all() {
+	[ "$(query -c 'SELECT count(*) FROM picked')" -eq "$1" ]
 }

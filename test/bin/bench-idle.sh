@@ -54,17 +54,22 @@ idle_settled() {
 	[ "$(idle_starts)" -eq "$before" ]
 }
 
-# idle_measure OPTIONS: starts the server, waits until nothing starts, and prints what it takes.
-# Autovacuum, whose workers visit every database in turn, is off.
-idle_measure() {
+# Waits until nothing starts, and prints what the server takes then.
+idle_cost() {
 	local starts cpu
-	cluster_start "$idle_dir" "$idle_port" "-h '' -c log_min_messages=debug1 -c autovacuum=off -c max_worker_processes=32 $1"
-	idle_socket=$(cluster_socket "$idle_dir")
 	wait_until 60 idle_settled || echo -n "(workers start all the time) "
 	starts=$(idle_starts) cpu=$(idle_cpu)
 	sleep "$IDLE_SECONDS"
 	awk -v starts="$(($(idle_starts) - starts))" -v cpu="$(($(idle_cpu) - cpu))" -v s="$IDLE_SECONDS" \
 		'BEGIN {printf "%.1f process starts a minute, %.3f %% of a core", starts * 60 / s, cpu / s / 1e7}'
+}
+
+# idle_measure OPTIONS: starts the server, prints what it takes, and stops it. Autovacuum, whose
+# workers visit every database in turn, is off.
+idle_measure() {
+	cluster_start "$idle_dir" "$idle_port" "-h '' -c log_min_messages=debug1 -c autovacuum=off -c max_worker_processes=32 $1"
+	idle_socket=$(cluster_socket "$idle_dir")
+	idle_cost
 	cluster_stop "$idle_dir"
 }
 
@@ -87,11 +92,15 @@ idle_fill() {
 	cluster_stop "$idle_dir"
 }
 
-bench_idle() {
+idle_prepare() {
 	idle_dir=$(mktemp -d "${BENCH_DIR:-/var/tmp}/pg_intake-idle.XXXXXX")
 	chmod 755 "$idle_dir"
 	[ "$(id -u)" -ne 0 ] || chown postgres: "$idle_dir"
 	idle_port=$(free_port)
+}
+
+bench_idle() {
+	idle_prepare
 	idle_fill
 	echo "An idle server, $IDLE_WITHOUT databases without the extension and $IDLE_WITH with it and a workflow, for $IDLE_SECONDS s"
 	echo "  ours: $(idle_measure '')"

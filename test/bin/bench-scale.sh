@@ -13,8 +13,8 @@ ROUNDS=${ROUNDS:-3}
 SECONDS_EACH=${SECONDS_EACH:-5}
 # shellcheck source=test/bin/bench-cluster.sh
 . test/bin/bench-cluster.sh
-SCALE=${SCALE:-1}
-scaled() { awk -v n="$1" -v s="$SCALE" 'BEGIN {printf "%.0f", n * s}'; }
+# shellcheck source=test/bin/bench-size.sh
+. test/bin/bench-size.sh
 
 # A second cluster, where nothing grows, takes turns with the first.
 as_postgres mkdir "$dir/base"
@@ -32,10 +32,8 @@ start_base() {
 }
 base_shim_pid=
 start_base_shim() {
-	shim/intake-shim --listen "unix:$dir/base/shim" --dsn "host=$base_socket port=$base_port user=postgres dbname=postgres" \
-		2>"$dir/base/shim.log" &
-	base_shim_pid=$!
-	wait_until 20 curl -fsS --unix-socket "$dir/base/shim" "http://localhost/readyz" || fail "the other shim did not start"
+	socket=$base_socket port=$base_port start_shim "$dir/base/shim"
+	base_shim_pid=$started_pid
 }
 stop_base() {
 	end_process "$base_shim_pid"

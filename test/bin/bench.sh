@@ -193,37 +193,6 @@ jobs() {
 	echo "  the executor's own memory: $first kB after 10,000 jobs, $(executor_memory) kB after $((3 * JOBS)) more"
 }
 
-pickup() {
-	query <<-'SQL' >/dev/null
-		CREATE TABLE picked (event_id bigint, at timestamptz);
-		CREATE TABLE sent (event_id bigint, at timestamptz);
-		CREATE FUNCTION pick(job intake.job) RETURNS void LANGUAGE sql AS 'INSERT INTO public.picked VALUES (job.event_id, clock_timestamp())';
-		SELECT intake.create_workflow('pick', 'pick(intake.job)', type => 'pick');
-		CREATE PROCEDURE send(n int) LANGUAGE plpgsql AS $$
-		DECLARE
-			id bigint;
-		BEGIN
-			FOR i IN 1..n LOOP
-				id := intake.emit('pick', '{}');
-				COMMIT;
-				INSERT INTO sent VALUES (id, clock_timestamp());
-				COMMIT;
-				PERFORM pg_sleep(0.01);
-				COMMIT;
-			END LOOP;
-		END $$;
-		CALL send(500);
-	SQL
-	wait_until 20 picked_all || fail "jobs of lone events do not run"
-	echo "From the commit of a lone event to the start of its job: $(query -c "
-		SELECT format('p50 %s ms, p99 %s ms', round(1000 * extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY p.at - s.at)), 2),
-			round(1000 * extract(epoch FROM percentile_cont(0.99) WITHIN GROUP (ORDER BY p.at - s.at)), 2))
-		FROM sent s JOIN picked p USING (event_id)")"
-}
-picked_all() {
-	[ "$(query -c 'SELECT count(*) FROM picked')" -eq 500 ]
-}
-
 ceiling
 accepts
 latency
@@ -231,7 +200,7 @@ check_truth
 many_events
 lone_requests
 jobs
-pickup
+pickup 500 0.01 | awk '{print "From the commit of a lone event to the start of its job: p50 " $1 " ms, p99 " $2 " ms"}'
 echo "WAL per event, after a checkpoint (bytes, by record)"
 wal_of load_once wal -c 64
 echo "WAL per job, with the row that its handler writes"

@@ -1,0 +1,380 @@
+#!/usr/bin/env bash
+# make bench-wide: does it stay fast when there is much configured? Prints the tables of
+# docs/figures.md. Half an hour; SCALE=0.01 takes a hundredth of everything.
+#
+# Each width, as many sources and workflows, has databases of its own in one cluster: in some the
+# workflows are for one source each, in others for one type of all sources. The widths take turns.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+# shellcheck source=test/bin/cluster.sh
+. test/bin/cluster.sh
+prepare
+# shellcheck source=test/bin/bench-size.sh
+. test/bin/bench-size.sh
+ROUNDS=${ROUNDS:-$(scaled 5)}
+SECONDS_EACH=${SECONDS_EACH:-$(scaled 3)}
+JOBS=${JOBS:-$(scaled 200000 2000)}
+WAL_FILES=${WAL_FILES:-$(scaled 256 16)}
+CREATE_SECONDS=${CREATE_SECONDS:-300} # that creating all may take
+bench_options='-c max_worker_processes=32 -c track_functions=none'
+# shellcheck source=test/bin/bench-cluster.sh
+. test/bin/bench-cluster.sh
+# shellcheck source=test/bin/bench-idle.sh
+. test/bin/bench-idle.sh
+# shellcheck source=test/bin/bench-owners.sh
+. test/bin/bench-owners.sh
+
+widths=(1 "$(scaled 100 10)" "$(scaled 10000 100)")
+events=$(scaled 40000 2000)   # of one measurement
+requests=$(scaled 20000 1000) # likewise
+as_postgres mkdir "$dir/row"
+chmod 777 "$dir/row"
+
+# ---- the tables ----
+
+# dots NUMBER: with commas between thousands.
+dots() {
+	sed -E ':a; s/^([0-9]+)([0-9]{3})\b/\1,\2/; ta' <<<"$1"
+}
+# record ROW WIDTH VALUE: one round's value.
+record() {
+	echo "$3" >>"$dir/row/$1.$2"
+}
+# head_of_table: a column for each width.
+head_of_table() {
+	local width
+	printf '\n| |'
+	for width in "${widths[@]}"; do printf ' %s |' "$(dots "$width")"; done
+	printf '\n|---|'
+	for width in "${widths[@]}"; do printf -- '---|'; done
+	printf '\n'
+}
+# ratio_to_first ROW WIDTH: the median, over the rounds, of the ratios to the first width.
+ratio_to_first() {
+	paste "$dir/row/$1.${widths[0]}" "$dir/row/$1.$2" | awk '{printf "%.4f\n", $2 / $1}' | median | awk '{printf "%.2f", $1}'
+}
+# row TITLE UNIT ROW [ratios]: the medians, and how they compare with the first width.
+row() {
+	local width value
+	printf '| %s |' "$1"
+	for width in "${widths[@]}"; do
+		if [ ! -s "$dir/row/$3.$width" ]; then
+			printf ' |'
+			continue
+		fi
+		value=$(dots "$(median <"$dir/row/$3.$width")")$2
+		if [ "${4:-}" = ratios ] && [ "$width" != "${widths[0]}" ]; then
+			value="**$(ratio_to_first "$3" "$width")** $value"
+		fi
+		printf ' %s |' "$value"
+	done
+	printf '\n'
+}
+# in_turns FUNCTION...: each, at each width, in each round; what it prints are values of its row.
+in_turns() {
+	local round kind width
+	for round in $(seq "$ROUNDS"); do
+		for kind in "$@"; do
+			for width in $(shuf -e "${widths[@]}"); do
+				record "$kind" "$width" "$("$kind" "$width" "$round")"
+			done
+		done
+	done
+}
+
+# ---- making the widths ----
+
+# new_database NAME [OPTION...]: with the extension, and what psql does by these options.
+new_database() {
+	database=postgres query -c "CREATE DATABASE $1"
+	database=$1 query -c 'CREATE EXTENSION pg_intake CASCADE' "${@:2}"
+}
+
+# in_time ROW WIDTH SQL OTHERWISE: the SQL's seconds, in one statement, or the other SQL where it takes
+# too long.
+in_time() {
+	local start end
+	start=$(date +%s.%N)
+	if query -c "SET statement_timeout = '${CREATE_SECONDS}s'" -c "$3" >/dev/null 2>"$dir/create.log"; then
+		end=$(date +%s.%N)
+		record "$1" "$2" "$(awk -v s="$start" -v e="$end" 'BEGIN {printf "%.2f", e - s}')"
+	else
+		grep -q 'statement timeout' "$dir/create.log" || fail "$(cat "$dir/create.log")"
+		record "$1" "$2" "over $CREATE_SECONDS"
+		query -c "$4" >/dev/null
+	fi
+}
+make_width() {
+	local by_type database
+	for by_type in false true; do
+		database=source_$1
+		[ $by_type = false ] || database=type_$1
+		new_database "$database" -f test/bench/width.sql
+		if [ $by_type = false ]; then
+			in_time create_sources "$1" "SELECT create_sources($1)" "SELECT store_sources($1)"
+			in_time create_workflows "$1" "SELECT create_workflows($1, false)" "SELECT store_workflows($1, false)"
+		else
+			in_time create_by_type "$1" "SELECT create_workflows($1, true)" "SELECT store_workflows($1, true)"
+		fi
+		query >/dev/null <<-'SQL'
+			SELECT intake.create_workflow('one', 'write_one(intake.job)', source => 'intake', type => 'one');
+			SELECT intake.pause_workflow('one');
+		SQL
+		[ $by_type = true ] || query -c 'UPDATE intake.workflow SET paused = true'
+		query -c 'VACUUM ANALYZE'
+	done
+	start_shim "$dir/shim-$1" "source_$1"
+	shim_pids+=("$started_pid")
+}
+shim_pids=()
+stop_shims() {
+	local pid
+	for pid in "${shim_pids[@]}"; do end_process "$pid"; done
+}
+bench_stop_hooks+=(stop_shims)
+
+# ---- what takes turns ----
+
+# emit TYPE: events per second of one backend's CPU.
+emit() {
+	query <<-SQL
+		SELECT count(intake.emit('$1', '{"n": 1}')) FROM generate_series(1, 100) \g /dev/null
+		SELECT cpu() AS start \gset
+		SELECT count(intake.emit('$1', '{"n": 1}')) FROM generate_series(1, $events) \g /dev/null
+		SELECT round($events / (cpu() - :start));
+	SQL
+}
+emit_none_source() { database=source_$1 emit none; }
+emit_one_source() { database=source_$1 emit one; }
+emit_none_type() { database=type_$1 emit none; }
+emit_one_type() { database=type_$1 emit one; }
+
+# receive WIDTH PREFIX SOURCES: requests per second of one backend's CPU, which has seen all sources
+# before.
+receive() {
+	database=source_$1 query <<-SQL
+		CALL make_batches('$2-before', $3, $3);
+		CALL receive_batches() \g /dev/null
+		CALL make_batches('$2', $requests, $3);
+		CALL receive_batches() \gset
+		SELECT round(1 / :per_request);
+	SQL
+}
+receive_one() { receive "$1" "one-$2" 1; }
+receive_all() { receive "$1" "all-$2" "$1"; }
+
+accept() {
+	server=$dir/shim-$1 load_source=s load_once "$2" -c "$CONNECTIONS" -p "$3" | awk '{print $1}'
+}
+accept_one() { accept "$1" "accept-one-$2" 1; }
+accept_all() { accept "$1" "accept-all-$2" "$1"; }
+
+# emit_jobs TYPES COUNT: in one transaction; prints the time of its commit.
+emit_jobs() {
+	query <<-SQL
+		BEGIN;
+		SELECT count(intake.emit(label('t', 1 + n % $1), '{"n": 1}')) FROM generate_series(1, $2) n \g /dev/null
+		SELECT extract(epoch FROM clock_timestamp());
+		COMMIT;
+	SQL
+}
+run_jobs() {
+	local database=type_$1
+	query -c 'TRUNCATE effect' -c CHECKPOINT
+	drain "$JOBS" emit_jobs "$2" "$JOBS"
+}
+jobs_one() { run_jobs "$1" 1; }
+jobs_all() {
+	run_jobs "$1" "$1"
+	database=type_$1 executor_memory >>"$dir/row/executor.$1"
+}
+
+# ---- what is measured once for each width ----
+
+# gateway WIDTH USED: the CPU of a new backend's first request, in ms, and that of the first requests
+# to so many sources, in µs; and the backend's memory then.
+gateway() {
+	database=source_$1 query -F ' ' <<-SQL | {
+		CALL make_batches('gateway-$2', $2, $2);
+		\c
+		SELECT cpu() AS start \gset
+		SELECT receive_one('s00001', 'gateway-$2') \g /dev/null
+		SELECT round(1000 * (cpu() - :start)::numeric, 1) AS first \gset
+		CALL receive_batches() \gset
+		SELECT :first, round(1e6 * :per_request), round(own_memory() / 1024.0, 1);
+	SQL
+		read -r first each memory
+		record "first.$2" "$1" "$first"
+		record "each.$2" "$1" "$each"
+		record "gateway.$2" "$1" "$memory"
+	}
+}
+
+# adding WIDTH: one more of each.
+adding() {
+	local database=source_$1 what
+	query >/dev/null <<-SQL
+		CALL make_batches('adding', $1, $1);
+		CALL receive_batches();
+		CALL add_one('source', 's00001', $added);
+		CALL add_one('workflow', 'one', $added);
+	SQL
+	for what in source workflow; do
+		query -F ' ' -c "SELECT round(percentile_cont(0.5) WITHIN GROUP (ORDER BY create_ms)::numeric, 2),
+				round(percentile_cont(0.5) WITHIN GROUP (ORDER BY next_ms)::numeric, 2),
+				round(percentile_cont(0.5) WITHIN GROUP (ORDER BY new_ms)::numeric, 2)
+			FROM added WHERE what = '$what'" | {
+			read -r create next new
+			record "add_$what" "$1" "$create"
+			record "next_$what" "$1" "$next"
+			record "new_$what" "$1" "$new"
+		}
+	done
+}
+added=$(scaled 100 5)
+
+# milliseconds SQL: p50 of five times, as psql sees them.
+milliseconds() {
+	local again=()
+	for _ in 1 2 3 4 5; do again+=(-c "$1"); done
+	query -o /dev/null -c '\timing on' "${again[@]}" | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' | median
+}
+views() {
+	local database=views_$1 view
+	new_database "$database" -v "sources=$1" -v "events=$1" -v "dead=$1" -v "rejections=$1" -f test/bench/wide.sql
+	for view in sources workflows stats dead_letters rejections; do
+		record "view_$view" "$1" "$(milliseconds "SELECT * FROM intake.$view")"
+	done
+}
+
+# has_idle_time: whether workers leave when they have nothing to do.
+has_idle_time() {
+	[ "$(query -c "SELECT count(*) FROM pg_settings WHERE name = 'pg_intake.idle_time'")" -eq 1 ]
+}
+set_idle_time() {
+	query -c "ALTER SYSTEM SET pg_intake.idle_time = '$1'" -c 'SELECT pg_reload_conf()' >/dev/null
+}
+pickups() {
+	local database=type_$1
+	pickup 10 0.01 >/dev/null
+	pickup "$(scaled 500 50)" 0.01 | tr ' ' '/' >>"$dir/row/pickup.$1"
+	if has_idle_time; then
+		set_idle_time 100ms
+		pickup "$(scaled 100 10)" 0.5 | tr ' ' '/' >>"$dir/row/start.$1"
+		set_idle_time 30s
+	fi
+}
+
+# ---- deep data ----
+
+# deep TITLE SQL: a line of the table.
+deep() {
+	printf '| %s | %s ms |\n' "$1" "$(milliseconds "$2")"
+}
+deep_table() {
+	local database=deep n million
+	n=$(scaled 10000 100) million=$(scaled 1000000)
+	new_database deep -v "sources=$n" -v "events=$((2 * million))" -v "done=$million" -v "dead=$million" -f test/bench/wide.sql
+	printf '\n| with %s sources and workflows, %s events, %s jobs that ended, and as many dead letters | |\n|---|---|\n' \
+		"$(dots "$n")" "$(dots $((2 * million)))" "$(dots "$million")"
+	deep 'dead letters of a workflow, the newest 50' "SELECT * FROM intake.dead_letters WHERE workflow = 'wide_7' ORDER BY died_at DESC LIMIT 50"
+	deep 'dead letters, the newest 50' "SELECT * FROM intake.dead_letters ORDER BY died_at DESC LIMIT 50"
+	deep 'a job by its id' "SELECT * FROM intake.jobs WHERE id = (SELECT max(job_id) / 2 FROM intake.done)"
+	deep 'jobs of an event' "SELECT * FROM intake.jobs WHERE event_id = (SELECT max(event_id) / 2 FROM intake.done)"
+	deep 'dead jobs of a workflow, 50 of them' "SELECT * FROM intake.jobs WHERE workflow = 'wide_7' AND state = 'dead' LIMIT 50"
+	deep 'events of a source in an hour' "SELECT id, key, type, received_at FROM intake.events WHERE source = 'wide_7' AND received_at BETWEEN now() - interval '2 hours' AND now() - interval '1 hour'"
+	deep 'stats' 'SELECT * FROM intake.stats'
+}
+
+# ---- one event for many workflows ----
+
+emit_fan() {
+	query <<-SQL
+		BEGIN;
+		SELECT cpu() AS start \gset
+		SELECT count(intake.emit('$1', '{"n": 1}')) FROM generate_series(1, $2) \g /dev/null
+		SELECT extract(epoch FROM clock_timestamp()), cpu() - :start;
+		COMMIT;
+	SQL
+}
+# fan TYPE EVENTS JOBS ROW: jobs/s, and the µs of the CPU for storing one.
+fan() {
+	query -c 'TRUNCATE effect' -c CHECKPOINT
+	drain "$3" fan_out "$1" "$2" >>"$dir/row/$4"
+	awk -v n="$3" '{printf "%.2f\n", 1e6 * $1 / n}' "$dir/fan" >>"$dir/row/$4.cpu"
+}
+fan_out() {
+	emit_fan "$1" "$2" | tr '|' ' ' | while read -r at cpu; do
+		echo "$cpu" >"$dir/fan"
+		echo "$at"
+	done
+}
+fan_table() {
+	local database=fan jobs=$((JOBS / 100 * 100)) kind
+	new_database fan -f test/bench/width.sql
+	query >/dev/null <<-'SQL'
+		SELECT intake.create_workflow(label('w', i), 'write_one(intake.job)', type => 'fan') FROM generate_series(1, 100) i;
+		SELECT intake.create_workflow('one', 'write_one(intake.job)', type => 'one');
+	SQL
+	for _ in $(seq "$ROUNDS"); do
+		fan fan $((jobs / 100)) "$jobs" fan
+		fan one "$jobs" "$jobs" lone
+	done
+	printf '\n| %s jobs | an event each, of one workflow | 100 of each event, of 100 workflows |\n|---|---|---|\n' "$(dots "$jobs")"
+	printf '| to run them | %s/s | **%s** %s/s |\n' "$(dots "$(median <"$dir/row/lone")")" \
+		"$(paste "$dir/row/lone" "$dir/row/fan" | awk '{print $2 / $1}' | median | xargs printf %.2f)" "$(dots "$(median <"$dir/row/fan")")"
+	printf '| to store one, with its share of the event | %s µs | %s µs |\n' "$(median <"$dir/row/lone.cpu")" "$(median <"$dir/row/fan.cpu")"
+}
+
+for width in "${widths[@]}"; do make_width "$width"; done
+in_turns emit_none_source emit_one_source emit_none_type emit_one_type receive_one receive_all accept_one accept_all
+for width in "${widths[@]}"; do jobs_all "$width" >/dev/null; done
+rm "$dir/row/executor".*
+in_turns jobs_one jobs_all
+used=$(scaled 1000 50)
+for width in "${widths[@]}"; do
+	gateway "$width" "$width"
+	[ "$width" -le "$used" ] || gateway "$width" "$used"
+	for kind in gateway first each; do
+		cat "$dir/row/$kind.$width.$width" >"$dir/row/${kind}_all.$width"
+	done
+	cat "$dir/row/gateway.$used.$width" >"$dir/row/gateway_used.$width" 2>/dev/null || true
+	adding "$width"
+	pickups "$width"
+	views "$width"
+done
+
+echo "By the number of sources, and as many workflows; bold: the ratio to the first column, in turns, $ROUNDS rounds"
+head_of_table
+row 'emit, no workflow matches; each workflow for one source' /s emit_none_source ratios
+row 'emit, one workflow matches; the others for one source each' /s emit_one_source ratios
+row 'emit, no workflow matches; each workflow for one type of all sources' /s emit_none_type ratios
+row 'emit, one workflow matches; the others for one type each' /s emit_one_type ratios
+row '`intake.receive`, batches of 100, all to one source' /s receive_one ratios
+row '`intake.receive`, batches of 100, over all sources' /s receive_all ratios
+row "accepts by the shim, $CONNECTIONS connections, to one source" /s accept_one ratios
+row "accepts by the shim, $CONNECTIONS connections, to all sources in turn" /s accept_all ratios
+row 'jobs of one executor, all of one workflow' /s jobs_one ratios
+row 'jobs of one executor, of all workflows' /s jobs_all ratios
+row 'the executor'\''s own memory afterwards' ' kB' executor
+row 'creating the sources in one statement' ' s' create_sources
+row 'creating the workflows, for one source each' ' s' create_workflows
+row 'creating the workflows, for one type each' ' s' create_by_type
+row 'creating one more source' ' ms' add_source
+row 'the next request to another source, in a backend that knows all' ' ms' next_source
+row 'the first request to the new source' ' ms' new_source
+row 'creating one more workflow' ' ms' add_workflow
+row 'the next event for another workflow' ' ms' next_workflow
+row 'the first event for the new workflow' ' ms' new_workflow
+row 'a gateway backend'\''s own memory, all sources in use' ' MB' gateway_all
+row "the same, $(dots "$used") sources in use" ' MB' gateway_used
+row 'the first request of a backend, CPU' ' ms' first_all
+row 'then the first request to each source, CPU' ' µs' each_all
+row 'from the commit to the start of the job, p50/p99, an executor is there' ' ms' pickup
+row 'the same, an executor must start' ' ms' start
+for view in sources workflows stats dead_letters rejections; do
+	row "all of \`intake.$view\`, as many rows" ' ms' "view_$view"
+done
+fan_table
+deep_table
+bench_owners
