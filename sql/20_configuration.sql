@@ -150,6 +150,8 @@ CREATE TABLE intake.source (
 );
 CREATE UNIQUE INDEX source_name ON intake.source (name) WHERE dropped_at IS NULL;
 COMMENT ON INDEX intake.source_name IS 'One source of a name';
+CREATE INDEX source_names ON intake.source (name);
+COMMENT ON INDEX intake.source_names IS 'Sources by name, dropped ones too';
 COMMENT ON SEQUENCE intake.source_id_seq IS 'Ids of sources';
 COMMENT ON TABLE intake.source IS 'Integration endpoints: a request to /webhooks/<name> belongs to one of these';
 COMMENT ON COLUMN intake.source.id IS 'Referenced by events; 0 is the internal source, intake';
@@ -256,6 +258,8 @@ CREATE INDEX workflow_source ON intake.workflow (source) WHERE dropped_at IS NUL
 COMMENT ON INDEX intake.workflow_source IS 'Workflows by the name of their source';
 CREATE INDEX workflow_patterns ON intake.workflow (id) WHERE dropped_at IS NULL AND source ~ '[*?]';
 COMMENT ON INDEX intake.workflow_patterns IS 'Workflows for sources whose names match a pattern';
+CREATE INDEX workflow_names ON intake.workflow (name);
+COMMENT ON INDEX intake.workflow_names IS 'Workflows by name, dropped ones too';
 COMMENT ON SEQUENCE intake.workflow_id_seq IS 'Ids of workflows';
 COMMENT ON TABLE intake.workflow IS 'What to do with matching events';
 COMMENT ON COLUMN intake.workflow.id IS 'Referenced by jobs; also the lane''s number';

@@ -32,6 +32,10 @@ CREATE TABLE intake.delayed (
 );
 CREATE INDEX delayed_run_at ON intake.delayed (run_at);
 COMMENT ON INDEX intake.delayed_run_at IS 'Which job is due next';
+CREATE INDEX delayed_workflow ON intake.delayed (workflow_id, job_id);
+COMMENT ON INDEX intake.delayed_workflow IS 'Jobs of a workflow';
+CREATE INDEX delayed_event ON intake.delayed (event_id);
+COMMENT ON INDEX intake.delayed_event IS 'Jobs of an event';
 COMMENT ON TABLE intake.delayed IS 'Jobs that wait for a time: a retry, or an event emitted with a delay';
 COMMENT ON COLUMN intake.delayed.run_at IS 'When the job goes to the queue';
 COMMENT ON COLUMN intake.delayed.job_id IS 'The job';
@@ -81,16 +85,35 @@ CREATE TABLE intake.done (
     event_id bigint NOT NULL,
     finished_at timestamptz NOT NULL,
     workflow_id int NOT NULL,
-    attempts int NOT NULL,
-    discarded text
+    attempts int NOT NULL
 ) PARTITION BY RANGE (job_id);
-COMMENT ON TABLE intake.done IS 'Jobs that ended, partitioned like event';
+COMMENT ON TABLE intake.done IS 'Jobs whose handler succeeded, partitioned like event';
 COMMENT ON COLUMN intake.done.job_id IS 'The job';
 COMMENT ON COLUMN intake.done.event_id IS 'Its event';
 COMMENT ON COLUMN intake.done.finished_at IS 'When it ended';
 COMMENT ON COLUMN intake.done.workflow_id IS 'Its workflow';
 COMMENT ON COLUMN intake.done.attempts IS 'Attempts that it took';
-COMMENT ON COLUMN intake.done.discarded IS 'The reason, where an operator discarded it; NULL: its handler succeeded';
+
+CREATE TABLE intake.discarded (
+    job_id bigint NOT NULL CONSTRAINT discarded_pkey PRIMARY KEY,
+    event_id bigint NOT NULL,
+    discarded_at timestamptz NOT NULL,
+    workflow_id int NOT NULL,
+    attempts int NOT NULL,
+    reason text NOT NULL
+);
+CREATE INDEX discarded_workflow ON intake.discarded (workflow_id, job_id);
+COMMENT ON INDEX intake.discarded_workflow IS 'Jobs of a workflow';
+CREATE INDEX discarded_event ON intake.discarded (event_id);
+COMMENT ON INDEX intake.discarded_event IS 'Jobs of an event';
+COMMENT ON TABLE intake.discarded IS 'Jobs that an operator ended, or the end of their workflow';
+COMMENT ON COLUMN intake.discarded.job_id IS 'The job';
+COMMENT ON COLUMN intake.discarded.event_id IS 'Its event';
+COMMENT ON COLUMN intake.discarded.discarded_at IS 'When it was discarded';
+COMMENT ON COLUMN intake.discarded.workflow_id IS 'Its workflow';
+COMMENT ON COLUMN intake.discarded.attempts IS 'Attempts until then';
+COMMENT ON COLUMN intake.discarded.reason IS 'Why';
+SELECT pg_catalog.pg_extension_config_dump('intake.discarded', '');
 
 CREATE TABLE intake.dead_letter (
     job_id bigint NOT NULL CONSTRAINT dead_letter_pkey PRIMARY KEY,
@@ -99,10 +122,17 @@ CREATE TABLE intake.dead_letter (
     workflow_id int NOT NULL,
     attempts int NOT NULL,
     sqlstate text NOT NULL,
-    error text NOT NULL
+    error text NOT NULL,
+    workflow text
 );
 CREATE INDEX dead_letter_event ON intake.dead_letter (event_id);
 COMMENT ON INDEX intake.dead_letter_event IS 'Dead jobs of an event that is delivered once more';
+CREATE INDEX dead_letter_workflow ON intake.dead_letter (workflow_id, job_id);
+COMMENT ON INDEX intake.dead_letter_workflow IS 'Jobs of a workflow';
+CREATE INDEX dead_letter_name ON intake.dead_letter (workflow, died_at, job_id);
+COMMENT ON INDEX intake.dead_letter_name IS 'The newest of a workflow''s name';
+CREATE INDEX dead_letter_died ON intake.dead_letter (died_at, job_id);
+COMMENT ON INDEX intake.dead_letter_died IS 'The newest';
 COMMENT ON TABLE intake.dead_letter IS 'Jobs that are not tried again by themselves';
 COMMENT ON COLUMN intake.dead_letter.job_id IS 'The job';
 COMMENT ON COLUMN intake.dead_letter.event_id IS 'Its event';
@@ -111,6 +141,8 @@ COMMENT ON COLUMN intake.dead_letter.workflow_id IS 'Its workflow';
 COMMENT ON COLUMN intake.dead_letter.attempts IS 'Attempts made';
 COMMENT ON COLUMN intake.dead_letter.sqlstate IS 'SQLSTATE of the last error';
 COMMENT ON COLUMN intake.dead_letter.error IS 'The last error';
+COMMENT ON COLUMN intake.dead_letter.workflow IS
+    'The workflow''s name, which never changes; NULL: it was gone. It stands here too, as no index of a join is in the order of time';
 SELECT pg_catalog.pg_extension_config_dump('intake.dead_letter', '');
 
 CREATE TABLE intake.attempt (

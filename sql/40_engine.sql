@@ -207,7 +207,7 @@ CREATE FUNCTION intake.job_discard(job_id bigint, event_id bigint, workflow_id i
     RETURNS void
     AS 'MODULE_PATHNAME', 'intake_sql_job_discard' LANGUAGE c VOLATILE STRICT;
 COMMENT ON FUNCTION intake.job_discard(bigint, bigint, int, int, text) IS
-    'Internal: puts a job that has left another room into done, with the reason why it was not done';
+    'Internal: puts a job that has left another room into discarded, with the reason';
 
 CREATE FUNCTION intake.workers_running(OUT pid int, OUT kind text, OUT role text,
     OUT started_at timestamptz, OUT job_id bigint, OUT jobs bigint) RETURNS SETOF record

@@ -75,7 +75,6 @@ BEGIN
                WHEN 'ready' THEN 'queue'
                WHEN 'suspect' THEN CASE WHEN EXISTS (SELECT FROM intake.suspect r WHERE r.job_id = j.id AND r.started_at IS NOT NULL)
                                         THEN 'running' ELSE 'suspect' END
-               WHEN 'discarded' THEN 'done'
                WHEN 'dead' THEN 'dead_letter'
                ELSE j.state END
         INTO room FROM intake.jobs j WHERE j.id = room_of.job_id;
@@ -115,10 +114,10 @@ CREATE FUNCTION intake.replay(job_id bigint, force boolean DEFAULT false) RETURN
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    job record := intake.take_job(job_id, '{dead_letter,done}');
+    job record := intake.take_job(job_id, '{dead_letter,done,discarded}');
     workflow intake.workflow;
 BEGIN
-    IF job.room NOT IN ('dead_letter', 'done') THEN
+    IF job.room NOT IN ('dead_letter', 'done', 'discarded') THEN
         RAISE EXCEPTION 'job % has not ended', job_id USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     SELECT * INTO workflow FROM intake.workflow w WHERE w.id = job.workflow_id;
@@ -135,30 +134,31 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION intake.replay(bigint, boolean) IS
-    'Runs a dead letter, or a job that is done, once more with all its attempts. A job of a workflow that is not safe to replay needs force';
+    'Runs a dead letter, or a job that is done or was discarded, once more with all its attempts. A job of a workflow that is not safe to replay needs force';
 INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.replay');
 
 CREATE FUNCTION intake.replay_dead_letters(workflow text DEFAULT NULL, source text DEFAULT NULL,
     error_like text DEFAULT NULL, since timestamptz DEFAULT NULL, max_jobs int DEFAULT NULL,
     dry_run boolean DEFAULT false) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    SET jit = off
 AS $$
 DECLARE
+    workflows int[] := ARRAY(SELECT w.id FROM intake.workflow w WHERE w.dropped_at IS NULL AND w.replay_safe
+        AND (replay_dead_letters.workflow IS NULL OR w.name = replay_dead_letters.workflow));
+    -- Made for what is asked, so that the event is read only where its source is.
+    dead text := concat_ws(' ',
+        'SELECT d.job_id, d.event_id, d.workflow_id FROM intake.dead_letter d',
+        CASE WHEN source IS NOT NULL THEN
+            'JOIN intake.event e ON e.id = d.event_id JOIN intake.source s ON s.id = e.source_id AND s.name = $2' END,
+        'WHERE d.workflow_id =', CASE WHEN workflow IS NULL THEN 'ANY ($1)' ELSE '($1)[1]' END,
+        CASE WHEN error_like IS NOT NULL THEN 'AND d.error LIKE $3' END,
+        CASE WHEN since IS NOT NULL THEN 'AND d.died_at >= $4' END,
+        'ORDER BY d.job_id');
     job record;
     replayed bigint := 0;
 BEGIN
-    FOR job IN
-        SELECT d.job_id, d.event_id, d.workflow_id
-        FROM intake.dead_letter d
-        JOIN intake.workflow w ON w.id = d.workflow_id
-        LEFT JOIN intake.event e ON e.id = d.event_id
-        LEFT JOIN intake.source s ON s.id = e.source_id
-        WHERE w.dropped_at IS NULL AND w.replay_safe
-          AND (replay_dead_letters.workflow IS NULL OR w.name = replay_dead_letters.workflow)
-          AND (replay_dead_letters.source IS NULL OR s.name = replay_dead_letters.source)
-          AND (error_like IS NULL OR d.error LIKE error_like)
-          AND (since IS NULL OR d.died_at >= since)
-        ORDER BY d.job_id
+    FOR job IN EXECUTE dead USING workflows, source, error_like, since
     LOOP
         EXIT WHEN replayed >= max_jobs;
         IF NOT coalesce(dry_run, false) THEN
@@ -189,7 +189,7 @@ BEGIN
     job := intake.take_job(job_id, '{dead_letter,delayed,suspect,queue}');
     IF job.room = 'running' THEN
         RAISE EXCEPTION 'job % is running', job_id USING ERRCODE = 'object_in_use';
-    ELSIF job.room = 'done' THEN
+    ELSIF job.room IN ('done', 'discarded') THEN
         RAISE EXCEPTION 'job % is done', job_id USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     PERFORM intake.job_discard(job_id, job.event_id, job.workflow_id, job.attempts, reason);

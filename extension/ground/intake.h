@@ -112,9 +112,19 @@ typedef enum
 	Anum_done_finished_at,
 	Anum_done_workflow_id,
 	Anum_done_attempts,
-	Anum_done_discarded,
-	Natts_done = Anum_done_discarded
+	Natts_done = Anum_done_attempts
 } DoneColumn;
+
+typedef enum
+{
+	Anum_discarded_job_id = 1,
+	Anum_discarded_event_id,
+	Anum_discarded_discarded_at,
+	Anum_discarded_workflow_id,
+	Anum_discarded_attempts,
+	Anum_discarded_reason,
+	Natts_discarded = Anum_discarded_reason
+} DiscardedColumn;
 
 typedef enum
 {
@@ -125,7 +135,8 @@ typedef enum
 	Anum_dead_letter_attempts,
 	Anum_dead_letter_sqlstate,
 	Anum_dead_letter_error,
-	Natts_dead_letter = Anum_dead_letter_error
+	Anum_dead_letter_workflow,
+	Natts_dead_letter = Anum_dead_letter_workflow
 } DeadLetterColumn;
 
 typedef enum

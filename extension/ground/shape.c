@@ -106,14 +106,22 @@ static const Column done_columns[] = {
 	COLUMN(done, finished_at, TIMESTAMPTZOID),
 	COLUMN(done, workflow_id, INT4OID),
 	COLUMN(done, attempts, INT4OID),
-	NULLABLE(done, discarded, TEXTOID),
+};
+
+static const Column discarded_columns[] = {
+	COLUMN(discarded, job_id, INT8OID),
+	COLUMN(discarded, event_id, INT8OID),
+	COLUMN(discarded, discarded_at, TIMESTAMPTZOID),
+	COLUMN(discarded, workflow_id, INT4OID),
+	COLUMN(discarded, attempts, INT4OID),
+	COLUMN(discarded, reason, TEXTOID),
 };
 
 static const Column dead_letter_columns[] = {
 	COLUMN(dead_letter, job_id, INT8OID),         COLUMN(dead_letter, event_id, INT8OID),
 	COLUMN(dead_letter, died_at, TIMESTAMPTZOID), COLUMN(dead_letter, workflow_id, INT4OID),
 	COLUMN(dead_letter, attempts, INT4OID),       COLUMN(dead_letter, sqlstate, TEXTOID),
-	COLUMN(dead_letter, error, TEXTOID),
+	COLUMN(dead_letter, error, TEXTOID),          NULLABLE(dead_letter, workflow, TEXTOID),
 };
 
 static const Column attempt_columns[] = {
@@ -148,6 +156,7 @@ static const Table tables[] = {
 	TABLE(running, Anum_running_job_id),
 	TABLE(suspect, Anum_suspect_job_id),
 	TABLE(done, Anum_done_job_id),
+	TABLE(discarded, Anum_discarded_job_id),
 	TABLE(dead_letter, Anum_dead_letter_job_id),
 	TABLE(attempt, 0),
 	{"source", source_columns, lengthof(source_columns), {Anum_source_id}, .read_only = true},

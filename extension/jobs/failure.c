@@ -230,7 +230,8 @@ bury(const IntakeJob *job, const IntakeWorkflow *workflow, const IntakeFailure *
 {
 	Death death = {job, workflow ? workflow->name : "(dropped)", failure};
 
-	intake_room_bury(job, unpack_sql_state(failure->sqlerrcode), failure->error);
+	intake_room_bury(job, workflow ? workflow->name : NULL, unpack_sql_state(failure->sqlerrcode),
+					 failure->error);
 	ereport(WARNING,
 			(errmsg("job " INT64_FORMAT " of workflow \"%s\" is dead after %d attempts: %s",
 					job->job_id, death.workflow, job->attempts + 1,

@@ -263,9 +263,9 @@ intake_room_leave(const IntakeJob *job, bool wait)
 	return left;
 }
 
-/* Inserts a job that has left its room into done. DISCARDED is NULL where its handler succeeded. */
+/* Inserts a job that has left its room into done. */
 static void
-finish(const IntakeJob *job, int32 attempts, const text *discarded)
+finish(const IntakeJob *job)
 {
 	IntakePartition partition;
 	IntakeTable done;
@@ -276,9 +276,7 @@ finish(const IntakeJob *job, int32 attempts, const text *discarded)
 	INTAKE_COLUMN(values, done_event_id) = Int64GetDatum(job->event_id);
 	INTAKE_COLUMN(values, done_finished_at) = TimestampTzGetDatum(GetCurrentTimestamp());
 	INTAKE_COLUMN(values, done_workflow_id) = Int32GetDatum(job->workflow_id);
-	INTAKE_COLUMN(values, done_attempts) = Int32GetDatum(attempts);
-	INTAKE_COLUMN(values, done_discarded) = PointerGetDatum(discarded);
-	INTAKE_COLUMN(nulls, done_discarded) = discarded == NULL;
+	INTAKE_COLUMN(values, done_attempts) = Int32GetDatum(job->attempts + 1);
 	intake_partition_need(INTAKE_PARTITIONED_DONE, job->job_id, &partition);
 	intake_table_open(&done, partition.oid);
 	intake_table_insert(&done, values, nulls);
@@ -295,7 +293,7 @@ intake_room_complete(const IntakeJob *job)
 	if (intake_room_leave(job, true) != INTAKE_LEFT)
 		ereport(ERROR, (errcode(ERRCODE_INTAKE_STALE_LEASE),
 						errmsg("the lease of job " INT64_FORMAT " is lost", job->job_id)));
-	finish(job, job->attempts + 1, NULL);
+	finish(job);
 }
 
 /* Keeps the record of a failed attempt. STARTED_AT is 0 where it is not known. */
@@ -317,9 +315,13 @@ intake_room_attempt(const IntakeJob *job, TimestampTz started_at, const char *sq
 	insert_row("attempt", values, nulls);
 }
 
-/* Inserts a job that has left its room into dead_letter; this attempt was its last. */
+/*
+ * Inserts a job that has left its room into dead_letter; this attempt was its last. The name of its
+ * WORKFLOW is kept with it (NULL: the workflow is gone), so that an index finds the newest of a name.
+ */
 void
-intake_room_bury(const IntakeJob *job, const char *sqlstate, const char *error)
+intake_room_bury(const IntakeJob *job, const char *workflow, const char *sqlstate,
+				 const char *error)
 {
 	Datum values[Natts_dead_letter];
 	bool nulls[Natts_dead_letter] = {0};
@@ -331,6 +333,9 @@ intake_room_bury(const IntakeJob *job, const char *sqlstate, const char *error)
 	INTAKE_COLUMN(values, dead_letter_attempts) = Int32GetDatum(job->attempts + 1);
 	INTAKE_COLUMN(values, dead_letter_sqlstate) = CStringGetTextDatum(sqlstate);
 	INTAKE_COLUMN(values, dead_letter_error) = CStringGetTextDatum(error);
+	INTAKE_COLUMN(nulls, dead_letter_workflow) = workflow == NULL;
+	if (workflow != NULL)
+		INTAKE_COLUMN(values, dead_letter_workflow) = CStringGetTextDatum(workflow);
 	insert_row("dead_letter", values, nulls);
 }
 
@@ -348,15 +353,19 @@ intake_sql_job_enqueue(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* SQL: puts a job that the caller took out of its room into done, with a reason. */
+/* SQL: puts a job that the caller took out of its room into discarded, with a reason. */
 Datum
 intake_sql_job_discard(PG_FUNCTION_ARGS)
 {
-	IntakeJob job = {.job_id = PG_GETARG_INT64(0),
-					 .event_id = PG_GETARG_INT64(1),
-					 .workflow_id = PG_GETARG_INT32(2),
-					 .attempts = PG_GETARG_INT32(3)};
+	Datum values[Natts_discarded];
+	bool nulls[Natts_discarded] = {0};
 
-	finish(&job, job.attempts, PG_GETARG_TEXT_PP(4));
+	INTAKE_COLUMN(values, discarded_job_id) = PG_GETARG_DATUM(0);
+	INTAKE_COLUMN(values, discarded_event_id) = PG_GETARG_DATUM(1);
+	INTAKE_COLUMN(values, discarded_discarded_at) = TimestampTzGetDatum(GetCurrentTimestamp());
+	INTAKE_COLUMN(values, discarded_workflow_id) = PG_GETARG_DATUM(2);
+	INTAKE_COLUMN(values, discarded_attempts) = PG_GETARG_DATUM(3);
+	INTAKE_COLUMN(values, discarded_reason) = PointerGetDatum(PG_GETARG_TEXT_PP(4));
+	insert_row("discarded", values, nulls);
 	PG_RETURN_VOID();
 }

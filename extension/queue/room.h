@@ -46,6 +46,7 @@ extern IntakeLeave intake_room_leave(const IntakeJob *job, bool wait);
 extern void intake_room_complete(const IntakeJob *job);
 extern void intake_room_attempt(const IntakeJob *job, TimestampTz started_at, const char *sqlstate,
 								const char *error);
-extern void intake_room_bury(const IntakeJob *job, const char *sqlstate, const char *error);
+extern void intake_room_bury(const IntakeJob *job, const char *workflow, const char *sqlstate,
+							 const char *error);
 
 #endif

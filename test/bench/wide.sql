@@ -103,10 +103,10 @@ INSERT INTO intake.done (job_id, event_id, finished_at, workflow_id, attempts)
     SELECT :first_job + n, :first_event + n, now() - (:events - n) * interval '100 ms',
            :first_workflow + (n - 1) % :workflows, 1
     FROM generate_series(1::bigint, :done) AS n;
-INSERT INTO intake.dead_letter (job_id, event_id, died_at, workflow_id, attempts, sqlstate, error)
+INSERT INTO intake.dead_letter (job_id, event_id, died_at, workflow_id, attempts, sqlstate, error, workflow)
     SELECT :first_job + :done + n, :first_event + (n - 1) % greatest(:events, 1) + 1,
            now() - (:dead - n) * interval '100 ms', :first_workflow + (n - 1) % :workflows, 2, 'P0001',
-           'no route to the host of customer ' || (n - 1) % :workflows
+           'no route to the host of customer ' || (n - 1) % :workflows, 'wide_' || (n - 1) % :workflows + 1
     FROM generate_series(1::bigint, :dead) AS n;
 INSERT INTO intake.attempt (job_id, started_at, finished_at, workflow_id, attempt, sqlstate, error)
     SELECT job_id, died_at - a * interval '1 second', died_at - a * interval '1 second', workflow_id, 2 - a, sqlstate, error

@@ -18,7 +18,7 @@ BEGIN
 END $$;
 CREATE FUNCTION r_follow.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
 CREATE FUNCTION r_follow.tables() RETURNS SETOF text LANGUAGE sql AS
-    $$ SELECT unnest('{event,event_key,queue,running,delayed,suspect,done,dead_letter,attempt}'::text[]) $$;
+    $$ SELECT unnest('{event,event_key,queue,running,delayed,suspect,done,discarded,dead_letter,attempt}'::text[]) $$;
 DO $$
 DECLARE
     t text;
