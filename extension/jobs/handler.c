@@ -6,6 +6,9 @@
  * function in SQL anew in each transaction, which costs as much as a small job, so the body of a
  * plain function in SQL is prepared in place of the call, and kept until the function changes. What
  * it may do, and what it sees, is the same.
+ *
+ * Workflows that have the same function share what is prepared. A process may run the jobs of
+ * thousands of workflows, and what was not called for the longest leaves.
  */
 #include "postgres.h"
 
@@ -15,11 +18,13 @@
 #include "catalog/pg_type.h"
 #include "executor/functions.h"
 #include "executor/spi.h"
+#include "lib/ilist.h"
 #include "miscadmin.h"
 #include "nodes/params.h"
 #include "tcop/dest.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
@@ -29,11 +34,13 @@
 #include "ground/slot.h"
 #include "jobs/handler.h"
 
-/* The prepared call of a workflow's handler. */
+#define MOST_HANDLERS 256 /* prepared at a time; each takes some ten kB */
+
+/* The prepared call of a function. */
 typedef struct Handler
 {
-	int32 workflow_id;
-	Oid function;
+	Oid function;       /* hash key */
+	dlist_node node;    /* by use, the latest first */
 	TransactionId xmin; /* of the function's row when it was prepared */
 	ItemPointerData tid;
 	bool body; /* the plan is that of its body, not a call */
@@ -44,7 +51,8 @@ typedef struct Handler
 	MemoryContext context; /* of all this */
 } Handler;
 
-static List *handlers = NIL; /* in TopMemoryContext */
+static HTAB *handlers = NULL; /* NULL: none yet */
+static dlist_head by_use = DLIST_STATIC_INIT(by_use);
 
 /* Whether the body of a function can stand for a call of it. */
 static bool
@@ -111,23 +119,18 @@ prepare_call(Oid function, Oid type)
 }
 
 /* Prepares the handler of a workflow. Where that was dropped, its jobs wait: see binding.c. */
-static Handler *
-prepare(const IntakeWorkflow *workflow, Oid type)
+static void
+prepare(Handler *handler, const IntakeWorkflow *workflow, Oid type)
 {
-	MemoryContext context =
-		AllocSetContextCreate(CurrentMemoryContext, "pg_intake handler", ALLOCSET_SMALL_SIZES);
-	Handler *handler = MemoryContextAllocZero(context, sizeof(Handler));
-	MemoryContext old;
-	HeapTuple tuple;
+	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(workflow->handler));
 
-	handler->context = context;
-	handler->workflow_id = workflow->id;
-	handler->function = workflow->handler;
-	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(handler->function));
 	if (!HeapTupleIsValid(tuple))
 		intake_slot_leave();
+	handler->function = workflow->handler;
 	handler->xmin = HeapTupleHeaderGetRawXmin(tuple->t_data);
 	handler->tid = tuple->t_self;
+	handler->context =
+		AllocSetContextCreate(CurrentMemoryContext, "pg_intake handler", ALLOCSET_SMALL_SIZES);
 	handler->body = is_plain_sql(tuple);
 	if (handler->body)
 		prepare_body(tuple, handler);
@@ -137,21 +140,38 @@ prepare(const IntakeWorkflow *workflow, Oid type)
 	if (handler->plan == NULL || SPI_keepplan(handler->plan) != 0 ||
 		(handler->before != NULL && SPI_keepplan(handler->before) != 0))
 		elog(ERROR, "could not prepare the handler of workflow \"%s\"", workflow->name);
-	MemoryContextSetParent(context, TopMemoryContext);
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	handlers = lappend(handlers, handler);
-	MemoryContextSwitchTo(old);
+}
+
+static void
+make_handlers(void)
+{
+	HASHCTL control = {.keysize = sizeof(Oid), .entrysize = sizeof(Handler)};
+
+	control.hcxt = TopMemoryContext;
+	handlers = hash_create("pg_intake handlers", MOST_HANDLERS, &control,
+						   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+static Handler *
+keep(const Handler *prepared)
+{
+	Handler *handler = hash_search(handlers, &prepared->function, HASH_ENTER, NULL);
+
+	*handler = *prepared;
+	MemoryContextSetParent(handler->context, TopMemoryContext);
+	dlist_push_head(&by_use, &handler->node);
 	return handler;
 }
 
 static void
 forget(Handler *handler)
 {
-	handlers = list_delete_ptr(handlers, handler);
 	SPI_freeplan(handler->plan);
 	if (handler->before != NULL)
 		SPI_freeplan(handler->before);
 	MemoryContextDelete(handler->context);
+	dlist_delete(&handler->node);
+	(void) hash_search(handlers, &handler->function, HASH_REMOVE, NULL);
 }
 
 /* Whether a function is still what it was when its handler was prepared. */
@@ -173,20 +193,23 @@ is_current(const Handler *handler)
 static Handler *
 find(const IntakeWorkflow *workflow, Oid type)
 {
-	ListCell *cell;
+	Handler prepared = {0};
+	Handler *handler;
 
-	foreach (cell, handlers)
+	if (handlers == NULL)
+		make_handlers();
+	handler = hash_search(handlers, &workflow->handler, HASH_FIND, NULL);
+	if (handler != NULL && is_current(handler))
 	{
-		Handler *handler = lfirst(cell);
-
-		if (handler->workflow_id != workflow->id)
-			continue;
-		if (is_current(handler))
-			return handler;
-		forget(handler);
-		break;
+		dlist_move_head(&by_use, &handler->node);
+		return handler;
 	}
-	return prepare(workflow, type);
+	if (handler != NULL)
+		forget(handler);
+	else if (hash_get_num_entries(handlers) >= MOST_HANDLERS)
+		forget(dlist_tail_element(Handler, node, &by_use));
+	prepare(&prepared, workflow, type);
+	return keep(&prepared);
 }
 
 /* What a handler returns is not read, and so not kept either. */
@@ -226,12 +249,4 @@ intake_handler_call(const IntakeWorkflow *workflow, Oid type, Datum job)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("the handler has a statement that a function cannot have: %s",
 							   SPI_result_code_string(result))));
-}
-
-/* Forgets every prepared handler: a workflow changed. Outside of transactions too. */
-void
-intake_handler_forget(void)
-{
-	while (handlers != NIL)
-		forget(linitial(handlers));
 }

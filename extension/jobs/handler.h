@@ -10,6 +10,5 @@
 #include "config/workflow.h"
 
 extern void intake_handler_call(const IntakeWorkflow *workflow, Oid type, Datum job);
-extern void intake_handler_forget(void);
 
 #endif

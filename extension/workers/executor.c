@@ -26,7 +26,6 @@
 #include "jobs/alone.h"
 #include "jobs/argument.h"
 #include "jobs/attempt.h"
-#include "jobs/handler.h"
 #include "jobs/holder.h"
 #include "jobs/served.h"
 #include "jobs/session.h"
@@ -149,10 +148,7 @@ begin_round(void)
 {
 	begin(INTAKE_GATE_JOB);
 	if (intake_served_is_old(&served))
-	{
 		intake_served_refresh(&served);
-		intake_handler_forget();
-	}
 	halted = !intake_argument_type_fits();
 	CommitTransactionCommand();
 	if (served.count == 0)
