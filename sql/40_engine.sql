@@ -169,8 +169,7 @@ COMMENT ON FUNCTION intake.config_changed() IS
     'Trigger: makes every process that knows a piece of the configuration read it again after the commit';
 
 CREATE FUNCTION intake.source_problem(source text) RETURNS text
-    AS 'MODULE_PATHNAME', 'intake_sql_source_problem' LANGUAGE c VOLATILE STRICT SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp;
+    AS 'MODULE_PATHNAME', 'intake_sql_source_problem' LANGUAGE c STABLE STRICT;
 COMMENT ON FUNCTION intake.source_problem(text) IS
     'Why a source rejects everything, such as an unusable secret; NULL when it does not';
 INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.source_problem');

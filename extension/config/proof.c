@@ -5,26 +5,24 @@
  */
 #include "postgres.h"
 
-#include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-#include "config/source.h"
-#include "ground/owner.h"
+#include "config/profile.h"
 #include "verify/borders.h"
 
 PG_FUNCTION_INFO_V1(intake_sql_scheme_problem);
 
 static const char *
-source_problem(const IntakeSource *source)
+find_problem(const IntakeProfile *profile)
 {
-	const char *problem = source->problem;
+	const char *problem = profile->problem;
 
 	if (problem == NULL)
-		problem = intake_borders_problem(source->scheme);
-	for (int i = 0; i < source->n_handshakes && problem == NULL; i++)
-		problem = intake_borders_handshake_problem(source->scheme, &source->handshakes[i]);
+		problem = intake_borders_problem(profile->scheme);
+	for (int i = 0; i < profile->n_handshakes && problem == NULL; i++)
+		problem = intake_borders_handshake_problem(profile->scheme, &profile->handshakes[i]);
 	return problem;
 }
 
@@ -32,22 +30,17 @@ source_problem(const IntakeSource *source)
 static char *
 scheme_problem(const char *name)
 {
-	MemoryContext outer = CurrentMemoryContext;
 	MemoryContext context =
-		AllocSetContextCreate(outer, "pg_intake scheme", ALLOCSET_DEFAULT_SIZES);
-	List *list = NIL;
-	const char *problem = NULL;
+		AllocSetContextCreate(CurrentMemoryContext, "pg_intake scheme", ALLOCSET_DEFAULT_SIZES);
+	IntakeProfile *profile;
+	const char *problem;
 	char *copy;
 
-	SPI_connect();
 	PushActiveSnapshot(GetLatestSnapshot());
-	intake_source_read_scheme(&list, context, name);
-	if (list != NIL)
-		problem = source_problem(linitial(list));
-	copy = problem ? MemoryContextStrdup(outer, problem) : NULL;
+	profile = intake_profile_read_scheme(name, context);
+	problem = profile->internal ? NULL : find_problem(profile);
+	copy = problem ? pstrdup(problem) : NULL;
 	PopActiveSnapshot();
-	SPI_finish();
-	MemoryContextSwitchTo(outer);
 	MemoryContextDelete(context);
 	return copy;
 }
@@ -56,12 +49,8 @@ scheme_problem(const char *name)
 Datum
 intake_sql_scheme_problem(PG_FUNCTION_ARGS)
 {
-	IntakeOwner saved;
-	char *problem;
+	char *problem = scheme_problem(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 
-	intake_owner_begin(&saved);
-	problem = scheme_problem(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	intake_owner_end(&saved);
 	if (problem == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(problem));

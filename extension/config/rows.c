@@ -1,27 +1,55 @@
 /*
  * rows.c
- *		Rows of a query of the extension's own, column by column, by name.
+ *		Rows of what people configured, column by column, by name.
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "config/rows.h"
+#include "ground/datum.h"
 #include "ground/duration.h"
+#include "ground/intake.h"
+
+/* The rows that were asked for last. */
+static HeapTuple *rows;
+static TupleDesc shape;
+
+/* The number of a column, or 0. Most names differ in their first letter. */
+static int
+number_of(const char *column)
+{
+	for (int i = 0; i < shape->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(shape, i);
+
+		if (attribute->attname.data[0] == column[0] &&
+			strcmp(NameStr(attribute->attname), column) == 0 && !attribute->attisdropped)
+			return i + 1;
+	}
+	return 0;
+}
 
 /* The value of a column; NULL where the row has no such column, too. */
 static Datum
 value_of(int row, const char *column, bool *null)
 {
-	TupleDesc shape = SPI_tuptable->tupdesc;
-	int number = SPI_fnumber(shape, column);
+	int number = number_of(column);
 
 	*null = true;
-	return number > 0 ? SPI_getbinval(SPI_tuptable->vals[row], shape, number, null) : (Datum) 0;
+	return number > 0 ? heap_getattr(rows[row], number, shape, null) : (Datum) 0;
 }
 
 /* Whether a column is NULL. */
@@ -38,9 +66,28 @@ intake_rows_null(int row, const char *column)
 char *
 intake_rows_text(int row, const char *column)
 {
-	int number = SPI_fnumber(SPI_tuptable->tupdesc, column);
+	int number = number_of(column);
 
-	return number > 0 ? SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, number) : NULL;
+	return number > 0 ? SPI_getvalue(rows[row], shape, number) : NULL;
+}
+
+/* Appends what tells the value of a column from others of it, as it is in memory. */
+void
+intake_rows_append(int row, const char *column, StringInfo out)
+{
+	bool null;
+	Datum value = value_of(row, column, &null);
+	Form_pg_attribute attribute = null ? NULL : TupleDescAttr(shape, number_of(column) - 1);
+	IntakeSlice bytes = {(const char *) &value, sizeof(value)};
+
+	if (null)
+		bytes = INTAKE_ABSENT;
+	else if (!attribute->attbyval)
+		bytes = attribute->attlen == -1 ? intake_datum_bytes(value)
+										: (IntakeSlice){DatumGetPointer(value), attribute->attlen};
+	appendStringInfoChar(out, null);
+	appendBinaryStringInfo(out, (const char *) &bytes.len, sizeof(bytes.len));
+	appendBinaryStringInfo(out, bytes.data, bytes.len);
 }
 
 /* A column as it is; 0 where it is NULL. */
@@ -63,38 +110,49 @@ intake_rows_number(int row, const char *column, int64 otherwise)
 bool
 intake_rows_bool(int row, const char *column)
 {
-	char *value = intake_rows_text(row, column);
+	bool null;
+	Datum value = value_of(row, column, &null);
 
-	return value && value[0] == 't';
+	return !null && DatumGetBool(value);
 }
 
-/* Whether a column is that word. */
+/* Whether a column, a text, is that word. */
 bool
 intake_rows_is(int row, const char *column, const char *word)
 {
-	char *value = intake_rows_text(row, column);
+	bool null;
+	Datum value = value_of(row, column, &null);
 
-	return value && strcmp(value, word) == 0;
+	return !null && intake_slice_equal(intake_datum_bytes(value), intake_slice_cstr(word));
 }
 
-/* An array of texts; NULL where the column is. */
+/* An array as texts; NULL where the column is. */
 const char **
 intake_rows_texts(int row, const char *column, int *count)
 {
 	bool null;
 	Datum datum = value_of(row, column, &null);
+	ArrayType *array;
 	Datum *elements;
 	bool *nulls;
 	const char **result;
+	int16 length;
+	bool by_value;
+	char alignment;
+	Oid output;
+	bool varlena;
 
 	*count = 0;
 	if (null)
 		return NULL;
-	deconstruct_array(DatumGetArrayTypeP(datum), TEXTOID, -1, false, TYPALIGN_INT, &elements,
-					  &nulls, count);
+	array = DatumGetArrayTypeP(datum);
+	get_typlenbyvalalign(ARR_ELEMTYPE(array), &length, &by_value, &alignment);
+	getTypeOutputInfo(ARR_ELEMTYPE(array), &output, &varlena);
+	deconstruct_array(array, ARR_ELEMTYPE(array), length, by_value, alignment, &elements, &nulls,
+					  count);
 	result = palloc0((*count + 1) * sizeof(char *));
 	for (int i = 0; i < *count; i++)
-		result[i] = nulls[i] ? "" : TextDatumGetCString(elements[i]);
+		result[i] = nulls[i] ? "" : OidOutputFunctionCall(output, elements[i]);
 	return result;
 }
 
@@ -115,30 +173,6 @@ intake_rows_pairs(int row, const char *column, int *count)
 	return pairs;
 }
 
-/* Runs QUERY, with $1 a number and $2 a text. The rows are in SPI_tuptable. */
-uint64
-intake_rows_query_of(const char *query, int32 id, const char *name)
-{
-	MemoryContext context = CurrentMemoryContext;
-	Datum values[] = {Int32GetDatum(id), CStringGetTextDatum(name)};
-
-	if (SPI_execute_with_args(query, 2, (Oid[]){INT4OID, TEXTOID}, values, NULL, true, 0) !=
-		SPI_OK_SELECT)
-		elog(ERROR, "could not read the configuration");
-	MemoryContextSwitchTo(context);
-	return SPI_processed;
-}
-
-/* Runs QUERY in the context CONTEXT; the rows are in SPI_tuptable. */
-uint64
-intake_rows_query(const char *query, MemoryContext context)
-{
-	if (SPI_execute(query, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read the configuration");
-	MemoryContextSwitchTo(context);
-	return SPI_processed;
-}
-
 /* A column that is a time; OTHERWISE where it is NULL. */
 TimestampTz
 intake_rows_time(int row, const char *column, TimestampTz otherwise)
@@ -157,4 +191,67 @@ intake_rows_duration(int row, const char *column, int64 otherwise)
 	Datum value = value_of(row, column, &null);
 
 	return null ? otherwise : intake_duration_usecs(DatumGetIntervalP(value));
+}
+
+/* ---- asking for rows ---- */
+
+/* Runs QUERY, with $1 a number and $2 a text. Returns how many rows it has. */
+uint64
+intake_rows_query(const char *query, int32 id, const char *name)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Datum values[] = {Int32GetDatum(id), CStringGetTextDatum(name)};
+
+	if (SPI_execute_with_args(query, 2, (Oid[]){INT4OID, TEXTOID}, values, NULL, true, 0) !=
+		SPI_OK_SELECT)
+		elog(ERROR, "could not read the configuration");
+	MemoryContextSwitchTo(context);
+	rows = SPI_tuptable->vals;
+	shape = SPI_tuptable->tupdesc;
+	return SPI_processed;
+}
+
+/*
+ * Begins to look for the rows of TABLE that have VALUE in COLUMN, an int4 or a text, as the active
+ * snapshot sees them. No SQL takes part: it takes a tenth of the time, and no privilege is asked for.
+ * Where INDEX, which may hold fewer rows, is missing, the table is read.
+ */
+void
+intake_rows_look(IntakeRowLook *look, const char *table, const char *index, const char *column,
+				 Datum value)
+{
+	Oid schema = get_namespace_oid(INTAKE_SCHEMA, false);
+	Oid index_oid = get_relname_relid(index, schema);
+	ScanKeyData key;
+	Form_pg_attribute attribute;
+	int number;
+
+	look->table = table_open(get_relname_relid(table, schema), AccessShareLock);
+	shape = RelationGetDescr(look->table);
+	number = number_of(column);
+	if (number == 0)
+		elog(ERROR, "table \"%s\" has no column \"%s\"", table, column);
+	attribute = TupleDescAttr(shape, number - 1);
+	ScanKeyInit(&key, number, BTEqualStrategyNumber,
+				attribute->atttypid == INT4OID ? F_INT4EQ : F_TEXTEQ, value);
+	key.sk_collation = attribute->attcollation;
+	look->scan = systable_beginscan(look->table, index_oid, OidIsValid(index_oid),
+									GetActiveSnapshot(), 1, &key);
+}
+
+/* Moves to the next row, which is row 0 then. Returns false where there is no more. */
+bool
+intake_rows_next(IntakeRowLook *look)
+{
+	look->row = systable_getnext(look->scan);
+	rows = &look->row;
+	shape = RelationGetDescr(look->table);
+	return HeapTupleIsValid(look->row);
+}
+
+void
+intake_rows_end(IntakeRowLook *look)
+{
+	systable_endscan(look->scan);
+	table_close(look->table, NoLock);
 }

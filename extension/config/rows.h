@@ -1,6 +1,6 @@
 /*
  * rows.h
- *		Rows of a query of the extension's own, column by column, by name.
+ *		Rows of what people configured, column by column, by name.
  *
  * A column that the rows do not have is taken for one that is NULL: the extension of a database may
  * have been made by an earlier library.
@@ -10,16 +10,32 @@
 
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "datatype/timestamp.h"
+#include "lib/stringinfo.h"
+#include "utils/relcache.h"
 
 #include "verify/requirement.h"
 
-/* The functions below read from the result of this. The caller is connected to SPI. */
-extern uint64 intake_rows_query(const char *query, MemoryContext context);
-extern uint64 intake_rows_query_of(const char *query, int32 id, const char *name);
+typedef struct IntakeRowLook
+{
+	Relation table;
+	SysScanDesc scan;
+	HeapTuple row;
+} IntakeRowLook;
 
+/* The caller is connected to SPI. */
+extern uint64 intake_rows_query(const char *query, int32 id, const char *name);
+
+extern void intake_rows_look(IntakeRowLook *look, const char *table, const char *index,
+							 const char *column, Datum value);
+extern bool intake_rows_next(IntakeRowLook *look);
+extern void intake_rows_end(IntakeRowLook *look);
+
+/* These read from the rows that were asked for last, by a query or by looking. */
 extern bool intake_rows_null(int row, const char *column);
 extern Datum intake_rows_datum(int row, const char *column, bool *null);
+extern void intake_rows_append(int row, const char *column, StringInfo out);
 extern char *intake_rows_text(int row, const char *column);
 extern int64 intake_rows_number(int row, const char *column, int64 otherwise);
 extern bool intake_rows_is(int row, const char *column, const char *word);

@@ -1,114 +1,301 @@
 /*
  * sources.c
- *		The sources as this process knows them.
+ *		The sources that a process knows: each is read when it is first asked for.
  *
- * The fields of forms that have their JSON are read apart, so that a process that runs jobs holds
- * no secret.
+ * A source is known until it has changed, its scheme has, or others need its room. What is found
+ * out about that while requests are judged is noted only: a source goes at a refresh, and whoever
+ * found it has it until then. Names that no source has are asked for again each time.
  */
 #include "postgres.h"
 
-#include "nodes/pg_list.h"
+#include "lib/ilist.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
-#include "config/half.h"
+#include "config/profiles.h"
 #include "config/sources.h"
 #include "ground/clock.h"
+#include "ground/datum.h"
+#include "ground/piece.h"
+#include "ground/slice_table.h"
 
 #define RETRY_MS 1000
 
-static void read_sources(MemoryContext context);
-static void read_fields(MemoryContext context);
+/* Memory for sources: 10,000 plain ones need two thirds of it. */
+#define MOST_BYTES (32 * 1024 * 1024)
 
-static IntakeHalf half_sources = {.reader = read_sources};
-static List *sources;
-static IntakeHalf half_fields = {.reader = read_fields};
-static List *json_fields;
-/* When to read sources again that lack their key file, by intake_clock_ms; 0: none does. */
-static int64 retry_at = 0;
+/* What libcrypto takes for a secret, about. */
+#define KEY_BYTES 1000
+
+typedef struct Known
+{
+	IntakeSource *source;
+	size_t bytes;
+	bool doomed;
+	int64 retry_at;    /* by intake_clock_ms; 0: it needs no retry */
+	dlist_node recent; /* in by_use */
+	dlist_node going;  /* in outdated or retried */
+} Known;
+
+typedef struct NameEntry
+{
+	IntakeSlice name; /* in the source */
+	Known *known;
+} NameEntry;
+
+typedef struct IdEntry
+{
+	int32 id;
+	Known *known;
+} IdEntry;
+
+static HTAB *by_name = NULL;
+static HTAB *by_id = NULL;
+static dlist_head by_use = DLIST_STATIC_INIT(by_use);     /* all, the last one used first */
+static dlist_head outdated = DLIST_STATIC_INIT(outdated); /* to be dropped */
+static dlist_head retried = DLIST_STATIC_INIT(retried);   /* likewise, at their time */
+static bool all_outdated = false;
+static size_t bytes = 0;
+static uint64 changes = 0;         /* that this process was told of */
+static uint64 profile_changes = 0; /* that were looked at */
+static int holders = 0;
 
 PG_FUNCTION_INFO_V1(intake_sql_source_problem);
 
-/* Reads the sources; where one lacks its key file, it is tried again a second later. */
+/* ---- what has changed ---- */
+
 static void
-read_sources(MemoryContext context)
+doom(Known *known)
 {
-	ListCell *cell;
+	if (known->doomed)
+		return;
+	if (known->retry_at != 0)
+		dlist_delete(&known->going);
+	dlist_push_tail(&outdated, &known->going);
+	known->doomed = true;
+}
 
-	sources = NIL;
-	intake_source_read_all(&sources, context);
-	foreach (cell, sources)
+/* A source has changed, or one of its secrets. */
+static void
+forget(int32 id)
+{
+	IdEntry *entry = hash_search(by_id, &id, HASH_FIND, NULL);
+
+	changes++;
+	if (entry != NULL)
+		doom(entry->known);
+	all_outdated |= id == 0;
+}
+
+/* ---- the sources that are known ---- */
+
+static void
+begin(void)
+{
+	HASHCTL control = {.keysize = sizeof(int32), .entrysize = sizeof(IdEntry)};
+
+	if (by_id != NULL)
+		return;
+	by_name = intake_slice_table_make("pg_intake sources", sizeof(NameEntry));
+	by_id = hash_create("pg_intake sources by id", 64, &control, HASH_ELEM | HASH_BLOBS);
+	intake_profiles_watch();
+	intake_piece_watch(INTAKE_PIECE_SOURCE, forget);
+}
+
+static void
+drop(Known *known)
+{
+	IntakeSlice name = intake_slice_cstr(known->source->name);
+	NameEntry *named = hash_search(by_name, &name, HASH_FIND, NULL);
+	IdEntry *numbered = hash_search(by_id, &known->source->id, HASH_FIND, NULL);
+
+	if (named != NULL && named->known == known)
+		(void) hash_search(by_name, &name, HASH_REMOVE, NULL);
+	if (numbered != NULL && numbered->known == known)
+		(void) hash_search(by_id, &known->source->id, HASH_REMOVE, NULL);
+	if (known->doomed || known->retry_at != 0)
+		dlist_delete(&known->going);
+	dlist_delete(&known->recent);
+	bytes -= known->bytes;
+	MemoryContextDelete(known->source->context);
+}
+
+static bool
+lacks_key_file(const IntakeSource *source)
+{
+	return source->our_fault != NULL && strcmp(source->our_fault, INTAKE_FAULT_KEY_FILE) == 0;
+}
+
+/*
+ * Has a source known that was read while this process had been told of BEFORE changes. Where memory
+ * runs out in the midst of it, it is in the list, and will go.
+ */
+static Known *
+keep(IntakeSource *source, uint64 before)
+{
+	IntakeSlice name = intake_slice_cstr(source->name);
+	Known *known = MemoryContextAllocZero(source->context, sizeof(Known));
+	bool found;
+
+	known->source = source;
+	known->bytes = MemoryContextMemAllocated(source->context, true) +
+				   source->n_secrets * KEY_BYTES + sizeof(NameEntry) + sizeof(IdEntry);
+	MemoryContextSetParent(source->context, TopMemoryContext);
+	bytes += known->bytes;
+	dlist_push_head(&by_use, &known->recent);
+	if (lacks_key_file(source))
 	{
-		const char *fault = ((IntakeSource *) lfirst(cell))->our_fault;
+		known->retry_at = intake_clock_ms() + RETRY_MS;
+		dlist_push_tail(&retried, &known->going);
+	}
+	/* What was told meanwhile may have been about it. */
+	if (changes != before)
+		doom(known);
+	((IdEntry *) hash_search(by_id, &source->id, HASH_ENTER, &found))->known = known;
+	((NameEntry *) hash_search(by_name, &name, HASH_ENTER, &found))->known = known;
+	return known;
+}
 
-		if (fault != NULL && strcmp(fault, INTAKE_FAULT_KEY_FILE) == 0)
-			retry_at = intake_clock_ms() + RETRY_MS;
+/* Reads a source into a context of its own, a child of the current one. NULL: there is none. */
+static IntakeSource *
+read_source(IntakeSlice name)
+{
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "pg_intake source", ALLOCSET_SMALL_SIZES);
+	IntakeSource *source = intake_source_read(name, context);
+
+	if (source == NULL)
+		MemoryContextDelete(context);
+	return source;
+}
+
+static Known *
+find_known(IntakeSlice name)
+{
+	NameEntry *entry = hash_search(by_name, &name, HASH_FIND, NULL);
+
+	return entry != NULL ? entry->known : NULL;
+}
+
+/* ---- what must go ---- */
+
+static void
+drop_changed(void)
+{
+	dlist_mutable_iter place;
+
+	while (!dlist_is_empty(&outdated))
+		drop(dlist_head_element(Known, going, &outdated));
+	if (!all_outdated && profile_changes == intake_profiles_changes())
+		return;
+	dlist_foreach_modify(place, &by_use)
+	{
+		Known *known = dlist_container(Known, recent, place.cur);
+
+		if (all_outdated || known->source->profile->outdated)
+			drop(known);
+	}
+	all_outdated = false;
+	profile_changes = intake_profiles_changes();
+}
+
+static void
+drop_retried(void)
+{
+	while (!dlist_is_empty(&retried))
+	{
+		Known *first = dlist_head_element(Known, going, &retried);
+
+		if (first->retry_at > intake_clock_ms())
+			return;
+		drop(first);
 	}
 }
 
 static void
-read_fields(MemoryContext context)
+make_room(void)
 {
-	json_fields = NIL;
-	intake_source_read_json_fields(&json_fields, context);
+	if (bytes + intake_profiles_bytes() <= MOST_BYTES)
+		return;
+	intake_profiles_tidy();
+	while (bytes + intake_profiles_bytes() > MOST_BYTES && !dlist_is_empty(&by_use))
+	{
+		drop(dlist_tail_element(Known, recent, &by_use));
+		if (bytes + intake_profiles_bytes() > MOST_BYTES)
+			intake_profiles_tidy();
+	}
 }
 
+/* ---- looking up ---- */
+
 /*
- * Reads the sources again if they changed. What intake_sources_find returns holds until the next
- * refresh. The caller is in a transaction.
+ * Forgets the sources that have changed, and the least recently used ones beyond the memory for them,
+ * unless they are held. What intake_sources_find returns holds until the next refresh. The caller is
+ * in a transaction.
  */
 void
 intake_sources_refresh(void)
 {
-	if (retry_at != 0 && intake_clock_ms() >= retry_at)
-	{
-		retry_at = 0;
-		half_sources.stale = true;
-	}
-	intake_half_refresh(&half_sources);
+	begin();
+	if (holders > 0)
+		return;
+	drop_changed();
+	drop_retried();
+	make_room();
+}
+
+/*
+ * Has no refresh forget anything until intake_sources_release, which must come after an error as
+ * well: what is called meanwhile may run SQL, with functions of ours in triggers.
+ */
+void
+intake_sources_hold(void)
+{
+	holders++;
+}
+
+void
+intake_sources_release(void)
+{
+	holders--;
 }
 
 /* The source of that name, or NULL. */
 IntakeSource *
 intake_sources_find(IntakeSlice name)
 {
-	ListCell *cell;
+	Known *known = find_known(name);
 
-	foreach (cell, sources)
+	if (known == NULL)
 	{
-		IntakeSource *source = lfirst(cell);
+		uint64 before = changes;
+		IntakeSource *source = read_source(name);
 
-		if (intake_slice_equal(intake_slice_cstr(source->name), name))
-			return source;
+		if (source == NULL)
+			return NULL;
+		known = keep(source, before);
 	}
-	return NULL;
+	dlist_move_head(&by_use, &known->recent);
+	return known->source;
 }
 
-/* The field of forms that has the JSON of a source, or absent. The caller is in a transaction. */
-IntakeSlice
-intake_sources_json_field(int32 source_id)
-{
-	ListCell *cell;
-
-	intake_half_refresh(&half_fields);
-	foreach (cell, json_fields)
-	{
-		IntakeJsonField *field = lfirst(cell);
-
-		if (field->source_id == source_id)
-			return field->name;
-	}
-	return INTAKE_ABSENT;
-}
-
-/* SQL: why a source rejects everything, or NULL. */
+/* SQL: why a source rejects everything, or NULL. What was not known before is not known after. */
 Datum
 intake_sql_source_problem(PG_FUNCTION_ARGS)
 {
+	IntakeSlice name = intake_datum_bytes(PG_GETARG_DATUM(0));
+	Known *known;
 	IntakeSource *source;
+	text *problem = NULL;
 
 	intake_sources_refresh();
-	source = intake_sources_find(intake_slice_cstr(text_to_cstring(PG_GETARG_TEXT_PP(0))));
-	if (source == NULL || source->problem == NULL)
+	known = find_known(name);
+	source = known != NULL ? known->source : read_source(name);
+	if (source != NULL && source->problem != NULL)
+		problem = cstring_to_text(source->problem);
+	if (known == NULL && source != NULL)
+		MemoryContextDelete(source->context);
+	if (problem == NULL)
 		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(cstring_to_text(source->problem));
+	PG_RETURN_TEXT_P(problem);
 }

@@ -1,7 +1,6 @@
 /*
  * sources.h
- *		The sources as a process knows them, with their compiled schemes and secrets. Read when
- *		first wanted, and again after a change committed.
+ *		The sources that a process knows: each is read when it is first asked for.
  */
 #ifndef INTAKE_SOURCES_H
 #define INTAKE_SOURCES_H
@@ -11,7 +10,8 @@
 #include "config/source.h"
 
 extern void intake_sources_refresh(void);
+extern void intake_sources_hold(void);
+extern void intake_sources_release(void);
 extern IntakeSource *intake_sources_find(IntakeSlice name);
-extern IntakeSlice intake_sources_json_field(int32 source_id);
 
 #endif

@@ -81,7 +81,7 @@ read_file(const char *path, char **problem)
 	if (file == NULL)
 	{
 		*problem = psprintf("the key file cannot be read: %m");
-		return NULL;
+		return text;
 	}
 	if (fread(text, 1, MOST_FILE, file) == 0)
 		*problem = "the key file is empty";
@@ -115,6 +115,7 @@ intake_vault_open(IntakeVault *vault)
 	IntakeSlice rest;
 
 	memset(vault, 0, sizeof(*vault));
+	vault->open = true;
 	if (path == NULL || path[0] == '\0')
 		return;
 	vault->problem = check_file(path);
@@ -136,13 +137,16 @@ intake_vault_open(IntakeVault *vault)
 		vault->problem = "the key file has no key";
 }
 
-/* Forgets the keys. */
+/* Forgets the keys, if it was opened. */
 void
 intake_vault_close(IntakeVault *vault)
 {
 	intake_vault_wipe(vault->text, MOST_FILE);
-	vault->text = NULL;
-	vault->n_keys = 0;
+	if (vault->text != NULL)
+		pfree(vault->text);
+	if (vault->keys != NULL)
+		pfree(vault->keys);
+	memset(vault, 0, sizeof(*vault));
 }
 
 static void
@@ -282,11 +286,10 @@ find_key(const IntakeVault *vault, const char *number)
 
 /*
  * Sets *SECRET to what was sealed: memory of its own, ended with a NUL, which the caller wipes.
- * Where that cannot be had, the cause is in *PROBLEM.
+ * Where that cannot be had, the cause is in *PROBLEM. A vault that is needed and not open is opened.
  */
 IntakeUnsealing
-intake_vault_unseal(const IntakeVault *vault, bytea *stored, IntakeSlice *secret,
-					const char **problem)
+intake_vault_unseal(IntakeVault *vault, bytea *stored, IntakeSlice *secret, const char **problem)
 {
 	IntakeSlice slice = intake_datum_bytes(PointerGetDatum(stored));
 	Sealed sealed = {0};
@@ -300,6 +303,8 @@ intake_vault_unseal(const IntakeVault *vault, bytea *stored, IntakeSlice *secret
 	else
 	{
 		sealed.data = intake_slice_after(slice, 1 + KEY_NUMBER);
+		if (!vault->open)
+			intake_vault_open(vault);
 		sealed.key = find_key(vault, slice.data + 1);
 		if (sealed.key == NULL)
 		{
@@ -336,12 +341,11 @@ Datum
 intake_sql_unseal(PG_FUNCTION_ARGS)
 {
 	const char *problem = NULL;
-	IntakeVault vault;
+	IntakeVault vault = {0};
 	IntakeSlice secret;
 	IntakeUnsealing unsealing;
 	text *result;
 
-	intake_vault_open(&vault);
 	unsealing = intake_vault_unseal(&vault, PG_GETARG_BYTEA_PP(0), &secret, &problem);
 	intake_vault_close(&vault);
 	if (unsealing != INTAKE_UNSEALED)
@@ -379,11 +383,14 @@ intake_sql_key_number(PG_FUNCTION_ARGS)
 {
 	IntakeVault vault;
 	bool any;
+	Datum number = (Datum) 0;
 
 	open_vault_or_fail(&vault);
 	any = vault.n_keys > 0;
+	if (any)
+		number = number_text(vault.keys[0].number);
 	intake_vault_close(&vault);
 	if (!any)
 		PG_RETURN_NULL();
-	PG_RETURN_DATUM(number_text(vault.keys[0].number));
+	PG_RETURN_DATUM(number);
 }

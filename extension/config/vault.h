@@ -11,9 +11,10 @@
 
 typedef struct IntakeMasterKey IntakeMasterKey;
 
-/* The key file, as it was when it was opened. */
+/* The key file, as it was when it was opened; all zero: it was not yet. */
 typedef struct IntakeVault
 {
+	bool open;
 	char *text; /* of the file */
 	IntakeMasterKey *keys;
 	int n_keys;
@@ -31,8 +32,8 @@ typedef enum
 extern void intake_vault_open(IntakeVault *vault);
 extern void intake_vault_close(IntakeVault *vault);
 extern bytea *intake_vault_seal(IntakeSlice secret);
-extern IntakeUnsealing intake_vault_unseal(const IntakeVault *vault, bytea *sealed,
-										   IntakeSlice *secret, const char **problem);
+extern IntakeUnsealing intake_vault_unseal(IntakeVault *vault, bytea *sealed, IntakeSlice *secret,
+										   const char **problem);
 extern void intake_vault_wipe(void *memory, size_t size);
 
 #endif

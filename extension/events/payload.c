@@ -9,7 +9,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "config/sources.h"
+#include "config/json_field.h"
 #include "events/payload.h"
 #include "ground/datum.h"
 #include "ground/settings.h"
@@ -132,7 +132,7 @@ payload_of(Jsonb *headers, IntakeSlice body, IntakeSlice field, IntakeJson known
 Jsonb *
 intake_payload_of_event(int32 source_id, Jsonb *headers, IntakeSlice body, IntakeJson known)
 {
-	return payload_of(headers, body, intake_sources_json_field(source_id), known);
+	return payload_of(headers, body, intake_json_field(source_id), known);
 }
 
 /* SQL: intake.payload(body, json_from, headers). */

@@ -140,8 +140,11 @@ intake_sql_ingest(PG_FUNCTION_ARGS)
 
 /* ---- examining ---- */
 
-/* The request that the arguments of verify and verify_explain describe, and the verdict on it. */
-static void
+/*
+ * The request that the arguments of verify and verify_explain describe, and the verdict on it. Returns
+ * the source.
+ */
+static IntakeSource *
 verify_arguments(FunctionCallInfo fcinfo, const char *function, IntakeRequest *request,
 				 IntakeVerdict *verdict)
 {
@@ -167,6 +170,7 @@ verify_arguments(FunctionCallInfo fcinfo, const char *function, IntakeRequest *r
 	request->now =
 		PG_ARGISNULL(5) ? intake_receive_now() : PG_GETARG_TIMESTAMPTZ(5) + INTAKE_UNIX_EPOCH;
 	intake_judge_verify(source, request, verdict, &secret);
+	return source;
 }
 
 /* SQL: intake.verify(source, headers, body, url, method, at). */
@@ -176,7 +180,7 @@ intake_sql_verify(PG_FUNCTION_ARGS)
 	IntakeVerdict verdict = {0};
 	IntakeRequest request = {0};
 
-	verify_arguments(fcinfo, "intake.verify", &request, &verdict);
+	(void) verify_arguments(fcinfo, "intake.verify", &request, &verdict);
 	PG_RETURN_BOOL(verdict.reason == INTAKE_OK);
 }
 
@@ -231,7 +235,7 @@ append_items(StringInfo out, IntakeSource *source, const IntakeScheme *scheme,
 {
 	IntakeDelivery delivery = {.source = source, .request = *request};
 
-	if (source->split == NULL)
+	if (source->profile->split == NULL)
 		return;
 	intake_content_look(&delivery.request);
 	if (intake_split_delivery(&delivery, scheme))
@@ -249,10 +253,11 @@ intake_sql_verify_explain(PG_FUNCTION_ARGS)
 {
 	IntakeVerdict verdict = {0};
 	IntakeRequest request = {0};
+	IntakeSource *source;
 	StringInfoData out;
 	const char *problem = NULL;
 
-	verify_arguments(fcinfo, "intake.verify_explain", &request, &verdict);
+	source = verify_arguments(fcinfo, "intake.verify_explain", &request, &verdict);
 	initStringInfo(&out);
 	request = verdict.opened;
 	if (verdict.reason == INTAKE_OK)
@@ -265,8 +270,7 @@ intake_sql_verify_explain(PG_FUNCTION_ARGS)
 	if (verdict.detail[0] != '\0')
 		appendStringInfo(&out, ": %s", verdict.detail);
 	if (verdict.reason == INTAKE_OK && problem == NULL)
-		append_items(&out, intake_by_sql_source(text_argument(fcinfo, 0)), verdict.scheme,
-					 &request);
+		append_items(&out, source, verdict.scheme, &request);
 	if (verdict.reason == INTAKE_MISMATCH && verdict.scheme->message != NULL)
 		append_content(&out, &request, &verdict);
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(out.data, out.len));
@@ -326,9 +330,9 @@ intake_sql_sign(PG_FUNCTION_ARGS)
 	request.url = source->public_url;
 	(void) intake_slice_cut(source->public_url, "?", &rest);
 	request.query = rest.data ? rest : intake_slice_cstr("");
-	signer.scheme = source->scheme;
+	signer.scheme = source->profile->scheme;
 	signer.token = source->token;
-	signer.event_key = source->key;
+	signer.event_key = source->profile->key;
 	signer.id = random_id();
 	for (int i = source->n_secrets - 1; i >= 0; i--)
 		if (source->secrets[i].from <= PG_GETARG_TIMESTAMPTZ(3) &&
@@ -337,7 +341,7 @@ intake_sql_sign(PG_FUNCTION_ARGS)
 	if (source->problem != NULL)
 		why = source->problem;
 	if (source->problem != NULL ||
-		(signer.key == NULL && source->scheme->kind != INTAKE_UNSIGNED) ||
+		(signer.key == NULL && source->profile->scheme->kind != INTAKE_UNSIGNED) ||
 		!intake_sign(&signer, &request, &headers, &why))
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("cannot sign for source \"%s\": %s", source->name, why)));

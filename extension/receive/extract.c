@@ -55,13 +55,14 @@ guard(IntakeDelivery *delivery, const IntakeVerdict *verdict)
 	IntakeEvent *event = &delivery->event;
 	IntakeDigest *guards;
 
-	if (!verdict->scheme->guarded && !(delivery->source->guarded && verdict->endless))
+	if (!verdict->scheme->guarded && !(delivery->source->profile->guarded && verdict->endless))
 		return;
 	event->n_guards =
 		intake_fingerprint_guards(verdict, &delivery->request, delivery->source->token, &guards);
 	event->guards = guards;
-	event->guard_window = intake_coverage_is_whole(verdict->scheme) ? delivery->source->dedup_window
-																	: INTAKE_FOR_EVER;
+	event->guard_window = intake_coverage_is_whole(verdict->scheme)
+							  ? delivery->source->profile->dedup_window
+							  : INTAKE_FOR_EVER;
 	event->typed = verdict->scheme->typed;
 	event->shared = verdict->scheme->shared;
 	event->varies = intake_coverage_varies(verdict->scheme);
@@ -102,9 +103,11 @@ intake_extract_parts(const IntakeLocation *key, const IntakeRequest *request, In
 int64
 intake_extract_window(const IntakeSource *source, const IntakeKeyParts *parts, bool of_item)
 {
-	bool ends = of_item ? source->item_key_ends && parts->count > 1 : source->key_ends;
+	bool ends =
+		of_item ? source->profile->item_key_ends && parts->count > 1 : source->profile->key_ends;
 
-	return ends || intake_key_parts_have_digest(parts) ? source->dedup_window : INTAKE_FOR_EVER;
+	return ends || intake_key_parts_have_digest(parts) ? source->profile->dedup_window
+													   : INTAKE_FOR_EVER;
 }
 
 /* Makes the digest of the content the key. */
@@ -121,7 +124,7 @@ static void
 refuse_without_key(IntakeDelivery *delivery)
 {
 	intake_judge_reject(delivery, 400, "no_key",
-						delivery->source->key == NULL
+						delivery->source->profile->key == NULL
 							? "neither source nor scheme says where the key is"
 						: delivery->request.json == INTAKE_JSON_NOT
 							? "no usable key was found; the body is not JSON"
@@ -142,10 +145,10 @@ extract_key(IntakeDelivery *delivery, const IntakeVerdict *verdict, const Intake
 		intake_key_parts_put_digest(&parts, content_key(delivery, verdict));
 	event->key = intake_key_parts_join(parts.values, parts.count);
 	usable = parts.count > 0 && event->key.len <= INTAKE_MAX_KEY;
-	event->keyless = !usable && source->missing_key == INTAKE_MISSING_EACH;
+	event->keyless = !usable && source->profile->missing_key == INTAKE_MISSING_EACH;
 	if (event->keyless)
 		return true;
-	if (!usable && source->missing_key == INTAKE_MISSING_DIGEST)
+	if (!usable && source->profile->missing_key == INTAKE_MISSING_DIGEST)
 	{
 		use_digest(delivery, verdict, &parts);
 		event->key = parts.values[0];
@@ -168,7 +171,7 @@ has_content(IntakeDelivery *delivery, const IntakeScheme *scheme)
 
 	if (problem == NULL)
 	{
-		if (delivery->source->reads_body)
+		if (delivery->source->profile->reads_body)
 			intake_content_look(request);
 		if (request->problem != NULL)
 		{
@@ -190,17 +193,17 @@ intake_extract_event(IntakeDelivery *delivery, const IntakeVerdict *verdict)
 {
 	IntakeSource *source = delivery->source;
 	IntakeEvent *event = &delivery->event;
-	IntakeReaders readers = {verdict->scheme, source->key, source->type};
+	IntakeReaders readers = {verdict->scheme, source->profile->key, source->profile->type};
 	bool split;
 
 	if (!has_content(delivery, verdict->scheme))
 		return;
-	split = source->split != NULL && intake_split_delivery(delivery, verdict->scheme);
+	split = source->profile->split != NULL && intake_split_delivery(delivery, verdict->scheme);
 	/* A delivery is no event of its sender's: nothing but its content tells it from others. */
-	if (!extract_key(delivery, verdict, split ? NULL : source->key))
+	if (!extract_key(delivery, verdict, split ? NULL : source->profile->key))
 		return;
 	if (!split)
-		event->type = intake_extract_text(source->type, &delivery->request);
+		event->type = intake_extract_text(source->profile->type, &delivery->request);
 	if (!fits(delivery, event->type, INTAKE_MAX_TYPE, "type"))
 		return;
 	if (!event->keyless)

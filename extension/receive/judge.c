@@ -81,9 +81,9 @@ handshake_mac(IntakeSource *source, int64 now)
 	IntakeSecret *secrets[INTAKE_SECRETS_TRIED];
 	IntakeKey *keys[INTAKE_SECRETS_TRIED];
 
-	if (source->scheme == NULL || select_secrets(source, now, true, secrets, keys) == 0)
+	if (source->profile->scheme == NULL || select_secrets(source, now, true, secrets, keys) == 0)
 		return NULL;
-	return intake_signing_key_mac(keys[0], source->scheme->algorithm);
+	return intake_signing_key_mac(keys[0], source->profile->scheme->algorithm);
 }
 
 static bool
@@ -91,10 +91,11 @@ try_handshake(IntakeDelivery *delivery, bool verified)
 {
 	IntakeSource *source = delivery->source;
 
-	if (source->n_handshakes == 0 ||
-		!intake_handshake_answer(source->handshakes, source->n_handshakes, &delivery->request,
-								 source->token, handshake_mac(source, delivery->request.now),
-								 verified, &delivery->answer))
+	if (source->profile->n_handshakes == 0 ||
+		!intake_handshake_answer(source->profile->handshakes, source->profile->n_handshakes,
+								 &delivery->request, source->token,
+								 handshake_mac(source, delivery->request.now), verified,
+								 &delivery->answer))
 		return false;
 	answer_handshake(delivery);
 	return true;
@@ -172,7 +173,7 @@ route(IntakeDelivery *delivery)
 	if (delivery->source == NULL)
 		intake_judge_reject(delivery, 404, "unknown_source", NULL);
 	else if (!peer_is_allowed(delivery->source, delivery->peer))
-		intake_judge_reject(delivery, delivery->source->reject_status, "peer",
+		intake_judge_reject(delivery, delivery->source->profile->reject_status, "peer",
 							"the address is not among the allowed_peers of the source");
 	else if (delivery->request.body.len > (size_t) limit * 1024)
 		intake_judge_reject(delivery, 413, "too_large",
@@ -182,11 +183,13 @@ route(IntakeDelivery *delivery)
 		return;
 	else if (!method_is(delivery, "POST"))
 	{
-		for (int i = 0; i < delivery->source->n_handshakes; i++)
-			if (intake_slice_equal(intake_slice_cstr(delivery->source->handshakes[i].method),
-								   delivery->request.method))
+		for (int i = 0; i < delivery->source->profile->n_handshakes; i++)
+			if (intake_slice_equal(
+					intake_slice_cstr(delivery->source->profile->handshakes[i].method),
+					delivery->request.method))
 			{
-				intake_judge_reject(delivery, delivery->source->reject_status, "handshake_refused",
+				intake_judge_reject(delivery, delivery->source->profile->reject_status,
+									"handshake_refused",
 									"no rule matches; is the verify token right?");
 				return;
 			}
@@ -207,7 +210,7 @@ explain_mismatch(IntakeSource *source, const IntakeRequest *request, IntakeSecre
 	/* What was expensive in vain is not done twice. */
 	if (count == 0 || intake_work.spent > intake_work.limit / 4)
 		return;
-	intake_signature_verify(source->scheme, request, source->token, keys, count, &other);
+	intake_signature_verify(source->profile->scheme, request, source->token, keys, count, &other);
 	if (other.reason != INTAKE_OK)
 		return;
 	secret = secrets[other.key];
@@ -233,14 +236,14 @@ intake_judge_verify(IntakeSource *source, const IntakeRequest *request, IntakeVe
 
 	*secret = NULL;
 	memset(verdict, 0, sizeof(*verdict));
-	if (source->scheme == NULL || source->closed || source->our_fault)
+	if (source->profile->scheme == NULL || source->profile->closed || source->our_fault)
 	{
 		verdict->reason = INTAKE_BAD_SECRET;
 		strlcpy(verdict->detail, source->problem, sizeof(verdict->detail));
 		return;
 	}
 	count = select_secrets(source, request->now, true, secrets, keys);
-	intake_signature_verify(source->scheme, request, source->token, keys, count, verdict);
+	intake_signature_verify(source->profile->scheme, request, source->token, keys, count, verdict);
 	if (verdict->key >= 0)
 		*secret = secrets[verdict->key];
 	else if (verdict->reason == INTAKE_MISMATCH || verdict->reason == INTAKE_NO_SECRET)
@@ -261,8 +264,8 @@ authenticate(IntakeDelivery *delivery, IntakeVerdict *verdict)
 	else if (source->our_fault)
 		intake_judge_reject(delivery, 503, source->our_fault, pstrdup(verdict->detail));
 	else
-		intake_judge_reject(delivery, source->reject_status, intake_reason_name(verdict->reason),
-							pstrdup(verdict->detail));
+		intake_judge_reject(delivery, source->profile->reject_status,
+							intake_reason_name(verdict->reason), pstrdup(verdict->detail));
 }
 
 static const char *

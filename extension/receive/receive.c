@@ -50,10 +50,10 @@ PG_FUNCTION_INFO_V1(intake_sql_receive);
 static void
 answer_event(IntakeDelivery *delivery)
 {
-	if (delivery->source->success_body != NULL)
+	if (delivery->source->profile->success_body != NULL)
 	{
 		delivery->content_type = "text/plain";
-		delivery->body = delivery->source->success_body;
+		delivery->body = delivery->source->profile->success_body;
 		return;
 	}
 	delivery->content_type = JSON_TYPE;
@@ -261,14 +261,9 @@ record_rejections(IntakeDelivery *deliveries, int count)
 	intake_rejection_record(rejections, rejected);
 }
 
-/* Judges and stores a batch, and records what was rejected. */
-void
-intake_receive_process(IntakeDelivery *deliveries, int count)
+static void
+process(IntakeDelivery *deliveries, int count)
 {
-	PreventCommandIfReadOnly("intake.receive()");
-	PreventCommandDuringRecovery("intake.receive()");
-	intake_sources_refresh();
-	intake_workflows_refresh();
 	judge_and_store(deliveries, count);
 	for (int i = 0; i < count; i++)
 	{
@@ -280,6 +275,26 @@ intake_receive_process(IntakeDelivery *deliveries, int count)
 	intake_secret_use_note(deliveries, count);
 	record_rejections(deliveries, count);
 	intake_match_record_failures();
+}
+
+/* Judges and stores a batch, and records what was rejected. */
+void
+intake_receive_process(IntakeDelivery *deliveries, int count)
+{
+	PreventCommandIfReadOnly("intake.receive()");
+	PreventCommandDuringRecovery("intake.receive()");
+	intake_sources_refresh();
+	intake_workflows_refresh();
+	intake_sources_hold();
+	PG_TRY();
+	{
+		process(deliveries, count);
+	}
+	PG_FINALLY();
+	{
+		intake_sources_release();
+	}
+	PG_END_TRY();
 }
 
 /* ---- SQL ---- */

@@ -84,13 +84,13 @@ cut_key(const IntakePlace *place, IntakeSlice key, IntakeKeyParts *parts)
 static const IntakeLocation *
 key_of(const IntakeSource *source)
 {
-	return source->split ? source->item_key : source->key;
+	return source->profile->split ? source->profile->item_key : source->profile->key;
 }
 
 static const IntakeLocation *
 type_of(const IntakeSource *source)
 {
-	return source->split ? source->item_type : source->type;
+	return source->profile->split ? source->profile->item_type : source->profile->type;
 }
 
 /* Reads the parts of a key that was given, as the source's own key has them. */
@@ -154,7 +154,7 @@ require_source(IntakeSlice name)
 {
 	IntakeSource *source = intake_by_sql_source(name);
 
-	if (source->scheme == NULL || (source->problem != NULL && source->our_fault == NULL))
+	if (source->profile->scheme == NULL || (source->problem != NULL && source->our_fault == NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("cannot record for source \"%s\": %s", source->name, source->problem)));
@@ -185,7 +185,7 @@ set_key(IntakeEvent *event, const IntakeSource *source, const IntakeRequest *req
 						errmsg("the key of an event must not be empty")));
 	event->key = intake_key_parts_join(parts.values, parts.count);
 	event->stored_key = intake_key_row_make(source->id, parts.values, parts.count);
-	event->key_window = intake_extract_window(source, &parts, source->split != NULL);
+	event->key_window = intake_extract_window(source, &parts, source->profile->split != NULL);
 }
 
 /* Stores an event in the current transaction; returns its id, or that of the one that has its key. */
@@ -224,8 +224,9 @@ intake_sql_record(PG_FUNCTION_ARGS)
 		event.type = INTAKE_ABSENT;
 	intake_event_check_sizes(event.type, event.key);
 	event.source_id = source->id;
-	event.source_name = source->name;
-	readers = (IntakeReaders){source->scheme, key_of(source), type_of(source)};
+	/* The source may go while the event is stored. */
+	event.source_name = pstrdup(source->name);
+	readers = (IntakeReaders){source->profile->scheme, key_of(source), type_of(source)};
 	event.headers = intake_payload_headers(request.headers, &readers, INTAKE_ABSENT);
 	event.body = PointerGetDatum(cstring_to_text_with_len(request.body.data, request.body.len));
 	event.json = request.json;

@@ -104,10 +104,11 @@ is_usable(IntakeDelivery *delivery)
 	const char *why = "the scheme of the source does not fit";
 	IntakeKey key;
 
-	if (delivery->source->scheme == NULL ||
-		!intake_signing_key_prepare(delivery->source->scheme, delivery->answer.secret, &key, &why))
+	if (delivery->source->profile->scheme == NULL ||
+		!intake_signing_key_prepare(delivery->source->profile->scheme, delivery->answer.secret,
+									&key, &why))
 	{
-		intake_judge_reject(delivery, delivery->source->reject_status, "handshake_refused",
+		intake_judge_reject(delivery, delivery->source->profile->reject_status, "handshake_refused",
 							psprintf("the secret that it teaches is unusable: %s", why));
 		return false;
 	}
@@ -136,7 +137,7 @@ intake_secret_use_learn(IntakeDelivery *delivery)
 		delivery->headers = "Retry-After: 5\r\n";
 	}
 	else if (!lesson.learned)
-		intake_judge_reject(delivery, delivery->source->reject_status, "handshake_refused",
+		intake_judge_reject(delivery, delivery->source->profile->reject_status, "handshake_refused",
 							"the source has its secret; learn_secret lets it learn another");
 }
 

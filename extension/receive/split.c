@@ -72,7 +72,7 @@ read_key(const IntakeSource *source, const IntakeScheme *scheme, const IntakeReq
 {
 	IntakeKeyParts parts;
 
-	if (!intake_extract_parts(source->item_key, request, &parts))
+	if (!intake_extract_parts(source->profile->item_key, request, &parts))
 		return;
 	if (intake_key_parts_have_digest(&parts))
 		intake_key_parts_put_digest(&parts, digest_of(scheme, request));
@@ -104,7 +104,7 @@ read_items(IntakeDelivery *delivery, const IntakeScheme *scheme, const IntakePie
 		/* An id in the rest is none of an event: it may be that of an account. */
 		if (!pieces->list[i].rest)
 			read_key(source, scheme, &request, &items[i]);
-		items[i].type = intake_extract_text(source->item_type, &request);
+		items[i].type = intake_extract_text(source->profile->item_type, &request);
 		if (items[i].type.len > INTAKE_MAX_TYPE)
 			items[i].type = INTAKE_ABSENT;
 	}
@@ -129,7 +129,7 @@ intake_split_delivery(IntakeDelivery *delivery, const IntakeScheme *scheme)
 
 	intake_work.limit = spent + (text.len + INTAKE_WORK_FREE) * SPLIT_FACTOR;
 	if (request->json == INTAKE_JSON_TEXT || request->json == INTAKE_JSON_HELD)
-		found = intake_items_find(delivery->source->split, text, &pieces);
+		found = intake_items_find(delivery->source->profile->split, text, &pieces);
 	if (found == INTAKE_ITEMS_FOUND && !read_items(delivery, scheme, &pieces))
 		found = INTAKE_ITEMS_TOO_COSTLY;
 	intake_work.spent = spent;
