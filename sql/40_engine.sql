@@ -181,6 +181,12 @@ COMMENT ON FUNCTION intake.workflow_problem(int) IS
     'What is wrong with a workflow''s row, so that its jobs wait, such as a timeout out of range; NULL: nothing';
 INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.workflow_problem');
 
+CREATE FUNCTION intake.row_problem(workflow intake.workflow) RETURNS text
+    AS 'MODULE_PATHNAME', 'intake_sql_row_problem' LANGUAGE c STABLE STRICT;
+COMMENT ON FUNCTION intake.row_problem(intake.workflow) IS
+    'Internal: why the jobs of the workflow that a row is wait; NULL: they need not';
+INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.row_problem');
+
 CREATE FUNCTION intake.workflow_owner(owner name, owner_oid oid, database_identity text) RETURNS oid
     AS 'MODULE_PATHNAME', 'intake_sql_workflow_owner' LANGUAGE c STABLE;
 COMMENT ON FUNCTION intake.workflow_owner(name, oid, text) IS

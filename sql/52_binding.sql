@@ -81,13 +81,7 @@ COMMENT ON FUNCTION intake.role_oid(name) IS 'Internal: the role of a name; NULL
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.role_oid');
 
 CREATE FUNCTION intake.handler_name(handler oid) RETURNS text
-    LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
-AS $$
-    SELECT format('%I.%I(intake.job)', n.nspname, p.proname)
-    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-    WHERE p.oid = handler AND p.prokind = 'f' AND p.pronargs = 1
-      AND p.proargtypes[0] = 'intake.job'::regtype
-$$;
+    AS 'MODULE_PATHNAME', 'intake_sql_handler_name' LANGUAGE c STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION intake.handler_name(oid) IS
     'Internal: the signature of a function that can be a handler, as workflows keep it; NULL: it is none';
 INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.handler_name');
@@ -96,8 +90,8 @@ CREATE FUNCTION intake.find_handler(signature text) RETURNS oid
     LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$
     SELECT p.oid FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-    WHERE format('%I.%I(intake.job)', n.nspname, p.proname) = signature AND p.prokind = 'f'
-      AND p.pronargs = 1 AND p.proargtypes[0] = 'intake.job'::regtype
+    WHERE p.pronargs = 1 AND p.proargtypes[0] = 'intake.job'::regtype AND p.prokind = 'f'
+      AND format('%I.%I(intake.job)', n.nspname, p.proname) = signature
       AND n.nspname !~ '^pg_temp_'
 $$;
 COMMENT ON FUNCTION intake.find_handler(text) IS

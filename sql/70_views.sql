@@ -46,15 +46,14 @@ COMMENT ON VIEW intake.secrets IS
 INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.secrets');
 
 CREATE VIEW intake.workflows AS
-    SELECT w.id, w.name, coalesce(r.rolname, w.owner) AS owner, coalesce(h.name, w.handler) AS handler,
+    SELECT w.id, w.name, coalesce(r.rolname, w.owner) AS owner, coalesce(intake.handler_name(w.handler_oid), w.handler) AS handler,
            w.source, w.type, w.filter, w.max_attempts,
            w.backoff, w.backoff_max, w.timeout, w.replay_safe, w.jobs_per_transaction,
            CASE WHEN w.paused THEN 'paused'
                 WHEN w.database_identity IS DISTINCT FROM intake.database_identity() THEN 'restored'
-                ELSE coalesce(intake.workflow_problem(w.id), 'active') END AS state,
+                ELSE coalesce(intake.row_problem(w), 'active') END AS state,
            w.created_at
-    FROM intake.workflow w LEFT JOIN pg_roles r ON r.oid = w.owner_oid,
-         intake.handler_name(w.handler_oid) h(name)
+    FROM intake.workflow w LEFT JOIN pg_roles r ON r.oid = w.owner_oid
     WHERE w.dropped_at IS NULL;
 COMMENT ON VIEW intake.workflows IS
     'Workflows. state is active, paused, restored (it came with a dump: resume_workflow lets it run), or why it cannot run and its jobs wait: no such role, role cannot log in, role may not connect (to this database), no such handler (it was dropped), role may not execute the handler, or what is wrong with its row';

@@ -23,6 +23,7 @@
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
@@ -52,6 +53,7 @@ static uint32 this_database; /* its row, likewise */
 PG_FUNCTION_INFO_V1(intake_sql_database_identity);
 PG_FUNCTION_INFO_V1(intake_sql_workflow_owner);
 PG_FUNCTION_INFO_V1(intake_sql_binding_problem);
+PG_FUNCTION_INFO_V1(intake_sql_handler_name);
 
 /* ---- whether a workflow can run ---- */
 
@@ -73,9 +75,9 @@ job_type(void)
 						   ObjectIdGetDatum(get_namespace_oid(INTAKE_SCHEMA, true)));
 }
 
-/* The schema of a function that can be a handler, or InvalidOid. */
+/* The schema of a function that takes a job, and its NAME unless that is NULL; or InvalidOid. */
 static Oid
-handler_schema(Oid function)
+function_schema(Oid function, NameData *name)
 {
 	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	Form_pg_proc form;
@@ -84,12 +86,23 @@ handler_schema(Oid function)
 	if (!HeapTupleIsValid(tuple))
 		return InvalidOid;
 	form = (Form_pg_proc) GETSTRUCT(tuple);
-	/* A temporary schema is that of whichever session has its number next. */
 	if (form->prokind == PROKIND_FUNCTION && form->pronargs == 1 &&
-		form->proargtypes.values[0] == job_type() && !isAnyTempNamespace(form->pronamespace))
+		form->proargtypes.values[0] == job_type())
 		schema = form->pronamespace;
+	if (name != NULL)
+		*name = form->proname;
 	ReleaseSysCache(tuple);
 	return schema;
+}
+
+/* The schema of a function that can be a handler, or InvalidOid. */
+static Oid
+handler_schema(Oid function)
+{
+	Oid schema = function_schema(function, NULL);
+
+	/* A temporary schema is that of whichever session has its number next. */
+	return OidIsValid(schema) && isAnyTempNamespace(schema) ? InvalidOid : schema;
 }
 
 /* Why jobs with a handler cannot run as a role, in the words of intake.workflows; NULL: they can. */
@@ -124,6 +137,40 @@ intake_sql_binding_problem(PG_FUNCTION_ARGS)
 	if (problem == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(problem));
+}
+
+/* Quotes as %I of format() does where no setting asks for more. */
+static char *
+quote_qualified(const char *schema, const char *name)
+{
+	bool saved = quote_all_identifiers;
+	char *quoted;
+
+	PG_TRY();
+	{
+		quote_all_identifiers = false;
+		quoted = quote_qualified_identifier(schema, name);
+	}
+	PG_FINALLY();
+	{
+		quote_all_identifiers = saved;
+	}
+	PG_END_TRY();
+	return quoted;
+}
+
+/* SQL: the signature of a function that takes a job, as workflows keep it; NULL: it is none. */
+Datum
+intake_sql_handler_name(PG_FUNCTION_ARGS)
+{
+	NameData name;
+	Oid schema = function_schema(PG_GETARG_OID(0), &name);
+	char *schema_name = OidIsValid(schema) ? get_namespace_name(schema) : NULL;
+
+	if (schema_name == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(
+		cstring_to_text(psprintf("%s(intake.job)", quote_qualified(schema_name, NameStr(name)))));
 }
 
 /* What tells this database from a restored copy. Palloc'ed. */

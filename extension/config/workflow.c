@@ -13,6 +13,7 @@
 #include "access/stratnum.h"
 #include "access/table.h"
 #include "catalog/pg_type.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -21,12 +22,15 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "utils/typcache.h"
 
 #include "config/workflow.h"
 #include "ground/compat.h"
 #include "ground/duration.h"
 #include "ground/intake.h"
 #include "ground/table.h"
+
+PG_FUNCTION_INFO_V1(intake_sql_row_problem);
 
 /* ---- columns ---- */
 
@@ -413,4 +417,50 @@ intake_workflow_look(IntakeWorkflow *workflow)
 	workflow->problem = workflow->fault ? workflow->fault : workflow->binding.problem;
 	workflow->active = workflow->problem == NULL && !workflow->paused;
 	workflow->blocked = !bound && !workflow->paused;
+}
+
+/* ---- what a view shows ---- */
+
+/* A reader of rows that are at hand, kept while a query runs. */
+static Reader *
+reader_of(FmgrInfo *function, TupleDesc shape)
+{
+	Reader *reader = function->fn_extra;
+	MemoryContext old;
+
+	if (reader != NULL)
+		return reader;
+	old = MemoryContextSwitchTo(function->fn_mcxt);
+	reader = palloc0(sizeof(Reader));
+	for (int i = 0; i < N_COLUMNS; i++)
+		reader->numbers[i] = find_column(shape, i);
+	reader->values = palloc(shape->natts * sizeof(Datum));
+	reader->nulls = palloc(shape->natts * sizeof(bool));
+	MemoryContextSwitchTo(old);
+	function->fn_extra = reader;
+	return reader;
+}
+
+/*
+ * SQL: why the jobs of the workflow that a row of the table is wait, or NULL. Looks at nothing but the
+ * row, and keeps nothing, so that a view may show all workflows.
+ */
+Datum
+intake_sql_row_problem(PG_FUNCTION_ARGS)
+{
+	HeapTupleHeader row = PG_GETARG_HEAPTUPLEHEADER(0);
+	TupleDesc shape =
+		lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(row), HeapTupleHeaderGetTypMod(row));
+	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(row), .t_data = row};
+	Reader *reader = reader_of(fcinfo->flinfo, shape);
+	IntakeWorkflow workflow = {0};
+
+	heap_deform_tuple(&tuple, shape, reader->values, reader->nulls);
+	ReleaseTupleDesc(shape);
+	read_row(&workflow, reader);
+	if (workflow.problem == NULL)
+		workflow.problem = intake_binding_problem(workflow.owner, workflow.handler);
+	if (workflow.problem == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(workflow.problem));
 }
