@@ -7,23 +7,21 @@
  * the letter e, the number of its key, and what pgcrypto's pgp_sym_encrypt_bytea made of the
  * secret with that key; without a key file it is the letter c and the secret.
  *
- * pgcrypto is called as functions, not in statements, which could be logged. What was in the
- * clear is wiped where it was ours: not what SQL made of it, a parameter or a variable.
+ * What was in the clear is wiped where it was ours: not what SQL made of it, a parameter or a variable.
  */
 #include "postgres.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "executor/spi.h"
 #include "fmgr.h"
 #include "storage/fd.h"
 #include "utils/builtins.h"
 
+#include "config/pgcrypto.h"
 #include "config/vault.h"
 #include "ground/datum.h"
 #include "ground/settings.h"
-#include "ground/txn.h"
 #include "read/encoding.h"
 #include "verify/digest.h"
 
@@ -158,58 +156,12 @@ open_vault_or_fail(IntakeVault *vault)
 						errhint("The setting pg_intake.key_file names it.")));
 }
 
-/* ---- pgcrypto ---- */
-
-/* The function of pgcrypto with that name and arguments bytea, text, and text if it has three. */
-static Oid
-find_function(const char *name, int arguments)
-{
-	char *query = psprintf("SELECT p.oid FROM pg_catalog.pg_proc p"
-						   " JOIN pg_catalog.pg_depend d ON d.objid = p.oid"
-						   "  AND d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass"
-						   " JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid"
-						   "  AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass"
-						   " WHERE e.extname = 'pgcrypto' AND p.proname = '%s' AND p.pronargs = %d",
-						   name, arguments);
-	Oid function = InvalidOid;
-	bool null;
-
-	SPI_connect();
-	if (SPI_execute(query, true, 1) == SPI_OK_SELECT && SPI_processed == 1)
-		function =
-			DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null));
-	SPI_finish();
-	if (!OidIsValid(function))
-		elog(ERROR, "the function %s of pgcrypto was not found", name);
-	return function;
-}
+/* ---- sealing ---- */
 
 static bytea *
 make_bytea(IntakeSlice bytes)
 {
 	return (bytea *) cstring_to_text_with_len(bytes.data, bytes.len);
-}
-
-/* ---- sealing ---- */
-
-static void
-wipe_bytea(bytea *value)
-{
-	intake_vault_wipe(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
-}
-
-static bytea *
-encrypt(const IntakeMasterKey *key, IntakeSlice secret)
-{
-	bytea *clear = make_bytea(secret);
-	bytea *password = make_bytea(key->key);
-	Datum encrypted = OidFunctionCall3(find_function("pgp_sym_encrypt_bytea", 3),
-									   PointerGetDatum(clear), PointerGetDatum(password),
-									   CStringGetTextDatum("cipher-algo=aes256, compress-algo=0"));
-
-	wipe_bytea(clear);
-	wipe_bytea(password);
-	return DatumGetByteaPP(encrypted);
 }
 
 /* Seals a secret. Palloc'ed. */
@@ -228,7 +180,7 @@ intake_vault_seal(IntakeSlice secret)
 		memcpy(out + 1, secret.data, secret.len);
 		return make_bytea((IntakeSlice){out, secret.len + 1});
 	}
-	data = intake_datum_bytes(PointerGetDatum(encrypt(&vault.keys[0], secret)));
+	data = intake_pgcrypto_encrypt(vault.keys[0].key, secret);
 	out = palloc(1 + KEY_NUMBER + data.len);
 	out[0] = 'e';
 	memcpy(out + 1, vault.keys[0].number, KEY_NUMBER);
@@ -241,38 +193,6 @@ static bool
 is_encrypted(IntakeSlice sealed)
 {
 	return sealed.len > 1 + KEY_NUMBER && sealed.data[0] == 'e';
-}
-
-/* A secret that is to be decrypted. */
-typedef struct Sealed
-{
-	IntakeSlice data;
-	const IntakeMasterKey *key;
-	IntakeSlice secret; /* when it is */
-} Sealed;
-
-static bool
-decrypt(void *argument)
-{
-	Sealed *sealed = argument;
-	bytea *password = make_bytea(sealed->key->key);
-	Datum clear =
-		OidFunctionCall2(find_function("pgp_sym_decrypt_bytea", 2),
-						 PointerGetDatum(make_bytea(sealed->data)), PointerGetDatum(password));
-
-	wipe_bytea(password);
-	sealed->secret = intake_datum_bytes(clear);
-	return true;
-}
-
-/* Whether an error comes from what was to be decrypted. */
-static bool
-is_of_the_secret(const ErrorData *error)
-{
-	int category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
-
-	return category == ERRCODE_EXTERNAL_ROUTINE_INVOCATION_EXCEPTION ||
-		   category == ERRCODE_EXTERNAL_ROUTINE_EXCEPTION || category == ERRCODE_DATA_EXCEPTION;
 }
 
 static const IntakeMasterKey *
@@ -291,39 +211,31 @@ find_key(const IntakeVault *vault, const char *number)
 IntakeUnsealing
 intake_vault_unseal(IntakeVault *vault, bytea *stored, IntakeSlice *secret, const char **problem)
 {
-	IntakeSlice slice = intake_datum_bytes(PointerGetDatum(stored));
-	Sealed sealed = {0};
-	ErrorData *error;
+	IntakeSlice sealed = intake_datum_bytes(PointerGetDatum(stored));
+	const IntakeMasterKey *key;
+	IntakeSlice text;
 
 	*problem = "a stored secret is damaged";
-	if (slice.len > 0 && slice.data[0] == 'c')
-		sealed.secret = intake_slice_after(slice, 1);
-	else if (!is_encrypted(slice))
-		return INTAKE_DAMAGED;
-	else
+	if (sealed.len > 0 && sealed.data[0] == 'c')
 	{
-		sealed.data = intake_slice_after(slice, 1 + KEY_NUMBER);
-		if (!vault->open)
-			intake_vault_open(vault);
-		sealed.key = find_key(vault, slice.data + 1);
-		if (sealed.key == NULL)
-		{
-			*problem = vault->problem
-						   ? vault->problem
-						   : "the secret is encrypted, and its key is not in the key file";
-			return INTAKE_NO_KEY_FILE;
-		}
-		if (!intake_txn_try(decrypt, &sealed, &error))
-		{
-			if (!is_of_the_secret(error))
-				ReThrowError(error);
-			FreeErrorData(error);
-			return INTAKE_DAMAGED;
-		}
+		*secret = (IntakeSlice){pnstrdup(sealed.data + 1, sealed.len - 1), sealed.len - 1};
+		return INTAKE_UNSEALED;
 	}
-	*secret = (IntakeSlice){pnstrdup(sealed.secret.data, sealed.secret.len), sealed.secret.len};
-	if (sealed.key != NULL)
-		intake_vault_wipe((char *) sealed.secret.data, sealed.secret.len);
+	if (!is_encrypted(sealed))
+		return INTAKE_DAMAGED;
+	if (!vault->open)
+		intake_vault_open(vault);
+	key = find_key(vault, sealed.data + 1);
+	if (key == NULL)
+	{
+		*problem = vault->problem ? vault->problem
+								  : "the secret is encrypted, and its key is not in the key file";
+		return INTAKE_NO_KEY_FILE;
+	}
+	if (!intake_pgcrypto_decrypt(key->key, intake_slice_after(sealed, 1 + KEY_NUMBER), &text))
+		return INTAKE_DAMAGED;
+	*secret = (IntakeSlice){pnstrdup(text.data, text.len), text.len};
+	intake_vault_wipe((char *) text.data, text.len);
 	return INTAKE_UNSEALED;
 }
 

@@ -7,6 +7,8 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "nodes/params.h"
+#include "nodes/parsenodes.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
@@ -16,15 +18,22 @@
 #include "receive/secret_use.h"
 
 #define RECORD_EVERY (60 * USECS_PER_SEC)
+#define MOST_USES 100 /* secrets of a batch of which it is recorded that they were used */
 
 PG_FUNCTION_INFO_V1(intake_sql_hide_statement);
 
 static emit_log_hook_type previous_log_hook = NULL;
 
-/* Where another transaction is at it and not over, there is nothing to add, nor to wait for. */
+/*
+ * Where another transaction is at it and not over, there is nothing to add, nor to wait for. What is
+ * new enough is not locked either: each process has its own minute.
+ */
 static const char use_query[] =
-	"INSERT INTO intake.secret_use AS u (secret_id, last_used_at) SELECT $1, now()"
-	" WHERE pg_try_advisory_xact_lock('intake.secret_use'::regclass::oid::int4, $1)"
+	"INSERT INTO intake.secret_use AS u (secret_id, last_used_at)"
+	" SELECT i.id, now() FROM unnest($1) i(id)"
+	" WHERE coalesce((SELECT k.last_used_at FROM intake.secret_use k WHERE k.secret_id = i.id)"
+	"  < now() - interval '1 minute', true)"
+	" AND pg_try_advisory_xact_lock('intake.secret_use'::regclass::oid::int4, i.id) ORDER BY i.id"
 	" ON CONFLICT (secret_id) DO UPDATE SET last_used_at = excluded.last_used_at"
 	" WHERE u.last_used_at < excluded.last_used_at - interval '1 minute'";
 
@@ -49,32 +58,55 @@ run(const char *query, int count, Oid *types, Datum *values)
 	return result;
 }
 
-static bool
-record_use(void *argument)
+/* Secrets of which the use is to be recorded. */
+typedef struct Uses
 {
-	IntakeSecret *secret = argument;
-	Oid types[] = {INT4OID};
-	Datum values[] = {Int32GetDatum(secret->id)};
+	int count;
+	Datum ids[MOST_USES];
+} Uses;
 
-	(void) run(use_query, 1, types, values);
+static bool
+record_uses(void *argument)
+{
+	static SPIPlanPtr plan = NULL;
+	Uses *uses = argument;
+	IntakeOwner saved;
+	Datum values[1];
+
+	intake_owner_begin(&saved);
+	SPI_connect();
+	if (plan == NULL)
+	{
+		plan = SPI_prepare_cursor(use_query, 1, (Oid[]){INT4ARRAYOID}, CURSOR_OPT_GENERIC_PLAN);
+		SPI_keepplan(plan);
+	}
+	values[0] = PointerGetDatum(
+		construct_array(uses->ids, uses->count, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+	if (SPI_execute_plan(plan, values, NULL, false, 0) < 0)
+		elog(ERROR, "could not run a query on secrets");
+	SPI_finish();
+	intake_owner_end(&saved);
 	return true;
 }
 
-/* Records which secrets have verified something, to the minute. */
+/* Records which secrets have verified something, to the minute. Others than fit are so later. */
 void
 intake_secret_use_note(IntakeDelivery *deliveries, int count)
 {
 	TimestampTz now = GetCurrentTransactionStartTimestamp();
+	Uses uses = {0};
 
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count && uses.count < MOST_USES; i++)
 	{
 		IntakeSecret *secret = deliveries[i].secret;
 
 		if (secret == NULL || secret->recorded > now - RECORD_EVERY)
 			continue;
 		secret->recorded = now;
-		intake_txn_tell(record_use, secret, "record the use of a secret");
+		uses.ids[uses.count++] = Int32GetDatum(secret->id);
 	}
+	if (uses.count > 0)
+		intake_txn_tell(record_uses, &uses, "record the use of secrets");
 }
 
 typedef struct Lesson

@@ -80,7 +80,7 @@ my $url = start_shim($node);
 $sql->('ALTER TABLE intake.secret_use ADD CHECK (false) NOT VALID; ALTER SEQUENCE intake.rejection_seq MAXVALUE ' . $sql->('SELECT last_value + 1 FROM intake.rejection_seq'));
 $sql->("SELECT nextval('intake.rejection_seq')");
 is(post($url . '/webhooks/src', body_of('told-1'))->{status}, 200, 'accepted, without a record of its secret');
-ok($logged->(qr/WARNING: .*could not record the use of a secret/), 'a warning says so');
+ok($logged->(qr/WARNING: .*could not record the use of secrets/), 'a warning says so');
 my $hmac = hmac_sha256_hex(body_of('told-2'), SECRET);
 is($sql->(sprintf q{SELECT string_agg(status::text, ' ') FROM intake.receive('{POST,POST,POST}'::text[]::bytea[], '{nowhere,src,src}'::text[]::bytea[],
 	'{"","",""}'::text[]::bytea[], ARRAY['', 'X-Signature: %s', 'X-Signature: 00']::bytea[], ARRAY['x', '%s', 'x']::bytea[], '{"","",""}')}, $hmac, body_of('told-2')),
