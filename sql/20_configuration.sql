@@ -258,6 +258,8 @@ CREATE INDEX workflow_source ON intake.workflow (source) WHERE dropped_at IS NUL
 COMMENT ON INDEX intake.workflow_source IS 'Workflows by the name of their source';
 CREATE INDEX workflow_patterns ON intake.workflow (id) WHERE dropped_at IS NULL AND source ~ '[*?]';
 COMMENT ON INDEX intake.workflow_patterns IS 'Workflows for sources whose names match a pattern';
+CREATE INDEX workflow_owner ON intake.workflow (owner_oid) WHERE dropped_at IS NULL;
+COMMENT ON INDEX intake.workflow_owner IS 'Workflows by the role that they belong to';
 CREATE INDEX workflow_names ON intake.workflow (name);
 COMMENT ON INDEX intake.workflow_names IS 'Workflows by name, dropped ones too';
 COMMENT ON SEQUENCE intake.workflow_id_seq IS 'Ids of workflows';

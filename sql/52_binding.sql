@@ -87,13 +87,7 @@ COMMENT ON FUNCTION intake.handler_name(oid) IS
 INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.handler_name');
 
 CREATE FUNCTION intake.find_handler(signature text) RETURNS oid
-    LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
-AS $$
-    SELECT p.oid FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-    WHERE p.pronargs = 1 AND p.proargtypes[0] = 'intake.job'::regtype AND p.prokind = 'f'
-      AND format('%I.%I(intake.job)', n.nspname, p.proname) = signature
-      AND n.nspname !~ '^pg_temp_'
-$$;
+    AS 'MODULE_PATHNAME', 'intake_sql_find_handler' LANGUAGE c STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION intake.find_handler(text) IS
     'Internal: the handler of a signature, as handler_name gives it; NULL: there is none. Never an error';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.find_handler');
@@ -227,9 +221,13 @@ CREATE TRIGGER bind_workflow BEFORE INSERT OR UPDATE ON intake.workflow
 COMMENT ON TRIGGER bind_workflow ON intake.workflow IS
     'Keeps the names of a workflow''s owner and handler, and their oids, together';
 
-CREATE TRIGGER depend_on_owners AFTER INSERT OR DELETE OR TRUNCATE ON intake.workflow
+CREATE TRIGGER depend_on_owners AFTER TRUNCATE ON intake.workflow
     FOR EACH STATEMENT EXECUTE FUNCTION intake.depend_on_owners();
 COMMENT ON TRIGGER depend_on_owners ON intake.workflow IS
+    'Lets DROP ROLE drop roles that own no workflow any more';
+CREATE TRIGGER depend_on_owner AFTER INSERT OR DELETE ON intake.workflow
+    FOR EACH ROW EXECUTE FUNCTION intake.depend_on_owners();
+COMMENT ON TRIGGER depend_on_owner ON intake.workflow IS
     'Keeps DROP ROLE from dropping a role that owns a workflow';
 CREATE TRIGGER depend_on_new_owner AFTER UPDATE ON intake.workflow
     FOR EACH ROW WHEN (OLD.owner_oid IS DISTINCT FROM NEW.owner_oid
@@ -239,34 +237,32 @@ COMMENT ON TRIGGER depend_on_new_owner ON intake.workflow IS
     'Keeps DROP ROLE from dropping a role that owns a workflow';
 
 CREATE FUNCTION intake.handler_again(signature text, owner oid) RETURNS oid
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT p.oid FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner
-    WHERE p.oid = intake.find_handler(signature)
-      AND (r.rolsuper OR r.oid = owner
-           OR r.oid = (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'intake'))
-$$;
+    AS 'MODULE_PATHNAME', 'intake_sql_handler_again' LANGUAGE c STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION intake.handler_again(text, oid) IS
     'Internal: a function that was made where the handler of an owner''s workflow was dropped, if whoever made it may decide what that owner runs';
 
-CREATE FUNCTION intake.tend_workflows() RETURNS void
+CREATE FUNCTION intake.tend_workflows() RETURNS boolean
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    here text := intake.database_identity();
     w intake.workflow;
     stale int;
+    found int := 0;
 BEGIN
     FOR stale IN
         SELECT o.id FROM intake.workflow o LEFT JOIN pg_roles r ON r.oid = o.owner_oid
-        WHERE o.dropped_at IS NULL AND o.database_identity = intake.database_identity()
+        WHERE o.dropped_at IS NULL AND o.database_identity = here
           AND (r.rolname IS DISTINCT FROM o.owner AND o.owner_oid IS NOT NULL
                OR intake.handler_name(o.handler_oid) IS DISTINCT FROM o.handler
                   AND coalesce(o.handler_oid, intake.handler_again(o.handler, o.owner_oid)) IS NOT NULL)
+        LIMIT 1000
     LOOP
+        found := found + 1;
         -- The row may have been changed since it was looked at, and whoever holds its lock keeps it current.
         SELECT * INTO w FROM intake.workflow o WHERE o.id = stale FOR UPDATE SKIP LOCKED;
         CONTINUE WHEN w.id IS NULL OR w.dropped_at IS NOT NULL
-            OR w.database_identity IS DISTINCT FROM intake.database_identity();
+            OR w.database_identity IS DISTINCT FROM here;
         w.owner_oid := (SELECT r.oid FROM pg_roles r WHERE r.oid = w.owner_oid);
         IF intake.handler_name(w.handler_oid) IS NULL THEN
             w.handler_oid := intake.handler_again(w.handler, w.owner_oid);
@@ -275,7 +271,10 @@ BEGIN
         -- be taken for the name of another function.
         UPDATE intake.workflow o SET owner_oid = w.owner_oid, handler_oid = w.handler_oid WHERE o.id = stale;
     END LOOP;
+    RETURN found = 1000 OR EXISTS (SELECT FROM intake.workflow o
+                   WHERE o.dropped_at IS NULL AND NOT o.paused AND o.database_identity = here
+                     AND intake.binding_problem(o.owner_oid, o.handler_oid) IS NOT NULL);
 END
 $$;
 COMMENT ON FUNCTION intake.tend_workflows() IS
-    'Internal: writes the names that owners and handlers have now, for the next dump, and finds handlers that were dropped and made again';
+    'Internal: writes the names that owners and handlers have now, for the next dump, and finds handlers that were dropped and made again. Returns whether it has to look again: a workflow waits for its role or its handler, or there were more';

@@ -26,10 +26,12 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
+#include "utils/varlena.h"
 
 #include "config/binding.h"
 #include "ground/compat.h"
 #include "ground/intake.h"
+#include "ground/owner.h"
 
 /* A row of a catalogue, as an invalidation names it. */
 typedef struct Place
@@ -54,6 +56,8 @@ PG_FUNCTION_INFO_V1(intake_sql_database_identity);
 PG_FUNCTION_INFO_V1(intake_sql_workflow_owner);
 PG_FUNCTION_INFO_V1(intake_sql_binding_problem);
 PG_FUNCTION_INFO_V1(intake_sql_handler_name);
+PG_FUNCTION_INFO_V1(intake_sql_find_handler);
+PG_FUNCTION_INFO_V1(intake_sql_handler_again);
 
 /* ---- whether a workflow can run ---- */
 
@@ -139,40 +143,6 @@ intake_sql_binding_problem(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(problem));
 }
 
-/* Quotes as %I of format() does where no setting asks for more. */
-static char *
-quote_qualified(const char *schema, const char *name)
-{
-	bool saved = quote_all_identifiers;
-	char *quoted;
-
-	PG_TRY();
-	{
-		quote_all_identifiers = false;
-		quoted = quote_qualified_identifier(schema, name);
-	}
-	PG_FINALLY();
-	{
-		quote_all_identifiers = saved;
-	}
-	PG_END_TRY();
-	return quoted;
-}
-
-/* SQL: the signature of a function that takes a job, as workflows keep it; NULL: it is none. */
-Datum
-intake_sql_handler_name(PG_FUNCTION_ARGS)
-{
-	NameData name;
-	Oid schema = function_schema(PG_GETARG_OID(0), &name);
-	char *schema_name = OidIsValid(schema) ? get_namespace_name(schema) : NULL;
-
-	if (schema_name == NULL)
-		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(
-		cstring_to_text(psprintf("%s(intake.job)", quote_qualified(schema_name, NameStr(name)))));
-}
-
 /* What tells this database from a restored copy. Palloc'ed. */
 char *
 intake_binding_database_identity(void)
@@ -201,6 +171,105 @@ intake_sql_workflow_owner(PG_FUNCTION_ARGS)
 	if (!OidIsValid(owner))
 		PG_RETURN_NULL();
 	PG_RETURN_OID(owner);
+}
+
+/* ---- handlers by name ---- */
+
+#define ARGUMENT "(intake.job)"
+
+/* The name of a function that takes a job, as workflows keep it: quoted whatever the session asks for. */
+static char *
+signature_of(Oid schema, const char *name)
+{
+	char *schema_name = get_namespace_name(schema);
+	bool saved = quote_all_identifiers;
+	char *signature;
+
+	if (schema_name == NULL)
+		return NULL;
+	PG_TRY();
+	{
+		quote_all_identifiers = false;
+		signature = psprintf("%s" ARGUMENT, quote_qualified_identifier(schema_name, name));
+	}
+	PG_FINALLY();
+	{
+		quote_all_identifiers = saved;
+	}
+	PG_END_TRY();
+	return signature;
+}
+
+/* SQL: the same of a function; NULL: it is none. */
+Datum
+intake_sql_handler_name(PG_FUNCTION_ARGS)
+{
+	NameData name;
+	Oid schema = function_schema(PG_GETARG_OID(0), &name);
+	char *signature = OidIsValid(schema) ? signature_of(schema, NameStr(name)) : NULL;
+
+	if (signature == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(signature));
+}
+
+/* The handler of a signature, InvalidOid where there is none. Never an error. */
+static Oid
+find_handler(const char *signature)
+{
+	size_t length = strlen(signature);
+	size_t name_length = length - Min(length, strlen(ARGUMENT));
+	Oid argument = job_type();
+	List *names;
+	Oid schema;
+	Oid function;
+
+	if (strcmp(signature + name_length, ARGUMENT) != 0 ||
+		!SplitIdentifierString(pnstrdup(signature, name_length), '.', &names) ||
+		list_length(names) != 2)
+		return InvalidOid;
+	schema = get_namespace_oid(linitial(names), true);
+	function =
+		GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(lsecond(names)),
+						PointerGetDatum(buildoidvector(&argument, 1)), ObjectIdGetDatum(schema));
+	/* A name that is written in another way is not the one that workflows keep. */
+	if (!OidIsValid(handler_schema(function)) ||
+		strcmp(signature, signature_of(schema, lsecond(names))) != 0)
+		return InvalidOid;
+	return function;
+}
+
+/* SQL: the same, NULL where there is none. */
+Datum
+intake_sql_find_handler(PG_FUNCTION_ARGS)
+{
+	Oid function = find_handler(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+
+	if (!OidIsValid(function))
+		PG_RETURN_NULL();
+	PG_RETURN_OID(function);
+}
+
+/*
+ * SQL: the handler of a signature, if whoever owns that function may decide what OWNER runs: a
+ * superuser, the extension's owner, or OWNER.
+ */
+Datum
+intake_sql_handler_again(PG_FUNCTION_ARGS)
+{
+	Oid function =
+		PG_ARGISNULL(0) ? InvalidOid : find_handler(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	Oid owner = PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1);
+	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Oid maker;
+
+	if (!HeapTupleIsValid(tuple))
+		PG_RETURN_NULL();
+	maker = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
+	ReleaseSysCache(tuple);
+	if (maker != owner && maker != intake_owner_role() && !superuser_arg(maker))
+		PG_RETURN_NULL();
+	PG_RETURN_OID(function);
 }
 
 /* ---- watching ---- */

@@ -55,6 +55,21 @@ PG_FUNCTION_INFO_V1(intake_sql_depend_on_owners);
 
 /* ---- rows of pg_shdepend ---- */
 
+/* The column of workflow that the rows are about. */
+typedef struct Column
+{
+	Oid table;
+	AttrNumber number;
+} Column;
+
+static Column
+find_column(void)
+{
+	Oid table = intake_table_oid("workflow");
+
+	return (Column){table, get_attnum(table, "owner")};
+}
+
 /* The roles that own a workflow here, by the newest snapshot. */
 static List *
 list_owners(void)
@@ -85,12 +100,13 @@ list_owners(void)
 	PopActiveSnapshot();
 	SPI_finish();
 	intake_owner_end(&saved);
+	list_sort(owners, list_oid_cmp);
 	return owners;
 }
 
 /* The roles that the server has been told of. */
 static List *
-list_told(Oid table, AttrNumber column)
+list_told(Column column)
 {
 	Relation catalog = table_open(SharedDependRelationId, AccessShareLock);
 	ScanKeyData keys[4];
@@ -103,20 +119,21 @@ list_told(Oid table, AttrNumber column)
 	ScanKeyInit(&keys[1], Anum_pg_shdepend_classid, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(RelationRelationId));
 	ScanKeyInit(&keys[2], Anum_pg_shdepend_objid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(table));
+				ObjectIdGetDatum(column.table));
 	ScanKeyInit(&keys[3], Anum_pg_shdepend_objsubid, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(column));
+				Int32GetDatum(column.number));
 	scan = systable_beginscan(catalog, SharedDependDependerIndexId, true, NULL, 4, keys);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 		told = lappend_oid(told, ((Form_pg_shdepend) GETSTRUCT(tuple))->refobjid);
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
+	list_sort(told, list_oid_cmp);
 	return told;
 }
 
 /* Adds the row of ROLE, or takes it away. */
 static void
-tell(Oid table, AttrNumber column, Oid role, bool owns)
+tell(Column column, Oid role, bool owns)
 {
 	Oid *roles = palloc(sizeof(Oid));
 
@@ -124,56 +141,204 @@ tell(Oid table, AttrNumber column, Oid role, bool owns)
 	LockSharedObject(AuthIdRelationId, role, 0, AccessShareLock);
 	/* A role that has just been dropped is no error: see intake.bind_workflow. */
 	if (owns && SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role)))
-		updateAclDependencies(RelationRelationId, table, column, InvalidOid, 0, NULL, 1, roles);
+		updateAclDependencies(RelationRelationId, column.table, column.number, InvalidOid, 0, NULL,
+							  1, roles);
 	else if (!owns)
-		updateAclDependencies(RelationRelationId, table, column, InvalidOid, 1, roles, 0, NULL);
+		updateAclDependencies(RelationRelationId, column.table, column.number, InvalidOid, 1, roles,
+							  0, NULL);
 }
 
 static bool
-lock(Oid table, AttrNumber column, LOCKMODE mode, bool wait)
+lock(Column column, LOCKMODE mode, bool wait)
 {
 	LOCKTAG tag;
 
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, table, column);
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, column.table, column.number);
 	return LockAcquire(&tag, mode, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
 }
 
+/* The roles of the first list that are not in the second. Both are sorted. */
+static List *
+difference(List *roles, List *others)
+{
+	List *left = NIL;
+	int i = 0;
+	ListCell *cell;
+
+	foreach (cell, roles)
+	{
+		while (i < list_length(others) && list_nth_oid(others, i) < lfirst_oid(cell))
+			i++;
+		if (i == list_length(others) || list_nth_oid(others, i) != lfirst_oid(cell))
+			left = lappend_oid(left, lfirst_oid(cell));
+	}
+	return left;
+}
+
 /*
- * Makes the rows of pg_shdepend those of the roles that own a workflow now. Without WAIT, only
- * takes rows away that are too many, if that can be done at once.
+ * Makes the rows of pg_shdepend those of the roles that own a workflow now. Without WAIT, only as far
+ * as that can be done at once.
  */
 void
 intake_dependency_keep(bool wait)
 {
-	Oid table = intake_table_oid("workflow");
-	AttrNumber column = get_attnum(table, "owner");
+	Column column = find_column();
 	List *owners = list_owners();
-	List *told = list_told(table, column);
-	bool alone =
-		list_difference_oid(told, owners) != NIL && lock(table, column, ExclusiveLock, false);
+	List *told = list_told(column);
+	bool alone = difference(told, owners) != NIL && lock(column, ExclusiveLock, false);
 	ListCell *cell;
 
-	if (!alone && !wait)
+	if (!alone && !wait && (difference(owners, told) == NIL || !lock(column, ShareLock, false)))
 		return;
-	if (!alone)
-		(void) lock(table, column, ShareLock, true);
+	if (!alone && wait)
+		(void) lock(column, ShareLock, true);
 	owners = list_owners();
-	told = list_told(table, column);
-	foreach (cell, list_difference_oid(owners, told))
-		tell(table, column, lfirst_oid(cell), true);
+	told = list_told(column);
+	foreach (cell, difference(owners, told))
+		tell(column, lfirst_oid(cell), true);
 	if (alone)
-		foreach (cell, list_difference_oid(told, owners))
-			tell(table, column, lfirst_oid(cell), false);
+		foreach (cell, difference(told, owners))
+			tell(column, lfirst_oid(cell), false);
 	CommandCounterIncrement();
 }
 
-/* Trigger: the owner of a workflow has changed, or that it is there. */
+/* ---- one role ---- */
+
+/*
+ * Whether a role owns a workflow, by the newest snapshot. With BEFORE, one that this transaction has
+ * not made or changed: the server has been told of the owners of those.
+ */
+static bool
+owns_any(Column column, Oid role, bool before)
+{
+	Relation table = table_open(column.table, AccessShareLock);
+	Oid index = get_relname_relid("workflow_owner", RelationGetNamespace(table));
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple tuple;
+	bool found = false;
+	bool alive;
+
+	ScanKeyInit(&key, get_attnum(column.table, "owner_oid"), BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(role));
+	scan = systable_beginscan(table, index, OidIsValid(index) && get_index_isvalid(index), snapshot,
+							  1, &key);
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		(void) heap_getattr(tuple, get_attnum(column.table, "dropped_at"), RelationGetDescr(table),
+							&alive);
+		found =
+			alive &&
+			!(before && TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data)));
+	}
+	systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(table, NoLock);
+	return found;
+}
+
+/* Whether the server has been told of a role. */
+static bool
+is_told(Column column, Oid role)
+{
+	Relation catalog = table_open(SharedDependRelationId, AccessShareLock);
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple tuple;
+	bool found = false;
+
+	ScanKeyInit(&keys[0], Anum_pg_shdepend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(AuthIdRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_shdepend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(role));
+	scan = systable_beginscan(catalog, SharedDependReferenceIndexId, true, NULL, 2, keys);
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_shdepend row = (Form_pg_shdepend) GETSTRUCT(tuple);
+
+		found = row->dbid == MyDatabaseId && row->classid == RelationRelationId &&
+				row->objid == column.table && row->objsubid == column.number;
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return found;
+}
+
+/* Tells the server of a role that owns a workflow now. What this transaction told last, it knows. */
+static void
+add_owner(Column column, Oid role)
+{
+	static Oid last = InvalidOid;
+	static FullTransactionId transaction;
+	static SubTransactionId subtransaction;
+	FullTransactionId now = GetTopFullTransactionId();
+
+	if (!OidIsValid(role) || IsPinnedObject(AuthIdRelationId, role) ||
+		(role == last && FullTransactionIdEquals(transaction, now) &&
+		 subtransaction == GetCurrentSubTransactionId()))
+		return;
+	(void) lock(column, ShareLock, true);
+	if (!owns_any(column, role, true) && !is_told(column, role))
+		tell(column, role, true);
+	CommandCounterIncrement();
+	last = role;
+	transaction = now;
+	subtransaction = GetCurrentSubTransactionId();
+}
+
+/* Takes away the row of a role that owns no workflow any more, if nobody is adding one now. */
+static void
+remove_owner(Column column, Oid role)
+{
+	if (!OidIsValid(role) || IsPinnedObject(AuthIdRelationId, role) ||
+		owns_any(column, role, false) || !lock(column, ExclusiveLock, false))
+		return;
+	if (!owns_any(column, role, false) && is_told(column, role))
+		tell(column, role, false);
+	CommandCounterIncrement();
+}
+
+/* The owner of a row; InvalidOid where there is none, or the workflow was dropped. */
+static Oid
+owner_of(HeapTuple row, TupleDesc shape)
+{
+	bool alive;
+	bool none;
+	Datum owner;
+
+	if (row == NULL)
+		return InvalidOid;
+	(void) heap_getattr(row, SPI_fnumber(shape, "dropped_at"), shape, &alive);
+	owner = heap_getattr(row, SPI_fnumber(shape, "owner_oid"), shape, &none);
+	return none || !alive ? InvalidOid : DatumGetObjectId(owner);
+}
+
+/* Trigger: the owner of a workflow has changed, or that it is there; or all of them are gone. */
 Datum
 intake_sql_depend_on_owners(PG_FUNCTION_ARGS)
 {
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	TupleDesc shape;
+	bool inserted;
+	Oid before;
+	Oid after;
+
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		elog(ERROR, "intake.depend_on_owners is a trigger function");
-	intake_dependency_keep(true);
+	if (!TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
+	{
+		intake_dependency_keep(true);
+		return PointerGetDatum(NULL);
+	}
+	CommandCounterIncrement();
+	shape = RelationGetDescr(trigger->tg_relation);
+	inserted = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
+	before = inserted ? InvalidOid : owner_of(trigger->tg_trigtuple, shape);
+	after = owner_of(inserted ? trigger->tg_trigtuple : trigger->tg_newtuple, shape);
+	add_owner(find_column(), after);
+	if (before != after)
+		remove_owner(find_column(), before);
 	return PointerGetDatum(NULL);
 }
 
@@ -183,13 +348,12 @@ intake_sql_depend_on_owners(PG_FUNCTION_ARGS)
 static void
 hide(List *roles)
 {
-	Oid table = intake_table_oid("workflow");
-	AttrNumber column = get_attnum(table, "owner");
+	Column column = find_column();
 	ListCell *cell;
 
-	foreach (cell, list_told(table, column))
+	foreach (cell, list_told(column))
 		if (list_member_oid(roles, lfirst_oid(cell)))
-			tell(table, column, lfirst_oid(cell), false);
+			tell(column, lfirst_oid(cell), false);
 	CommandCounterIncrement();
 }
 
