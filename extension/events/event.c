@@ -4,11 +4,13 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "access/heaptoast.h"
 #include "access/stratnum.h"
 #include "access/toast_internals.h"
 #include "access/xact.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/fmgrprotos.h"
 #include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
@@ -28,6 +30,8 @@
 #include "ground/table.h"
 #include "queue/room.h"
 #include "verify/scheme.h"
+
+#define LARGE (256 * 1024) /* bytes of a body */
 
 PG_FUNCTION_INFO_V1(intake_sql_emit);
 PG_FUNCTION_INFO_V1(intake_sql_announce);
@@ -219,6 +223,20 @@ source_name(int32 id)
 }
 
 /*
+ * A body that was read, copied into the current context. Of a large one only where it is stored: that
+ * stays as long as the snapshot is active and the lock on the table is held.
+ */
+static Datum
+keep_body(Datum body)
+{
+	struct varlena *value = (struct varlena *) DatumGetPointer(body);
+
+	if (VARATT_IS_EXTERNAL_ONDISK(value) && toast_raw_datum_size(body) >= LARGE)
+		return datumCopy(body, false, -1);
+	return PointerGetDatum(DatumGetByteaPCopy(body));
+}
+
+/*
  * Reads a stored event, copied into the current context. Returns false, with everything
  * empty, where it is not there.
  */
@@ -248,7 +266,7 @@ intake_event_read(int64 id, IntakeStoredEvent *event)
 		if (!INTAKE_COLUMN(nulls, event_type))
 			event->type = TextDatumGetCString(INTAKE_COLUMN(row, event_type));
 		event->headers = DatumGetJsonbPCopy(INTAKE_COLUMN(row, event_headers));
-		event->body = DatumGetByteaPCopy(INTAKE_COLUMN(row, event_body));
+		event->body = keep_body(INTAKE_COLUMN(row, event_body));
 		if (!INTAKE_COLUMN(nulls, event_delivery_id))
 			event->delivery_id = DatumGetInt64(INTAKE_COLUMN(row, event_delivery_id));
 		if (!INTAKE_COLUMN(nulls, event_position))

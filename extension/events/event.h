@@ -81,7 +81,7 @@ typedef struct IntakeStoredEvent
 	const char *key;
 	const char *type; /* or NULL */
 	Jsonb *headers;
-	bytea *body;
+	Datum body;        /* a bytea; a large one is where it is stored, and is read when it is used */
 	int64 delivery_id; /* that it came in with others; 0: it came alone */
 	int position;      /* in that delivery, from 1; 0: it is the delivery */
 } IntakeStoredEvent;

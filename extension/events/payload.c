@@ -10,39 +10,32 @@
 #include "utils/memutils.h"
 
 #include "config/json_field.h"
+#include "events/jsonb.h"
 #include "events/payload.h"
 #include "ground/datum.h"
+#include "ground/intake.h"
 #include "ground/settings.h"
 #include "read/body.h"
 #include "read/headers.h"
 #include "read/json.h"
 #include "read/work.h"
 
-#define LARGE (256 * 1024) /* bytes of a body */
-
 PG_FUNCTION_INFO_V1(intake_sql_payload);
 
-static Jsonb *
-make_jsonb(IntakeSlice body)
-{
-	return DatumGetJsonbP(
-		DirectFunctionCall1(jsonb_in, CStringGetDatum(pnstrdup(body.data, body.len))));
-}
-
 /*
- * Makes jsonb of valid JSON, or NULL where that raises an error: it may be larger than a jsonb can
- * be, or deeper than the stack. No subtransaction is needed to go on after that, for all that was
- * done is to compute; nor may there be one, where the query runs in parallel.
+ * Makes jsonb of valid JSON, in the context KEEPS, or NULL where that raises an error: it may be
+ * deeper than the stack. No subtransaction is needed to go on after that, for all that was done is to
+ * compute; nor may there be one, where the query runs in parallel.
  */
 static Jsonb *
-try_jsonb(IntakeSlice body)
+try_jsonb(IntakeSlice body, MemoryContext keeps)
 {
 	MemoryContext context = CurrentMemoryContext;
 	Jsonb *volatile made = NULL;
 
 	PG_TRY();
 	{
-		made = make_jsonb(body);
+		made = intake_jsonb_write(body, keeps);
 	}
 	PG_CATCH();
 	{
@@ -58,32 +51,17 @@ try_jsonb(IntakeSlice body)
 }
 
 /*
- * A text as jsonb, or NULL where it is not JSON that jsonb can hold. KNOWN is what it is, where
- * somebody has looked.
+ * A text as jsonb, in the context KEEPS, or NULL where it is not JSON that jsonb can hold. KNOWN is
+ * what it is, where somebody has looked. That it can be held is looked at again, for it may be read
+ * otherwise than it was when it came in: not all headers are stored.
  */
 static Jsonb *
-parse(IntakeSlice body, IntakeJson known)
+parse(IntakeSlice body, IntakeJson known, MemoryContext keeps)
 {
-	MemoryContext outer = CurrentMemoryContext;
-	MemoryContext context;
-	Jsonb *made;
-
 	body = intake_json_unmarked(body);
-	if (known == INTAKE_JSON_UNKNOWN)
+	if (known == INTAKE_JSON_UNKNOWN || known == INTAKE_JSON_HELD)
 		known = intake_json_look(body, NULL);
-	if (known != INTAKE_JSON_HELD)
-		return NULL;
-	if (body.len < LARGE)
-		return try_jsonb(body);
-	/* On the way to a large one there is a multiple of it. */
-	context = AllocSetContextCreate(outer, "pg_intake payload", ALLOCSET_DEFAULT_SIZES);
-	MemoryContextSwitchTo(context);
-	made = try_jsonb(body);
-	MemoryContextSwitchTo(outer);
-	if (made != NULL)
-		made = memcpy(palloc(VARSIZE(made)), made, VARSIZE(made));
-	MemoryContextDelete(context);
-	return made;
+	return known == INTAKE_JSON_HELD ? try_jsonb(body, keeps) : NULL;
 }
 
 /* Appends a header, as it was stored, to a block. */
@@ -114,7 +92,8 @@ intake_payload_head(Jsonb *headers)
 
 /* The JSON in a body; where that is a form, in FIELD of it, or absent. */
 static Jsonb *
-payload_of(Jsonb *headers, IntakeSlice body, IntakeSlice field, IntakeJson known)
+payload_of(Jsonb *headers, IntakeSlice body, IntakeSlice field, IntakeJson known,
+		   MemoryContext keeps)
 {
 	IntakeRequest request = {.body = body, .most = (size_t) intake_settings_max_body_size * 1024};
 
@@ -122,7 +101,7 @@ payload_of(Jsonb *headers, IntakeSlice body, IntakeSlice field, IntakeJson known
 		request.headers = intake_payload_head(headers);
 	intake_work_begin(body.len + request.most, 0);
 	intake_body_open(&request, field);
-	return parse(intake_request_text(&request), known);
+	return parse(intake_request_text(&request), known, keeps);
 }
 
 /*
@@ -132,7 +111,27 @@ payload_of(Jsonb *headers, IntakeSlice body, IntakeSlice field, IntakeJson known
 Jsonb *
 intake_payload_of_event(int32 source_id, Jsonb *headers, IntakeSlice body, IntakeJson known)
 {
-	return payload_of(headers, body, intake_json_field(source_id), known);
+	return payload_of(headers, body, intake_json_field(source_id), known, CurrentMemoryContext);
+}
+
+/*
+ * The same of a stored event, of which nobody knows anything: in the context KEEPS. What it is made
+ * of goes into a context of its own, and is given back.
+ */
+Jsonb *
+intake_payload_of_stored(const IntakeStoredEvent *event, MemoryContext keeps)
+{
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "pg_intake payload", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	/* An item is JSON, whatever its delivery is. */
+	int32 source_id = event->position > 0 ? INTAKE_SOURCE_INTERNAL : event->source_id;
+	Jsonb *payload = payload_of(event->headers, intake_datum_bytes(event->body),
+								intake_json_field(source_id), INTAKE_JSON_UNKNOWN, keeps);
+
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return payload;
 }
 
 /* SQL: intake.payload(body, json_from, headers). */
@@ -147,7 +146,8 @@ intake_sql_payload(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(1))
 		(void) intake_slice_cut(intake_datum_bytes(PG_GETARG_DATUM(1)), ":", &field);
 	payload = payload_of(PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2),
-						 intake_datum_bytes(PG_GETARG_DATUM(0)), field, INTAKE_JSON_UNKNOWN);
+						 intake_datum_bytes(PG_GETARG_DATUM(0)), field, INTAKE_JSON_UNKNOWN,
+						 CurrentMemoryContext);
 	if (payload == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_JSONB_P(payload);

@@ -10,11 +10,13 @@
 #include "utils/jsonb.h"
 
 #include "common/slice.h"
+#include "events/event.h"
 #include "read/json.h"
 #include "verify/single.h"
 
 extern Jsonb *intake_payload_of_event(int32 source_id, Jsonb *headers, IntakeSlice body,
 									  IntakeJson known);
+extern Jsonb *intake_payload_of_stored(const IntakeStoredEvent *event, MemoryContext keeps);
 extern IntakeSlice intake_payload_head(Jsonb *headers);
 extern IntakeSlice intake_payload_text(Jsonb *payload);
 extern Jsonb *intake_payload_headers(IntakeSlice block, const IntakeReaders *readers,

@@ -129,15 +129,15 @@ intake_stored_compare(int64 id, const IntakeEvent *event, bool *same)
 	MemoryContextSwitchTo(context);
 	PushActiveSnapshot(GetLatestSnapshot());
 	found = intake_event_read(id, &stored);
-	PopActiveSnapshot();
 	if (found)
 	{
 		IntakeRequest one = request_of(event->headers, event->body);
-		IntakeRequest other = request_of(stored.headers, PointerGetDatum(stored.body));
+		IntakeRequest other = request_of(stored.headers, stored.body);
 
 		one.json = event->json;
 		*same = intake_volatile_same(event->volatiles, &one, &other);
 	}
+	PopActiveSnapshot();
 	MemoryContextSwitchTo(outer);
 	MemoryContextDelete(context);
 	return found;

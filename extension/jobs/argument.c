@@ -4,21 +4,25 @@
  */
 #include "postgres.h"
 
+#include <malloc.h>
+
 #include "access/htup_details.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
+#include "utils/expandedrecord.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
 #include "events/event.h"
 #include "events/payload.h"
-#include "ground/datum.h"
 #include "ground/intake.h"
 #include "ground/rowtype.h"
 #include "ground/slot.h"
 #include "jobs/argument.h"
+
+#define LARGE_PIECE (1024 * 1024) /* bytes */
 
 enum
 {
@@ -75,50 +79,78 @@ intake_argument_type_fits(void)
 }
 
 /*
- * What the handler gets: a row of type intake.job. That it can be formed was checked before the job
- * was claimed; if it cannot be all the same, the process ends as if it was asked to, and gives back
- * what it holds.
+ * Fills VALUES with what the handler of a job gets, in the current context. All of it stays as it is
+ * until the transaction ends.
  */
-Datum
-intake_argument_make(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease, Oid type)
+static void
+fill(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease,
+	 const IntakeStoredEvent *event, Datum *values, bool *nulls)
 {
-	TupleDesc descriptor;
-	HeapTuple row;
-	IntakeStoredEvent event;
-	Datum values[job_columns];
-	bool nulls[job_columns] = {0};
-	Jsonb *payload;
+	Jsonb *payload = intake_payload_of_stored(event, CurrentMemoryContext);
 
-	if (!intake_argument_type_fits())
-		intake_slot_leave();
-	if (!intake_event_read(job->event_id, &event))
-		ereport(ERROR, (errcode(ERRCODE_INTAKE_PERMANENT),
-						errmsg("event " INT64_FORMAT " of the job is not stored any more",
-							   job->event_id)));
-	/* An item is JSON, whatever its delivery is. */
-	payload = intake_payload_of_event(
-		event.position > 0 ? INTAKE_SOURCE_INTERNAL : event.source_id, event.headers,
-		intake_datum_bytes(PointerGetDatum(event.body)), INTAKE_JSON_UNKNOWN);
+	memset(nulls, false, job_columns * sizeof(bool));
 	values[job_id] = Int64GetDatum(job->job_id);
 	values[job_event_id] = Int64GetDatum(job->event_id);
 	values[job_workflow] = CStringGetTextDatum(workflow->name);
-	values[job_source] = CStringGetTextDatum(event.source);
-	nulls[job_type] = event.type == NULL;
-	values[job_type] = event.type ? CStringGetTextDatum(event.type) : (Datum) 0;
-	values[job_key] = CStringGetTextDatum(event.key);
-	values[job_received_at] = TimestampTzGetDatum(event.received_at);
-	values[job_headers] = JsonbPGetDatum(event.headers);
-	values[job_body] = PointerGetDatum(event.body);
+	values[job_source] = CStringGetTextDatum(event->source);
+	nulls[job_type] = event->type == NULL;
+	values[job_type] = event->type ? CStringGetTextDatum(event->type) : (Datum) 0;
+	values[job_key] = CStringGetTextDatum(event->key);
+	values[job_received_at] = TimestampTzGetDatum(event->received_at);
+	values[job_headers] = JsonbPGetDatum(event->headers);
+	values[job_body] = event->body;
 	nulls[job_payload] = payload == NULL;
 	values[job_payload] = JsonbPGetDatum(payload);
 	values[job_attempt] = Int32GetDatum(job->attempts + 1);
 	values[job_max_attempts] = Int32GetDatum(workflow->max_attempts);
 	values[job_lease] = Int64GetDatum(lease);
-	nulls[job_delivery_id] = nulls[job_position] = event.delivery_id == 0;
-	values[job_delivery_id] = Int64GetDatum(event.delivery_id);
-	values[job_position] = Int32GetDatum(event.position);
-	descriptor = lookup_rowtype_tupdesc(type, -1);
-	row = intake_rowtype_form(descriptor, values, nulls, job_columns);
-	ReleaseTupleDesc(descriptor);
-	return HeapTupleGetDatum(row);
+	nulls[job_delivery_id] = nulls[job_position] = event->delivery_id == 0;
+	values[job_delivery_id] = Int64GetDatum(event->delivery_id);
+	values[job_position] = Int32GetDatum(event->position);
+}
+
+/*
+ * Has large pieces of memory given back to the system when they are freed. The C library would keep
+ * more and more of them, up to 64 MB.
+ */
+static void
+give_back_large(void)
+{
+	static bool set = false;
+
+	if (!set)
+		set = mallopt(M_MMAP_THRESHOLD, LARGE_PIECE) && mallopt(M_TRIM_THRESHOLD, LARGE_PIECE);
+}
+
+/*
+ * What the handler gets: a row of type intake.job, as an expanded record, which a function that does
+ * not need it as one piece never copies. That it can be formed was checked before the job was
+ * claimed; if it cannot be all the same, the process ends as if it was asked to, and gives back what
+ * it holds. Says whether it is *LARGE.
+ */
+Datum
+intake_argument_make(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease, Oid type,
+					 bool *large)
+{
+	ExpandedRecordHeader *record;
+	IntakeStoredEvent event;
+	MemoryContext old;
+
+	give_back_large();
+	if (!intake_argument_type_fits())
+		intake_slot_leave();
+	record = make_expanded_record_from_typeid(type, -1, CurrentMemoryContext);
+	deconstruct_expanded_record(record);
+	old = MemoryContextSwitchTo(record->hdr.eoh_context);
+	if (!intake_event_read(job->event_id, &event))
+		ereport(ERROR, (errcode(ERRCODE_INTAKE_PERMANENT),
+						errmsg("event " INT64_FORMAT " of the job is not stored any more",
+							   job->event_id)));
+	fill(job, workflow, lease, &event, record->dvalues, record->dnulls);
+	record->flags |= ER_FLAG_DVALUES_ALLOCED;
+	*large = VARATT_IS_EXTERNAL(DatumGetPointer(event.body));
+	if (*large)
+		record->flags |= ER_FLAG_HAVE_EXTERNAL;
+	MemoryContextSwitchTo(old);
+	return ExpandedRecordGetDatum(record);
 }

@@ -13,6 +13,6 @@
 extern Oid intake_argument_type(void);
 extern bool intake_argument_type_fits(void);
 extern Datum intake_argument_make(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease,
-								  Oid type);
+								  Oid type, bool *large);
 
 #endif

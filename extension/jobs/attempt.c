@@ -67,14 +67,28 @@ stop_timeouts(void)
 	QueryCancelPending = false;
 }
 
+/*
+ * A statement of the handler may be planned for the values of its parameters, and each mention of one
+ * is a copy of it then. Large ones are not worth that.
+ */
+static void
+plan_for_any_value(void)
+{
+	(void) set_config_option("plan_cache_mode", "force_generic_plan", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
 /* Calls the handler, runs what it left to the commit, and undoes what it set. */
 static void
 call_handler(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
 {
 	Oid type = intake_argument_type();
-	Datum argument = intake_argument_make(job, workflow, lease, type);
+	bool large;
+	Datum argument = intake_argument_make(job, workflow, lease, type, &large);
 	int nest = NewGUCNestLevel();
 
+	if (large)
+		plan_for_any_value();
 	SPI_connect();
 	intake_session_enter_handler();
 	start_timeouts(workflow->timeout);

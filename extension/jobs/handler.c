@@ -16,6 +16,7 @@
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "commands/proclang.h"
 #include "executor/functions.h"
 #include "executor/spi.h"
 #include "lib/ilist.h"
@@ -23,6 +24,7 @@
 #include "nodes/params.h"
 #include "tcop/dest.h"
 #include "utils/builtins.h"
+#include "utils/expandeddatum.h"
 #include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
@@ -43,7 +45,8 @@ typedef struct Handler
 	dlist_node node;    /* by use, the latest first */
 	TransactionId xmin; /* of the function's row when it was prepared */
 	ItemPointerData tid;
-	bool body; /* the plan is that of its body, not a call */
+	bool body;  /* the plan is that of its body, not a call */
+	bool takes; /* the function takes over its argument, which it does not copy then */
 	bool read_only;
 	bool first_row;    /* the plan stops there */
 	SPIPlanPtr before; /* what runs before it, or NULL */
@@ -65,6 +68,13 @@ is_plain_sql(HeapTuple tuple)
 		   heap_attisnull(tuple, Anum_pg_proc_prosqlbody, NULL) && !FmgrHookIsNeeded(function->oid);
 }
 
+/* Whether a function is in PL/pgSQL, which may own a record that it is called with. */
+static bool
+is_plpgsql(HeapTuple tuple)
+{
+	return ((Form_pg_proc) GETSTRUCT(tuple))->prolang == get_language_oid("plpgsql", true);
+}
+
 /*
  * Whether the last statement of a body is a SELECT of which a call reads the first row only: one
  * that gives the result, and changes nothing by itself.
@@ -79,7 +89,10 @@ stops_at_first_row(Form_pg_proc function, const CachedPlanSource *last)
 		   !query->hasModifyingCTE;
 }
 
-/* Prepares the body, in two parts where the last statement runs otherwise than those before it. */
+/*
+ * Prepares the body, as a call would: without regard to the argument, which a plan that is made for it
+ * would have copies of. In two parts where the last statement runs otherwise than those before it.
+ */
 static void
 prepare_body(HeapTuple tuple, Handler *handler)
 {
@@ -93,7 +106,7 @@ prepare_body(HeapTuple tuple, Handler *handler)
 
 	MemoryContextSwitchTo(old);
 	handler->read_only = function->provolatile != PROVOLATILE_VOLATILE;
-	handler->plan = SPI_prepare_params(statements, setup, info, 0);
+	handler->plan = SPI_prepare_params(statements, setup, info, CURSOR_OPT_GENERIC_PLAN);
 	parts = handler->plan ? SPI_plan_get_plan_sources(handler->plan) : NIL;
 	handler->first_row = parts != NIL && stops_at_first_row(function, llast(parts));
 	if (handler->first_row && list_length(parts) > 1)
@@ -101,8 +114,9 @@ prepare_body(HeapTuple tuple, Handler *handler)
 		int last = ((CachedPlanSource *) llast(parts))->raw_parse_tree->stmt_location;
 
 		SPI_freeplan(handler->plan);
-		handler->before = SPI_prepare_params(pnstrdup(statements, last), setup, info, 0);
-		handler->plan = SPI_prepare_params(statements + last, setup, info, 0);
+		handler->before =
+			SPI_prepare_params(pnstrdup(statements, last), setup, info, CURSOR_OPT_GENERIC_PLAN);
+		handler->plan = SPI_prepare_params(statements + last, setup, info, CURSOR_OPT_GENERIC_PLAN);
 	}
 }
 
@@ -132,6 +146,7 @@ prepare(Handler *handler, const IntakeWorkflow *workflow, Oid type)
 	handler->context =
 		AllocSetContextCreate(CurrentMemoryContext, "pg_intake handler", ALLOCSET_SMALL_SIZES);
 	handler->body = is_plain_sql(tuple);
+	handler->takes = is_plpgsql(tuple);
 	if (handler->body)
 		prepare_body(tuple, handler);
 	else
@@ -220,7 +235,7 @@ execute(const Handler *handler, Oid type, Datum job)
 	SPIExecuteOptions options = {.params = parameters, .dest = None_Receiver};
 	int result = 0;
 
-	parameters->params[0].value = job;
+	parameters->params[0].value = handler->takes ? job : MakeExpandedObjectReadOnly(job, false, -1);
 	parameters->params[0].isnull = false;
 	parameters->params[0].pflags = PARAM_FLAG_CONST;
 	parameters->params[0].ptype = type;
@@ -232,8 +247,8 @@ execute(const Handler *handler, Oid type, Datum job)
 }
 
 /*
- * Calls the handler of a workflow with a row of type intake.job, whose number is TYPE. The
- * caller is connected to SPI.
+ * Calls the handler of a workflow with a row of type intake.job, whose number is TYPE, as an expanded
+ * record, which is gone afterwards. The caller is connected to SPI.
  */
 void
 intake_handler_call(const IntakeWorkflow *workflow, Oid type, Datum job)

@@ -213,6 +213,19 @@ end_of_word(const char *place, const char *end)
 	return place;
 }
 
+/* The end of the value that begins at PLACE, before END. */
+const char *
+intake_json_end(const char *place, const char *end)
+{
+	if (place == end)
+		return end;
+	if (*place == '"')
+		return end_of_string(place + 1, end);
+	if (*place == '{' || *place == '[')
+		return end_of_container(place, end);
+	return end_of_word(place, end);
+}
+
 /* Takes one value, whatever it is, off the text. Absent at the end. */
 static IntakeSlice
 take_value(IntakeSlice *text)
@@ -464,12 +477,50 @@ unescape_one(IntakeSlice text, char *out, size_t *written)
 	return 12;
 }
 
+/* Undoes all escapes up to one that is none: then it is not *WHOLE. Returns how many bytes it has written. */
+static size_t
+unescape_inside(IntakeSlice inside, char *out, bool *whole)
+{
+	size_t n = 0;
+
+	*whole = true;
+	while (inside.len > 0)
+	{
+		size_t length = 1;
+		size_t written = 1;
+
+		if (inside.data[0] != '\\')
+			out[n] = inside.data[0];
+		else if ((length = unescape_one(inside, out + n, &written)) == 0)
+		{
+			*whole = false;
+			break;
+		}
+		n += written;
+		inside = intake_slice_after(inside, length);
+	}
+	return n;
+}
+
+/*
+ * Writes what a string says, given without its quotes, to OUT, where as many bytes have room. Returns
+ * how many it has; where an escape is none, what is behind it is left out.
+ */
+size_t
+intake_json_unescape(IntakeSlice inside, char *out)
+{
+	bool whole;
+
+	return unescape_inside(inside, out, &whole);
+}
+
 /* What a string says, given with its quotes; absent where it is not a string. */
 static IntakeSlice
 unescape(IntakeSlice string)
 {
 	char *out;
-	size_t n = 0;
+	size_t n;
+	bool whole;
 
 	if (string.len < 2 || string.data[0] != '"' || string.data[string.len - 1] != '"')
 		return INTAKE_ABSENT;
@@ -478,19 +529,8 @@ unescape(IntakeSlice string)
 		return string;
 	intake_work_charge(string.len);
 	out = palloc(string.len + 1);
-	while (string.len > 0)
-	{
-		size_t length = 1;
-		size_t written = 1;
-
-		if (string.data[0] != '\\')
-			out[n] = string.data[0];
-		else if ((length = unescape_one(string, out + n, &written)) == 0)
-			return INTAKE_ABSENT;
-		n += written;
-		string = intake_slice_after(string, length);
-	}
-	return (IntakeSlice){out, n};
+	n = unescape_inside(string, out, &whole);
+	return whole ? (IntakeSlice){out, n} : INTAKE_ABSENT;
 }
 
 /* Whether a string, given with its quotes, says NAME. */

@@ -46,6 +46,8 @@ extern int intake_json_find(IntakeSlice text, const IntakePath *path, IntakeSlic
 extern int intake_json_find_all(IntakeSlice text, const IntakePath *path, IntakeSlice *values,
 								int most, bool *repeats);
 extern IntakeSlice intake_json_scalar(IntakeSlice value);
+extern const char *intake_json_end(const char *place, const char *end);
+extern size_t intake_json_unescape(IntakeSlice inside, char *out);
 extern bool intake_json_repeats_name(IntakeSlice object);
 
 /* Whether a text is JSON that jsonb can hold. */
