@@ -45,10 +45,11 @@ static const struct
 {
 	const char *name;
 	const char *key;
+	const char *index; /* besides that of the key; NULL: none */
 	const char *sequence;
 } partitioned[] = {
-	[INTAKE_PARTITIONED_EVENT] = {"event", "id", "event_id_seq"},
-	[INTAKE_PARTITIONED_DONE] = {"done", "job_id", "job_id_seq"},
+	[INTAKE_PARTITIONED_EVENT] = {"event", "id", NULL, "event_id_seq"},
+	[INTAKE_PARTITIONED_DONE] = {"done", "job_id", "(event_id)", "job_id_seq"},
 };
 
 /* ---- finding ---- */
@@ -191,7 +192,8 @@ execute(const char *sql)
 
 /*
  * Makes the partition for a million ids. It lies in the tablespace of its parent, whatever the
- * settings of the session or the role say.
+ * settings of the session or the role say. Its indexes are its own, as its key is: a dump would make
+ * one of the parent's twice.
  *
  * Rows are only added, and leave with the whole partition, so VACUUM would do nothing but write
  * every page once more. It still freezes old rows.
@@ -210,6 +212,8 @@ make_as_owner(IntakePartitioned table, const char *name, int64 low)
 	execute(psprintf("CREATE TABLE intake.%s (LIKE intake.%s INCLUDING ALL, PRIMARY KEY (%s)) "
 					 "WITH (autovacuum_vacuum_insert_threshold = -1)",
 					 name, parent, partitioned[table].key));
+	if (partitioned[table].index != NULL)
+		execute(psprintf("CREATE INDEX ON intake.%s %s", name, partitioned[table].index));
 	execute(psprintf("ALTER TABLE intake.%s ATTACH PARTITION intake.%s "
 					 "FOR VALUES FROM (" INT64_FORMAT ") TO (" INT64_FORMAT ")",
 					 parent, name, low, low + INTAKE_PARTITION_ROWS));

@@ -27,10 +27,12 @@
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/reltrigger.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #include "ground/compat.h"
 #include "ground/intake.h"
@@ -39,17 +41,56 @@
 #include "ground/space.h"
 #include "ground/table.h"
 
-/* The OID of table NAME of the extension. Raises an error when there is none. */
-Oid
-intake_table_oid(const char *name)
+/* ---- names ---- */
+
+/* Tables and sequences by name, until a name of the server's changes. Their order is that of need. */
+static struct
 {
-	Oid schema = get_namespace_oid(INTAKE_SCHEMA, false);
-	Oid oid = get_relname_relid(name, schema);
+	NameData name;
+	Oid oid;
+} known[24];
+static int n_known = 0;
+
+static void
+forget(Datum arg, int cache, uint32 hash)
+{
+	n_known = 0;
+}
+
+static Oid
+look_up(const char *name)
+{
+	Oid oid = get_relname_relid(name, get_namespace_oid(INTAKE_SCHEMA, false));
 
 	if (!OidIsValid(oid))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
 						errmsg("table \"%s.%s\" does not exist", INTAKE_SCHEMA, name),
 						errhint("Drop and create the extension pg_intake again.")));
+	return oid;
+}
+
+/* The OID of table NAME of the extension. Raises an error when there is none. */
+Oid
+intake_table_oid(const char *name)
+{
+	static bool watching = false;
+	Oid oid;
+
+	for (int i = 0; i < n_known; i++)
+		if (strcmp(NameStr(known[i].name), name) == 0)
+			return known[i].oid;
+	if (!watching)
+	{
+		CacheRegisterSyscacheCallback(RELNAMENSP, forget, (Datum) 0);
+		CacheRegisterSyscacheCallback(NAMESPACEOID, forget, (Datum) 0);
+		watching = true;
+	}
+	oid = look_up(name);
+	if (n_known < lengthof(known))
+	{
+		namestrcpy(&known[n_known].name, name);
+		known[n_known++].oid = oid;
+	}
 	return oid;
 }
 
@@ -165,6 +206,25 @@ tell_followers(IntakeTable *table, TupleTableSlot *inserted, ItemPointer deleted
 	intake_owner_end(&saved);
 }
 
+/*
+ * Opens the indexes of TABLE, which only insertions need. UNIQUE: also to look whether keys are taken,
+ * for which the server asks its catalogues.
+ */
+static void
+open_indexes(IntakeTable *table, bool unique)
+{
+	MemoryContext old;
+
+	if (table->indexed && (table->unique || !unique))
+		return;
+	old = MemoryContextSwitchTo(table->estate->es_query_cxt);
+	ExecCloseIndices(table->info);
+	ExecOpenIndices(table->info, unique);
+	MemoryContextSwitchTo(old);
+	table->indexed = true;
+	table->unique = unique;
+}
+
 /* Opens RELATION for writing. Its memory is the current context's until intake_table_close. */
 void
 intake_table_open(IntakeTable *table, Oid relation)
@@ -175,7 +235,7 @@ intake_table_open(IntakeTable *table, Oid relation)
 	table->estate = CreateExecutorState();
 	table->info = makeNode(ResultRelInfo);
 	InitResultRelInfo(table->info, table->relation, 0, NULL, 0);
-	ExecOpenIndices(table->info, true);
+	table->indexed = table->unique = false;
 	/* Our own copy of the table's triggers, put where the server looks for it. */
 	table->followed = is_followed(table->info->ri_TrigDesc);
 	if (table->followed)
@@ -239,6 +299,7 @@ store_values(IntakeTable *table, TupleTableSlot *slot, const Datum *values, cons
 void
 intake_table_insert(IntakeTable *table, const Datum *values, const bool *nulls)
 {
+	open_indexes(table, false);
 	store_values(table, table->slot, values, nulls);
 	table_tuple_insert(table->relation, table->slot, GetCurrentCommandId(true), 0, NULL);
 	ExecInsertIndexTuples(table->info, table->slot, table->estate, false, false, NULL, NIL, false);
@@ -257,6 +318,7 @@ insert_rows(IntakeTable *table)
 	table->n_rows = 0;
 	if (count == 0)
 		return;
+	open_indexes(table, false);
 	bulk = intake_compat_bulk(table->streams ? intake_space_ring() : NULL);
 	if (table->grows)
 		intake_space_reserve(table->relation, bulk.strategy);
@@ -323,6 +385,7 @@ bool
 intake_table_conflicts(IntakeTable *table, const Datum *values, const bool *nulls,
 					   ItemPointer conflict)
 {
+	open_indexes(table, true);
 	store_values(table, table->slot, values, nulls);
 	return !ExecCheckIndexConstraints(table->info, table->slot, table->estate, conflict, NULL, NIL);
 }
@@ -338,6 +401,7 @@ intake_table_insert_unique(IntakeTable *table, const Datum *values, const bool *
 	uint32 token = SpeculativeInsertionLockAcquire(xid);
 	bool lost = false;
 
+	open_indexes(table, true);
 	store_values(table, table->slot, values, nulls);
 	table_tuple_insert_speculative(table->relation, table->slot, GetCurrentCommandId(true), 0, NULL,
 								   token);

@@ -25,7 +25,7 @@ typedef struct IntakeTable
 {
 	Relation relation; /* open, RowExclusiveLock */
 	EState *estate;
-	ResultRelInfo *info; /* its indexes are open */
+	ResultRelInfo *info;
 	TupleTableSlot *slot;
 	IntakeShape shape;
 	ExprState **added; /* defaults of the columns behind ours; NULL for one that has none */
@@ -35,6 +35,8 @@ typedef struct IntakeTable
 	ItemPointer places[INTAKE_TABLE_ROWS];   /* where their places go */
 	int n_rows;
 	int n_slots;   /* that rows has */
+	bool indexed;  /* its indexes are open */
+	bool unique;   /* and can be asked whether keys are taken */
 	bool followed; /* it has triggers that must be told of each row */
 	bool taken;    /* since the last flush, a key was already there */
 } IntakeTable;

@@ -72,6 +72,9 @@ BEGIN
     WHILE low <= coalesce(last, 0) + count LOOP
         IF to_regclass(format('intake.%s_%s', parent, low)) IS NULL THEN
             EXECUTE format('CREATE TABLE intake.%1$s_%2$s (LIKE intake.%1$s INCLUDING ALL, PRIMARY KEY (%3$s)) WITH (autovacuum_vacuum_insert_threshold = -1)', parent, low, key);
+            IF parent = 'done' THEN
+                EXECUTE format('CREATE INDEX ON intake.done_%s (event_id)', low);
+            END IF;
             EXECUTE format('ALTER TABLE intake.%1$s ATTACH PARTITION intake.%1$s_%2$s FOR VALUES FROM (%2$s) TO (%3$s)', parent, low, low + 1000000);
             PERFORM intake.close_to_others(format('intake.%s_%s', parent, low));
         END IF;
