@@ -1,8 +1,8 @@
 -- Configuration: rows that people write through functions.
 --
 -- Intervals have their bounds in seconds: '-1 year 361 days' is not less than interval '0', which
--- compares by years of 360 days, but is less than no seconds. Texts have a length: every process
--- keeps every row in its memory.
+-- compares by years of 360 days, but is less than no seconds. Texts have a length: processes keep rows
+-- in their memory.
 
 CREATE TABLE intake.scheme (
     name text PRIMARY KEY,
@@ -212,7 +212,7 @@ COMMENT ON COLUMN intake.source_secret.revealed_at IS 'When reveal_secret has sh
 SELECT pg_catalog.pg_extension_config_dump('intake.source_secret', '');
 SELECT pg_catalog.pg_extension_config_dump('intake.source_secret_id_seq', '');
 
--- Apart from source_secret, a change of which makes every process read the configuration again.
+-- Apart from source_secret, a change of which makes every process that knows the source read it again.
 CREATE TABLE intake.secret_use (
     secret_id int PRIMARY KEY,
     last_used_at timestamptz NOT NULL
