@@ -126,6 +126,11 @@ owners_row() {
 	SQL
 }
 
+# Whether only the launcher is there.
+owners_left() {
+	[ "$(idle_query -d postgres -c "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pg_intake%'")" -eq 1 ]
+}
+
 # owners_table TITLE DATABASES OWNERS
 owners_table() {
 	local all=$(($2 * $3)) each
@@ -134,6 +139,7 @@ owners_table() {
 	owners_fill "$2" "$3"
 	owners_row "$1, $each jobs for each at once" $((each * all)) "$all" "SELECT count(*) FROM everywhere('SELECT send($each)')"
 	owners_row "$1, one a second for each, for $OWNER_SECONDS s" $((OWNER_SECONDS * all)) "$all" "CALL stream($OWNER_SECONDS)"
+	wait_until 60 owners_left || true
 	idle=$(idle_cost)
 	stop_idle
 }

@@ -30,6 +30,11 @@ requests=$(scaled 20000 1000) # likewise
 as_postgres mkdir "$dir/row"
 chmod 777 "$dir/row"
 
+# phase WHAT: says on standard error what goes on.
+phase() {
+	echo "$(date +%T) $1" >&2
+}
+
 # ---- the tables ----
 
 # dots NUMBER: with commas between thousands.
@@ -75,6 +80,7 @@ in_turns() {
 	local round kind width
 	for round in $(seq "$ROUNDS"); do
 		for kind in "$@"; do
+			phase "$kind, round $round"
 			for width in $(shuf -e "${widths[@]}"); do
 				record "$kind" "$width" "$("$kind" "$width" "$round")"
 			done
@@ -100,7 +106,7 @@ in_time() {
 		record "$1" "$2" "$(awk -v s="$start" -v e="$end" 'BEGIN {printf "%.2f", e - s}')"
 	else
 		grep -q 'statement timeout' "$dir/create.log" || fail "$(cat "$dir/create.log")"
-		record "$1" "$2" "over $CREATE_SECONDS"
+		record "$1" "$2" ">$CREATE_SECONDS"
 		query -c "$4" >/dev/null
 	fi
 }
@@ -326,13 +332,18 @@ fan_table() {
 	printf '| to store one, with its share of the event | %s µs | %s µs |\n' "$(median <"$dir/row/lone.cpu")" "$(median <"$dir/row/fan.cpu")"
 }
 
-for width in "${widths[@]}"; do make_width "$width"; done
+for width in "${widths[@]}"; do
+	phase "making $width sources and workflows, twice"
+	make_width "$width"
+	accept_all "$width" 0 >/dev/null # what a backend does for each source once
+done
 in_turns emit_none_source emit_one_source emit_none_type emit_one_type receive_one receive_all accept_one accept_all
 for width in "${widths[@]}"; do jobs_all "$width" >/dev/null; done
 rm "$dir/row/executor".*
 in_turns jobs_one jobs_all
 used=$(scaled 1000 50)
 for width in "${widths[@]}"; do
+	phase "the rest, $width"
 	gateway "$width" "$width"
 	[ "$width" -le "$used" ] || gateway "$width" "$used"
 	for kind in gateway first each; do
