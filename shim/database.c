@@ -14,7 +14,6 @@
  *
  * The helper is a thread that leaves what it has made in made, wakes the loop, and ends.
  */
-#include <arpa/inet.h>
 #include <libpq-fe.h>
 #include <poll.h>
 #include <pthread.h>
@@ -26,24 +25,11 @@
 
 #include "batch.h"
 #include "budget.h"
+#include "call.h"
 #include "database.h"
 #include "log.h"
 #include "metrics.h"
 #include "turn.h"
-
-#define STATEMENT "receive"
-#define COLUMNS 6
-
-#define BYTEA_OID 17
-#define TEXT_OID 25
-#define BYTEA_ARRAY_OID 1001
-#define TEXT_ARRAY_OID 1009
-
-static const char query[] =
-	"SELECT status, content_type, headers, body FROM intake.receive($1, $2, $3, $4, $5, $6)";
-
-static const Oid parameter_types[COLUMNS] = {BYTEA_ARRAY_OID, BYTEA_ARRAY_OID, BYTEA_ARRAY_OID,
-											 BYTEA_ARRAY_OID, BYTEA_ARRAY_OID, TEXT_ARRAY_OID};
 
 typedef enum
 {
@@ -53,13 +39,26 @@ typedef enum
 	BUSY
 } LinkState;
 
-/* How a call came to its end. */
+/* How a call, or a step of one, came to its end. */
 typedef enum
 {
 	ENDED, /* the server is ready for the next one */
 	LOST,
 	LATE
 } Outcome;
+
+/*
+ * The steps of a call. A large body goes in pieces, so that neither side holds it more than once, and
+ * that takes a transaction.
+ */
+typedef enum
+{
+	WHOLE, /* the only step, of most calls */
+	BEGIN,
+	PIECE,
+	LAST, /* the request, with the last piece */
+	COMMIT
+} Step;
 
 typedef struct Link
 {
@@ -72,124 +71,21 @@ typedef struct Link
 	_Atomic(PGconn *) made; /* by the helper, for the loop */
 	int wake_fd;            /* of the loop */
 	ShimRequest *batch;     /* BUSY: under way */
-	int rows;               /* that its answer has */
-	PGresult *answer;       /* BUSY: what has come of it */
-	bool unsent;            /* BUSY: a part of the call */
+	Step step;
+	size_t handed;    /* bytes of a large body, to libpq */
+	int requests;     /* in the batch */
+	int rows;         /* that the answer of this step has */
+	PGresult *result; /* BUSY: what has come of this step */
+	PGresult *answer; /* and of the one that has the requests */
+	bool unsent;      /* BUSY: a part of the step */
 	double sent_at;
-	size_t held; /* bytes of the budget, for what libpq keeps of a large call */
 } Link;
 
 static const char *conninfo;
 static double timeout;
 static int n_links;
 static _Thread_local Link *links; /* stay when the thread ends: a helper may be at work */
-static _Thread_local ShimBuffer arrays[COLUMNS]; /* of the call that is being made */
-static _Thread_local int wake_fd;                /* a helper has made a connection */
-
-/* ---- the wire format of arrays ---- */
-
-static void
-begin_array(ShimBuffer *array, Oid type, int count)
-{
-	array->length = 0;
-	shim_buffer_append_int32(array, count > 0 ? 1 : 0);
-	shim_buffer_append_int32(array, 0);
-	shim_buffer_append_int32(array, (int32_t) type);
-	if (count == 0)
-		return;
-	shim_buffer_append_int32(array, count);
-	shim_buffer_append_int32(array, 1);
-}
-
-static void
-append_element(ShimBuffer *array, const char *data, size_t length)
-{
-	shim_buffer_append_int32(array, (int32_t) length);
-	shim_buffer_append(array, data, length);
-}
-
-static void
-append_request(const ShimRequest *request)
-{
-	append_element(&arrays[0], request->method, strlen(request->method));
-	append_element(&arrays[1], request->source, request->source_length);
-	append_element(&arrays[2], request->query, strlen(request->query));
-	append_element(&arrays[3], request->headers.data, request->headers.length);
-	append_element(&arrays[4], request->body.data, request->body.length);
-	append_element(&arrays[5], request->peer, strlen(request->peer));
-}
-
-/* Makes the parameters of a call; returns how many requests it has. */
-static int
-make_parameters(const ShimRequest *batch)
-{
-	int count = 0;
-
-	for (const ShimRequest *request = batch; request != NULL; request = request->next)
-		count += !request->probe;
-	for (int i = 0; i < COLUMNS; i++)
-		begin_array(&arrays[i], i < COLUMNS - 1 ? BYTEA_OID : TEXT_OID, count);
-	for (const ShimRequest *request = batch; request != NULL; request = request->next)
-		if (!request->probe)
-			append_request(request);
-	return count;
-}
-
-/* ---- answers ---- */
-
-static char *
-copy_field(const PGresult *result, int row, int column, size_t *length)
-{
-	size_t n = (size_t) PQgetlength(result, row, column);
-	char *copy;
-
-	if (PQgetisnull(result, row, column))
-		return NULL;
-	copy = malloc(n + 1);
-	if (copy == NULL)
-		abort();
-	memcpy(copy, PQgetvalue(result, row, column), n);
-	copy[n] = '\0';
-	if (length != NULL)
-		*length = n;
-	return copy;
-}
-
-static void
-answer_all(ShimRequest *batch, const PGresult *result)
-{
-	int row = 0;
-
-	for (ShimRequest *request = batch; request != NULL; request = request->next)
-	{
-		uint32_t status;
-
-		if (request->probe)
-		{
-			request->status = 200;
-			continue;
-		}
-		memcpy(&status, PQgetvalue(result, row, 0), 4);
-		request->status = (int) ntohl(status);
-		request->content_type = copy_field(result, row, 1, NULL);
-		request->answer_headers = copy_field(result, row, 2, NULL);
-		request->answer = copy_field(result, row, 3, &request->answer_length);
-		row++;
-	}
-	shim_batch_finish(batch);
-}
-
-static bool
-usable(const PGresult *result, int count)
-{
-	if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != count ||
-		PQnfields(result) != 4)
-		return false;
-	for (int row = 0; row < count; row++)
-		if (PQgetlength(result, row, 0) != 4)
-			return false;
-	return true;
-}
+static _Thread_local int wake_fd; /* a helper has made a connection */
 
 /* ---- connecting, in helpers ---- */
 
@@ -210,59 +106,16 @@ note(void *closure, const char *message)
 	shim_log(SHIM_WARNING, "the database says: %s", message);
 }
 
-/* Whether the database answers a call without requests: it may let us in and refuse to serve us. */
-static bool
-serves(PGconn *connection)
-{
-	ShimBuffer none[2] = {0}; /* arrays of bytea, and of text */
-	const char *values[COLUMNS];
-	int lengths[COLUMNS];
-	int formats[COLUMNS];
-	PGresult *answer;
-	bool usable_answer;
-
-	begin_array(&none[0], BYTEA_OID, 0);
-	begin_array(&none[1], TEXT_OID, 0);
-	for (int i = 0; i < COLUMNS; i++)
-	{
-		values[i] = none[i == COLUMNS - 1].data;
-		lengths[i] = (int) none[i == COLUMNS - 1].length;
-		formats[i] = 1;
-	}
-	answer = PQexecPrepared(connection, STATEMENT, COLUMNS, values, lengths, formats, 1);
-	usable_answer = usable(answer, 0);
-	PQclear(answer);
-	shim_buffer_free(&none[0]);
-	shim_buffer_free(&none[1]);
-	return usable_answer;
-}
-
 /* Makes a new connection ready for calls. Returns false when it is none, or cannot be. */
 static bool
 make_ready(PGconn *connection)
 {
-	PGresult *prepared;
-	bool ready;
-
 	if (PQstatus(connection) != CONNECTION_OK)
 		return false;
 	/* Without detail, which may hold what a sender sent. */
 	PQsetErrorVerbosity(connection, PQERRORS_TERSE);
 	PQsetNoticeProcessor(connection, note, NULL);
-	prepared = PQprepare(connection, STATEMENT, query, COLUMNS, parameter_types);
-	ready = PQresultStatus(prepared) == PGRES_COMMAND_OK && serves(connection) &&
-			PQsetnonblocking(connection, 1) == 0;
-	PQclear(prepared);
-	return ready;
-}
-
-/* Closes the connection, and lets go what libpq has kept. */
-static void
-close_connection(Link *link)
-{
-	PQfinish(link->connection);
-	link->connection = NULL;
-	(void) shim_budget_change(&link->held, 0);
+	return shim_call_prepare(connection) && PQsetnonblocking(connection, 1) == 0;
 }
 
 static void
@@ -274,7 +127,8 @@ close_old(Link *link)
 	if (cancel != NULL)
 		(void) PQcancel(cancel, message, sizeof(message));
 	PQfreeCancel(cancel);
-	close_connection(link);
+	PQfinish(link->connection);
+	link->connection = NULL;
 }
 
 /* Tries once; NULL: in vain. */
@@ -367,22 +221,11 @@ give_up(Link *link, bool late)
 	count(link, false);
 }
 
-/*
- * Makes the connection of a link anew after a large call: libpq never lets go of the memory that a
- * call has taken. Requests wait meanwhile.
- */
-static void
-renew(Link *link)
-{
-	close_connection(link);
-	start_connecting(link);
-}
-
 /* Says why a call has no answer. */
 static void
-explain(const Link *link, const PGresult *answer, Outcome outcome)
+explain(const Link *link, const PGresult *result, Outcome outcome)
 {
-	const char *message = answer ? PQresultErrorMessage(answer) : PQerrorMessage(link->connection);
+	const char *message = result ? PQresultErrorMessage(result) : PQerrorMessage(link->connection);
 
 	if (outcome == LATE)
 		shim_log(SHIM_WARNING, "the database did not answer within %.1f s", timeout);
@@ -391,31 +234,31 @@ explain(const Link *link, const PGresult *answer, Outcome outcome)
 				 message[0] ? message : "the connection was lost");
 }
 
-/* Ends the call of a link: with its answer, or, where that is of no use, with 503. */
+/* Ends the call of a link: with its answer, or, where there is none, with 503. */
 static void
-end_call(Link *link, Outcome outcome)
+end_call(Link *link, bool answered, Outcome outcome)
 {
 	ShimRequest *batch = link->batch;
 	PGresult *answer = link->answer;
-	bool answered = outcome == ENDED && usable(answer, link->rows);
+	PGresult *result = link->result;
 
-	shim_metrics_batch((size_t) link->rows, shim_metrics_clock() - link->sent_at);
+	shim_metrics_batch((size_t) link->requests, shim_metrics_clock() - link->sent_at);
 	link->batch = NULL;
-	link->answer = NULL;
+	link->answer = link->result = NULL;
 	link->state = IDLE;
 	if (answered)
 	{
-		if (link->held > 0)
-			renew(link);
-		answer_all(batch, answer);
+		shim_call_answer(batch, answer);
+		shim_batch_finish(batch);
 	}
 	else
 	{
-		explain(link, answer, outcome);
+		explain(link, result, outcome);
 		shim_batch_refuse(batch);
 		give_up(link, outcome == LATE);
 	}
 	PQclear(answer);
+	PQclear(result);
 }
 
 /* Sends what the socket takes. Returns false when the connection is lost. */
@@ -428,82 +271,144 @@ flush(Link *link)
 	return more >= 0;
 }
 
+static bool
+send_piece(Link *link)
+{
+	shim_call_make_piece(link->batch, link->handed);
+	link->handed += SHIM_PIECE_BYTES;
+	link->rows = 0;
+	return shim_call_send(link->connection);
+}
+
+/* Sends the requests. A large body is no longer needed then: if the call fails, its sender has it. */
+static bool
+send_requests(Link *link)
+{
+	ShimRequest *request = link->batch;
+	bool sent;
+
+	link->rows = link->requests = shim_call_make(request, link->handed);
+	sent = shim_call_send(link->connection);
+	if (link->step == LAST)
+	{
+		size_t room = request->body.room;
+
+		shim_buffer_free(&request->body);
+		(void) shim_budget_change(&request->held, request->held - room);
+	}
+	return sent;
+}
+
+static bool
+send_step(Link *link)
+{
+	switch (link->step)
+	{
+		case BEGIN:
+			return PQsendQuery(link->connection, "BEGIN") != 0;
+		case PIECE:
+			return send_piece(link);
+		case COMMIT:
+			return PQsendQuery(link->connection, "COMMIT") != 0;
+		default:
+			return send_requests(link);
+	}
+}
+
+static void
+start_step(Link *link)
+{
+	if (!send_step(link) || !flush(link))
+		end_call(link, false, LOST);
+}
+
+/* What comes behind BEGIN or a piece. */
+static Step
+next_piece(const Link *link)
+{
+	return link->batch->body.length - link->handed > SHIM_PIECE_BYTES ? PIECE : LAST;
+}
+
+/* Whether a step has come to a good end; goes on to the next one then, if there is one. */
+static bool
+advance(Link *link)
+{
+	PGresult *result = link->result;
+
+	if (link->step == BEGIN || link->step == COMMIT)
+	{
+		if (PQresultStatus(result) != PGRES_COMMAND_OK)
+			return false;
+		/* The COMMIT of a transaction that failed says that it is rolled back. */
+		if (link->step == COMMIT)
+			return strcmp(PQcmdStatus(result), "COMMIT") == 0;
+	}
+	else if (!shim_call_is_answer(result, link->rows))
+		return false;
+	if (link->step == WHOLE || link->step == LAST)
+	{
+		link->answer = result;
+		link->result = NULL;
+	}
+	if (link->step != WHOLE)
+		link->step = link->step == LAST ? COMMIT : next_piece(link);
+	return true;
+}
+
+/* The server is ready for what comes next. */
+static void
+end_step(Link *link)
+{
+	Step step = link->step;
+
+	if (!advance(link))
+		end_call(link, false, ENDED);
+	else if (step == WHOLE || step == COMMIT)
+		end_call(link, true, ENDED);
+	else
+	{
+		PQclear(link->result);
+		link->result = NULL;
+		start_step(link);
+	}
+}
+
 /*
- * Reads what has come, up to where the server is ready for the next call, which it is only when
- * the transaction has ended.
+ * Reads what has come, up to where the server is ready for the next step or call, which it is only
+ * when the transaction has ended, or waits for more.
  */
 static void
 read_answer(Link *link)
 {
 	if (!PQconsumeInput(link->connection))
 	{
-		end_call(link, LOST);
+		end_call(link, false, LOST);
 		return;
 	}
-	while (!PQisBusy(link->connection))
+	while (link->state == BUSY && !PQisBusy(link->connection))
 	{
 		PGresult *result = PQgetResult(link->connection);
 
 		if (result == NULL)
 		{
-			end_call(link, ENDED);
+			end_step(link);
 			return;
 		}
-		PQclear(link->answer);
-		link->answer = result;
+		PQclear(link->result);
+		link->result = result;
 	}
-}
-
-/*
- * The parameters of a call are made: a large body stands there now, and not in its request any
- * more. The link takes over the bytes that the request held for it, twice its size: once for the
- * parameters and once for libpq's copy of them.
- */
-static void
-move_body(Link *link, ShimRequest *request)
-{
-	size_t bytes = 2 * request->body.room;
-
-	if (request->body.room <= SHIM_CALL_BYTES)
-		return;
-	shim_buffer_free(&request->body);
-	request->held -= bytes;
-	link->held = bytes;
-}
-
-/* The call is handed over. */
-static void
-forget_parameters(Link *link)
-{
-	for (int i = 0; i < COLUMNS; i++)
-		if (arrays[i].room > SHIM_CALL_BYTES)
-			shim_buffer_free(&arrays[i]);
-	(void) shim_budget_change(&link->held, link->held / 2);
 }
 
 static void
 send_call(Link *link, ShimRequest *batch)
 {
-	int sent;
-	const char *values[COLUMNS];
-	int lengths[COLUMNS];
-	int formats[COLUMNS];
-
 	link->state = BUSY;
 	link->batch = batch;
 	link->sent_at = shim_metrics_clock();
-	link->rows = make_parameters(batch);
-	move_body(link, batch);
-	for (int i = 0; i < COLUMNS; i++)
-	{
-		values[i] = arrays[i].data;
-		lengths[i] = (int) arrays[i].length;
-		formats[i] = 1;
-	}
-	sent = PQsendQueryPrepared(link->connection, STATEMENT, COLUMNS, values, lengths, formats, 1);
-	forget_parameters(link);
-	if (!sent || !flush(link))
-		end_call(link, LOST);
+	link->step = batch->body.length > SHIM_CALL_BYTES ? BEGIN : WHOLE;
+	link->handed = 0;
+	link->requests = 1;
+	start_step(link);
 }
 
 /* Whether the server has closed the connection while nothing was going on. */
@@ -606,12 +511,12 @@ shim_database_run(const struct pollfd *pollers)
 		else if (link->state == BUSY && pollers[i].revents != 0)
 		{
 			if (link->unsent && !flush(link))
-				end_call(link, LOST);
+				end_call(link, false, LOST);
 			else
 				read_answer(link);
 		}
 		if (link->state == BUSY && now > link->sent_at + timeout)
-			end_call(link, LATE);
+			end_call(link, false, LATE);
 	}
 }
 

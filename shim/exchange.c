@@ -122,19 +122,12 @@ free_exchange(Exchange *exchange)
 	begun--;
 }
 
-/* What a body of so much room takes: a large one stands in memory twice on its way. */
-size_t
-shim_exchange_weigh(size_t room)
-{
-	return room > SHIM_CALL_BYTES ? 2 * room : room;
-}
-
 /* Holds what a request takes with a body of so much room. Returns false when that is too much. */
 bool
 shim_exchange_hold(Exchange *exchange, size_t room)
 {
 	size_t *held = &exchange->request.held;
-	size_t bytes = sizeof(Exchange) + exchange->head + shim_exchange_weigh(room);
+	size_t bytes = sizeof(Exchange) + exchange->head + room;
 
 	if (room > SHIM_SMALL_BODY && bytes > *held && !shim_budget_has_large(bytes - *held))
 		return false;

@@ -40,7 +40,6 @@ extern void shim_exchange_init(const ShimTrust *trust);
 
 extern Exchange *shim_exchange_begin(struct MHD_Connection *connection, const char *target);
 extern bool shim_exchange_hold(Exchange *exchange, size_t room);
-extern size_t shim_exchange_weigh(size_t room);
 extern enum MHD_Result shim_exchange_refuse(Exchange *exchange, int status);
 extern enum MHD_Result shim_exchange_submit(Exchange *exchange);
 extern enum MHD_Result shim_exchange_answer(Exchange *exchange, int status,

@@ -15,11 +15,9 @@
 
 #include "buffer.h"
 
-/*
- * A call of more bytes than this has one request. What it is made of stands in memory twice while
- * the call is handed over.
- */
+/* A call of more bytes than this has one request; and a body of more goes in pieces. */
 #define SHIM_CALL_BYTES ((size_t) 1 << 20)
+#define SHIM_PIECE_BYTES (SHIM_CALL_BYTES / 2)
 
 typedef struct ShimRequest
 {

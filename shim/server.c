@@ -155,7 +155,7 @@ judge_headers(Exchange *exchange)
 	if (length != UNKNOWN && length > max_body)
 		return 413;
 	if (length != UNKNOWN && length > SHIM_SMALL_BODY &&
-		!(shim_batch_is_connected() && shim_budget_has_large(shim_exchange_weigh(length))))
+		!(shim_batch_is_connected() && shim_budget_has_large(length)))
 		return 503;
 	return shim_exchange_hold(exchange, 0) ? 0 : 503;
 }
@@ -358,16 +358,13 @@ shim_server_busy(void)
 static size_t
 largest_body(const ShimOptions *options)
 {
-	size_t room = shim_budget_large() - ROOM_BESIDE;
-	size_t most = room / 2 > SHIM_CALL_BYTES ? room / 2
-				  : room < SHIM_CALL_BYTES   ? room
-											 : SHIM_CALL_BYTES;
+	size_t most = shim_budget_large() - ROOM_BESIDE;
 
 	if (most >= options->max_body)
 		return options->max_body;
 	shim_log(SHIM_WARNING,
-			 "--max-queue has room for bodies of %zu bytes at most, as a large one is held twice: "
-			 "larger ones get 413, whatever --max-body says",
+			 "--max-queue has room for bodies of %zu bytes at most: larger ones get 413, whatever "
+			 "--max-body says",
 			 most);
 	return most;
 }

@@ -10,8 +10,6 @@
  */
 #include "postgres.h"
 
-#include <malloc.h>
-
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -42,10 +40,7 @@
 #define JSON_TYPE "application/json"
 #define MAX_REQUEST_ID 200             /* bytes */
 #define MAX_PEER 100                   /* bytes */
-#define KEPT_MEMORY (32 * 1024 * 1024) /* bytes */
 #define ITEM_MEMORY (32 * 1024 * 1024) /* bytes: as many as large deliveries have */
-
-PG_FUNCTION_INFO_V1(intake_sql_receive);
 
 static void
 answer_event(IntakeDelivery *delivery)
@@ -297,30 +292,6 @@ intake_receive_process(IntakeDelivery *deliveries, int count)
 	PG_END_TRY();
 }
 
-/* ---- SQL ---- */
-
-static Datum *
-array_argument(FunctionCallInfo fcinfo, int number, Oid type, int *count)
-{
-	ArrayType *array;
-	Datum *elements;
-	int n;
-
-	if (PG_ARGISNULL(number))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-						errmsg("arguments of intake.receive must not be null")));
-	array = PG_GETARG_ARRAYTYPE_P(number);
-	if (array_contains_nulls(array))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-						errmsg("arrays of intake.receive must not contain nulls")));
-	deconstruct_array(array, type, -1, false, TYPALIGN_INT, &elements, NULL, &n);
-	if (*count >= 0 && n != *count)
-		ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-						errmsg("arrays of intake.receive must have the same length")));
-	*count = n;
-	return elements;
-}
-
 /* Now, in microseconds since the Unix epoch. */
 int64
 intake_receive_now(void)
@@ -347,51 +318,4 @@ intake_receive_answer(const IntakeDelivery *delivery, TupleDesc descriptor)
 		values[i + 1] = texts[i] ? CStringGetTextDatum(texts[i]) : (Datum) 0;
 	}
 	return intake_rowtype_form(descriptor, values, nulls, lengthof(values));
-}
-
-/*
- * Keeps the memory of a batch in the process for the next one. The C library would give it back
- * each time, and the kernel clear every page of it anew, which shows in large batches.
- */
-static void
-keep_memory(void)
-{
-	static bool kept = false;
-
-	if (!kept)
-		kept = mallopt(M_MMAP_THRESHOLD, KEPT_MEMORY) && mallopt(M_TRIM_THRESHOLD, KEPT_MEMORY);
-}
-
-/* SQL: intake.receive(methods, sources, queries, headers, bodies, peers). */
-Datum
-intake_sql_receive(PG_FUNCTION_ARGS)
-{
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	int count = -1;
-	Datum *columns[6];
-	IntakeDelivery *deliveries;
-
-	keep_memory();
-	for (int i = 0; i < 6; i++)
-		columns[i] = array_argument(fcinfo, i, i < 5 ? BYTEAOID : TEXTOID, &count);
-	deliveries = palloc0((count + 1) * sizeof(IntakeDelivery));
-	for (int i = 0; i < count; i++)
-	{
-		IntakeRequest *request = &deliveries[i].request;
-
-		request->method = intake_datum_bytes(columns[0][i]);
-		deliveries[i].source_name = intake_datum_bytes(columns[1][i]);
-		request->query = intake_datum_bytes(columns[2][i]);
-		request->headers = intake_datum_bytes(columns[3][i]);
-		request->body = intake_datum_bytes(columns[4][i]);
-		deliveries[i].event.body = columns[4][i];
-		deliveries[i].peer = TextDatumGetCString(columns[5][i]);
-		request->now = intake_receive_now();
-	}
-	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	intake_receive_process(deliveries, count);
-	for (int i = 0; i < count; i++)
-		tuplestore_puttuple(result->setResult,
-							intake_receive_answer(&deliveries[i], result->setDesc));
-	return (Datum) 0;
 }
