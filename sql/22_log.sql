@@ -1,5 +1,4 @@
--- The log. Its partitions have the primary keys: in a dump they are tables of their own, which
--- get theirs after they were attached, and a key of the parent would have made one already.
+-- The log.
 
 CREATE SEQUENCE intake.event_id_seq;
 COMMENT ON SEQUENCE intake.event_id_seq IS 'Ids of events: ascending, with gaps';

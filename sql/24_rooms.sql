@@ -167,3 +167,30 @@ COMMENT ON COLUMN intake.attempt.attempt IS 'Its number, from 1; counted anew af
 COMMENT ON COLUMN intake.attempt.sqlstate IS 'SQLSTATE of the error';
 COMMENT ON COLUMN intake.attempt.error IS 'The error''s message, with its detail and the place where it was raised';
 SELECT pg_catalog.pg_extension_config_dump('intake.attempt', '');
+
+-- The partitions of event and done. Their keys and indexes are their own: in a dump they are tables of
+-- their own, which get theirs after they were attached, and one of the parent's would have made one
+-- already.
+--
+-- Rows are only added, and leave with the whole partition, so VACUUM would do nothing but write every
+-- page once more. It still freezes old rows.
+--
+-- Events of a time are found by an index that has, for 8 MB each, when the first and the last of them
+-- came; it costs next to nothing. Autovacuum, which fills it, remembers 256 such ranges at a time.
+CREATE FUNCTION intake.make_partition(parent text, low bigint, high bigint) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    name text := format('intake.%I', parent || '_' || low);
+BEGIN
+    EXECUTE format('CREATE TABLE %s (LIKE intake.%I INCLUDING ALL, PRIMARY KEY (%s)) WITH (autovacuum_vacuum_insert_threshold = -1)',
+                   name, parent, CASE parent WHEN 'event' THEN 'id' ELSE 'job_id' END);
+    EXECUTE format('CREATE INDEX ON %s %s', name, CASE parent
+        WHEN 'event' THEN 'USING brin (received_at) WITH (pages_per_range = 1024, autosummarize = on)'
+        ELSE '(event_id)' END);
+    EXECUTE format('ALTER TABLE intake.%I ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s)', parent, name, low, high);
+    PERFORM intake.close_to_others(name::regclass);
+END
+$$;
+COMMENT ON FUNCTION intake.make_partition(text, bigint, bigint) IS
+    'Internal: makes the partition of event, or of done, for ids from low on, below high';

@@ -19,15 +19,17 @@
 #include "ground/intake.h"
 #include "queue/room.h"
 
-/* Whether there are dead letters, of whatever event. */
+#define MOST_LOOKS 100
+
+/* Whether there may be dead letters, of whatever event. */
 static bool
-has_dead_letters(void)
+may_have_dead_letters(void)
 {
 	IntakeScan scan;
 	bool found;
 
 	intake_table_scan_begin(&scan, intake_table_oid("dead_letter"), NULL, NULL, 0);
-	found = intake_table_scan_next(&scan);
+	found = intake_table_scan_any(&scan, MOST_LOOKS);
 	intake_table_scan_end(&scan);
 	return found;
 }
@@ -50,7 +52,7 @@ select_repeated(IntakeEvent **events, int count, int *selected)
 		if (events[i]->fresh || !events[i]->replay_dead || events[i]->replayed)
 			continue;
 		if (events[i]->id == 0 && !looked)
-			any = has_dead_letters();
+			any = may_have_dead_letters();
 		looked |= events[i]->id == 0;
 		if (events[i]->id != 0 || any)
 			repeated[(*selected)++] = events[i];

@@ -191,15 +191,11 @@ execute(const char *sql)
 }
 
 /*
- * Makes the partition for a million ids. It lies in the tablespace of its parent, whatever the
- * settings of the session or the role say. Its indexes are its own, as its key is: a dump would make
- * one of the parent's twice.
- *
- * Rows are only added, and leave with the whole partition, so VACUUM would do nothing but write
- * every page once more. It still freezes old rows.
+ * Makes the partition for a million ids, as sql/24_rooms.sql says. It lies in the tablespace of its
+ * parent, whatever the settings of the session or the role say.
  */
 static void
-make_as_owner(IntakePartitioned table, const char *name, int64 low)
+make_as_owner(IntakePartitioned table, int64 low)
 {
 	const char *parent = partitioned[table].name;
 	Oid tablespace = get_rel_tablespace(intake_table_oid(parent));
@@ -209,15 +205,8 @@ make_as_owner(IntakePartitioned table, const char *name, int64 low)
 	set_here("default_tablespace", OidIsValid(tablespace) ? get_tablespace_name(tablespace) : "");
 	set_here("default_table_access_method", "heap");
 	SPI_connect();
-	execute(psprintf("CREATE TABLE intake.%s (LIKE intake.%s INCLUDING ALL, PRIMARY KEY (%s)) "
-					 "WITH (autovacuum_vacuum_insert_threshold = -1)",
-					 name, parent, partitioned[table].key));
-	if (partitioned[table].index != NULL)
-		execute(psprintf("CREATE INDEX ON intake.%s %s", name, partitioned[table].index));
-	execute(psprintf("ALTER TABLE intake.%s ATTACH PARTITION intake.%s "
-					 "FOR VALUES FROM (" INT64_FORMAT ") TO (" INT64_FORMAT ")",
-					 parent, name, low, low + INTAKE_PARTITION_ROWS));
-	execute(psprintf("SELECT intake.close_to_others('intake.%s')", name));
+	execute(psprintf("SELECT intake.make_partition('%s', " INT64_FORMAT ", " INT64_FORMAT ")",
+					 parent, low, low + INTAKE_PARTITION_ROWS));
 	SPI_finish();
 	intake_owner_end(&saved);
 }
@@ -263,7 +252,7 @@ make(IntakePartitioned table, int64 id)
 	if (intake_partition_find(table, id, AccessShareLock, &found))
 		return;
 	refuse_detached(table, low_of(id));
-	make_as_owner(table, partition_name(table, low_of(id)), low_of(id));
+	make_as_owner(table, low_of(id));
 	CommandCounterIncrement();
 }
 

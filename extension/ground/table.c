@@ -37,6 +37,7 @@
 #include "ground/compat.h"
 #include "ground/intake.h"
 #include "ground/owner.h"
+#include "ground/range.h"
 #include "ground/shape.h"
 #include "ground/space.h"
 #include "ground/table.h"
@@ -220,6 +221,7 @@ open_indexes(IntakeTable *table, bool unique)
 	old = MemoryContextSwitchTo(table->estate->es_query_cxt);
 	ExecCloseIndices(table->info);
 	ExecOpenIndices(table->info, unique);
+	table->n_exact = intake_range_indexes_last(table->info);
 	MemoryContextSwitchTo(old);
 	table->indexed = true;
 	table->unique = unique;
@@ -308,6 +310,20 @@ intake_table_insert(IntakeTable *table, const Datum *values, const bool *nulls)
 	ResetPerTupleExprContext(table->estate);
 }
 
+/* Tells the indexes of a ROW, unless they know it of PREVIOUS, inserted together with it (or NULL). */
+static void
+index_row(IntakeTable *table, TupleTableSlot *previous, TupleTableSlot *row)
+{
+	ResultRelInfo *info = table->info;
+	int all = info->ri_NumIndices;
+
+	if (previous != NULL && table->n_exact < all &&
+		intake_range_said(info, table->n_exact, previous, row))
+		info->ri_NumIndices = table->n_exact;
+	ExecInsertIndexTuples(info, row, table->estate, false, true, &table->taken, NIL, false);
+	info->ri_NumIndices = all;
+}
+
 /* Inserts the rows that were added, unless a key was taken and all of them will be undone. */
 static void
 insert_rows(IntakeTable *table)
@@ -332,8 +348,7 @@ insert_rows(IntakeTable *table)
 	{
 		if (table->places[i] != NULL)
 			*table->places[i] = table->rows[i]->tts_tid;
-		ExecInsertIndexTuples(table->info, table->rows[i], table->estate, false, true,
-							  &table->taken, NIL, false);
+		index_row(table, i > 0 ? table->rows[i - 1] : NULL, table->rows[i]);
 		if (table->followed && !table->taken)
 			tell_followers(table, table->rows[i], NULL);
 		ResetPerTupleExprContext(table->estate);
@@ -449,6 +464,23 @@ intake_table_scan_next(IntakeScan *scan)
 	if (!index_getnext_slot(scan->scan, ForwardScanDirection, scan->slot))
 		return false;
 	slot_getallattrs(scan->slot);
+	return true;
+}
+
+/*
+ * Whether there is a next row. Those that are gone, and that an old snapshot keeps in the index, are
+ * looked at one by one: after MOST of them it is taken for granted.
+ */
+bool
+intake_table_scan_any(IntakeScan *scan, int most)
+{
+	for (int i = 0; i < most; i++)
+	{
+		if (index_getnext_tid(scan->scan, ForwardScanDirection) == NULL)
+			return false;
+		if (index_fetch_heap(scan->scan, scan->slot))
+			return true;
+	}
 	return true;
 }
 

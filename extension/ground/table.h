@@ -36,6 +36,7 @@ typedef struct IntakeTable
 	int n_rows;
 	int n_slots;   /* that rows has */
 	bool indexed;  /* its indexes are open */
+	int n_exact;   /* those that have every row; the others, behind them, have ranges of pages */
 	bool unique;   /* and can be asked whether keys are taken */
 	bool followed; /* it has triggers that must be told of each row */
 	bool taken;    /* since the last flush, a key was already there */
@@ -75,6 +76,7 @@ extern void intake_table_scan_begin(IntakeScan *scan, Oid relation, const char *
 									int nkeys);
 extern void intake_table_scan_again(IntakeScan *scan, ScanKey keys, int nkeys);
 extern bool intake_table_scan_next(IntakeScan *scan);
+extern bool intake_table_scan_any(IntakeScan *scan, int most);
 extern void intake_table_scan_end(IntakeScan *scan);
 
 #endif

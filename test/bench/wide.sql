@@ -64,19 +64,14 @@ INSERT INTO intake.workflow (name, owner, owner_oid, handler, handler_oid, sourc
 COMMIT;
 
 -- Makes the partitions of a table for so many ids behind the last one.
-CREATE FUNCTION pg_temp.make_room(parent text, key text, count bigint) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION pg_temp.make_room(parent text, count bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     last bigint := pg_sequence_last_value(format('intake.%s_%s', CASE parent WHEN 'event' THEN 'event' ELSE 'job' END, 'id_seq')::regclass);
     low bigint := coalesce(last, 0) / 1000000 * 1000000;
 BEGIN
     WHILE low <= coalesce(last, 0) + count LOOP
         IF to_regclass(format('intake.%s_%s', parent, low)) IS NULL THEN
-            EXECUTE format('CREATE TABLE intake.%1$s_%2$s (LIKE intake.%1$s INCLUDING ALL, PRIMARY KEY (%3$s)) WITH (autovacuum_vacuum_insert_threshold = -1)', parent, low, key);
-            IF parent = 'done' THEN
-                EXECUTE format('CREATE INDEX ON intake.done_%s (event_id)', low);
-            END IF;
-            EXECUTE format('ALTER TABLE intake.%1$s ATTACH PARTITION intake.%1$s_%2$s FOR VALUES FROM (%2$s) TO (%3$s)', parent, low, low + 1000000);
-            PERFORM intake.close_to_others(format('intake.%s_%s', parent, low));
+            PERFORM intake.make_partition(parent, low, low + 1000000);
         END IF;
         low := low + 1000000;
     END LOOP;
@@ -84,7 +79,7 @@ END $$;
 
 BEGIN;
 LOCK TABLE intake.event, intake.done IN SHARE UPDATE EXCLUSIVE MODE;
-SELECT pg_temp.make_room('event', 'id', :events), pg_temp.make_room('done', 'job_id', :done + :dead + :ready + :delayed) \gset ignored_
+SELECT pg_temp.make_room('event', :events), pg_temp.make_room('done', :done + :dead + :ready + :delayed) \gset ignored_
 
 SELECT coalesce(pg_sequence_last_value('intake.event_id_seq'), 0) AS first_event,
        coalesce(pg_sequence_last_value('intake.job_id_seq'), 0) AS first_job,
@@ -128,6 +123,6 @@ INSERT INTO intake.rejection (slot, id, rejected_at, source, reason, status, pee
     ON CONFLICT (slot) DO UPDATE SET id = excluded.id, rejected_at = excluded.rejected_at, source = excluded.source;
 COMMIT;
 
-DROP FUNCTION pg_temp.make_room(text, text, bigint);
+DROP FUNCTION pg_temp.make_room(text, bigint);
 VACUUM (ANALYZE) intake.source, intake.source_secret, intake.workflow, intake.event, intake.event_key, intake.done,
     intake.dead_letter, intake.attempt, intake.queue, intake.delayed, intake.rejection;

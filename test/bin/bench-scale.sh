@@ -183,9 +183,7 @@ query >/dev/null <<-SQL
 	BEGIN
 		WHILE low < first + $count LOOP
 			IF to_regclass('intake.event_' || (low / 1000000) * 1000000) IS NULL THEN
-				EXECUTE format('CREATE TABLE intake.event_%1\$s (LIKE intake.event INCLUDING ALL, PRIMARY KEY (id)) WITH (autovacuum_vacuum_insert_threshold = -1)', (low / 1000000) * 1000000);
-				EXECUTE format('ALTER TABLE intake.event ATTACH PARTITION intake.event_%1\$s FOR VALUES FROM (%1\$s) TO (%2\$s)',
-					(low / 1000000) * 1000000, (low / 1000000 + 1) * 1000000);
+				PERFORM intake.make_partition('event', (low / 1000000) * 1000000, (low / 1000000 + 1) * 1000000);
 			END IF;
 			INSERT INTO intake.event (id, received_at, source_id, verified, key, type, headers, body)
 				SELECT n, now(), 1, 's', md5(n::text), 'filled', '{}', convert_to(repeat('x', 300), 'UTF8')
