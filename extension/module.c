@@ -15,6 +15,7 @@
 
 #include "config/dependency.h"
 #include "ground/bgworker.h"
+#include "ground/database.h"
 #include "ground/settings.h"
 #include "ground/shmem.h"
 #include "ground/slot.h"
@@ -37,6 +38,8 @@ request_shmem(void)
 		previous_request_hook();
 	intake_shmem_request();
 	RequestAddinShmemSpace(intake_slot_shmem_size());
+	RequestAddinShmemSpace(intake_database_shmem_size());
+	RequestAddinShmemSpace(intake_crew_shmem_size());
 	RequestAddinShmemSpace(intake_lane_shmem_size());
 }
 
@@ -48,6 +51,8 @@ startup_shmem(void)
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	intake_shmem_startup();
 	intake_slot_startup();
+	intake_database_startup();
+	intake_crew_startup();
 	intake_lane_startup();
 	LWLockRelease(AddinShmemInitLock);
 }

@@ -219,6 +219,10 @@ CREATE FUNCTION intake.workers_running(OUT pid int, OUT kind text, OUT role text
     AS 'MODULE_PATHNAME', 'intake_sql_workers' LANGUAGE c VOLATILE;
 COMMENT ON FUNCTION intake.workers_running() IS 'Internal: what the view intake.workers shows';
 INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.workers_running');
+CREATE FUNCTION intake.crews_ready(OUT role text, OUT ready int, OUT waiting_since timestamptz) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'intake_sql_crews' LANGUAGE c VOLATILE;
+COMMENT ON FUNCTION intake.crews_ready() IS 'Internal: what the view intake.owners shows of ready workflows';
+INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.crews_ready');
 
 CREATE FUNCTION intake.table_problem(relation regclass) RETURNS text
     AS 'MODULE_PATHNAME', 'intake_sql_table_problem' LANGUAGE c VOLATILE STRICT;

@@ -130,6 +130,15 @@ COMMENT ON VIEW intake.workers IS
     'The background workers of this database, and the launcher. job_id is what an executor runs now, jobs how many it has run';
 INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.workers');
 
+CREATE VIEW intake.owners AS
+    SELECT role, coalesce(e.executors, 0) AS executors, coalesce(c.ready, 0) AS ready, c.waiting_since
+    FROM (SELECT w.role, count(*)::int AS executors FROM intake.workers_running() w
+          WHERE w.kind = 'executor' GROUP BY w.role) e
+    FULL JOIN intake.crews_ready() c USING (role);
+COMMENT ON VIEW intake.owners IS
+    'The roles of this database whose workflows have work, or had it a while ago: how many executors each has now, how many of its workflows have ready jobs and wait for one, and since when the one does that has waited longest. Executors come with work, and roles take turns where there are fewer processes';
+INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.owners');
+
 -- Rooms that may be large have an index by workflow; the others are counted once for all workflows.
 CREATE VIEW intake.stats AS
     SELECT w.name AS workflow, c.ready, c.delayed, coalesce(r.jobs, 0) AS running,

@@ -75,6 +75,7 @@ intake_sql_config_changed(PG_FUNCTION_ARGS)
 		tell_rows(trigger, kind, trigger->tg_trigger->tgargs[1]);
 	else
 		intake_piece_changed(kind, 0);
-	intake_announce_config();
+	if (kind == INTAKE_PIECE_WORKFLOW)
+		intake_announce_workflow();
 	return PointerGetDatum(NULL);
 }

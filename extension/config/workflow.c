@@ -26,6 +26,7 @@
 
 #include "config/workflow.h"
 #include "ground/compat.h"
+#include "ground/database.h"
 #include "ground/duration.h"
 #include "ground/intake.h"
 #include "ground/table.h"
@@ -209,7 +210,6 @@ static void
 read_row(IntakeWorkflow *workflow, const Reader *row)
 {
 	workflow->id = is_null(row, COLUMN_ID) ? 0 : DatumGetInt32(value(row, COLUMN_ID));
-	workflow->served_by = INTAKE_EXECUTOR;
 	workflow->name = read_text(workflow, row, COLUMN_NAME);
 	workflow->source = intake_glob_read(read_text(workflow, row, COLUMN_SOURCE));
 	workflow->type = intake_glob_read(read_text(workflow, row, COLUMN_TYPE));
@@ -417,6 +417,21 @@ intake_workflow_look(IntakeWorkflow *workflow)
 	workflow->problem = workflow->fault ? workflow->fault : workflow->binding.problem;
 	workflow->active = workflow->problem == NULL && !workflow->paused;
 	workflow->blocked = !bound && !workflow->paused;
+}
+
+/*
+ * The role whose executors run the jobs of a workflow, which may be NULL, now; InvalidOid: none do.
+ * If they wait for something outside, the server is to tell when that may have changed.
+ */
+Oid
+intake_workflow_role(IntakeWorkflow *workflow)
+{
+	if (workflow == NULL)
+		return InvalidOid;
+	intake_workflow_look(workflow);
+	if (workflow->blocked)
+		intake_database_note_blocked();
+	return workflow->active ? workflow->owner : InvalidOid;
 }
 
 /* ---- what a view shows ---- */

@@ -11,7 +11,6 @@
 #include "utils/jsonpath.h"
 
 #include "config/binding.h"
-#include "ground/slot.h"
 #include "read/glob.h"
 
 /* Whether a filter may raise an error. */
@@ -28,12 +27,11 @@ typedef struct IntakeWorkflow
 	int32 id;
 	const char *name;
 	const char *problem; /* why its jobs wait, or NULL */
-	IntakeWorkerKind served_by;
-	Oid owner;         /* InvalidOid in a restored copy */
-	Oid handler;       /* the function, as owner */
-	IntakeGlob source; /* which its events come from */
-	IntakeGlob type;   /* which they have */
-	JsonPath *filter;  /* or NULL */
+	Oid owner;           /* InvalidOid in a restored copy */
+	Oid handler;         /* the function, as owner */
+	IntakeGlob source;   /* which its events come from */
+	IntakeGlob type;     /* which they have */
+	JsonPath *filter;    /* or NULL */
 	int32 max_attempts;
 	int64 backoff;     /* microseconds */
 	int64 backoff_max; /* microseconds */
@@ -47,6 +45,7 @@ typedef struct IntakeWorkflow
 	const char *fault;           /* what is wrong with the row itself, or NULL */
 	IntakeBinding binding;       /* how owner and handler were at the last look */
 	IntakeRisk filter_risk;      /* for match.c */
+	int64 job_time;              /* microseconds, a moving average in this process; 0: not known */
 	uint64 reading;              /* a number that no other reading of a row has, in this process */
 	size_t size;                 /* bytes, with all that it points to */
 	struct IntakeWorkflow *next; /* for workflows.c */
@@ -59,5 +58,6 @@ extern List *intake_workflow_read_all(MemoryContext context);
 
 extern bool intake_workflow_is_looked_at(const IntakeWorkflow *workflow);
 extern void intake_workflow_look(IntakeWorkflow *workflow);
+extern Oid intake_workflow_role(IntakeWorkflow *workflow);
 
 #endif

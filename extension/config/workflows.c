@@ -382,7 +382,7 @@ intake_workflows_refresh(void)
 uint64
 intake_workflows_version(void)
 {
-	return version + intake_binding_changes() + intake_shmem_config();
+	return version + intake_binding_changes();
 }
 
 /* A workflow that may have to be read, or looked at. */

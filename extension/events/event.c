@@ -129,7 +129,8 @@ dispatch(IntakeTable *queue, const IntakeEvent *event)
 			intake_room_delay(workflow->id, intake_table_next_id("job_id_seq"), event->id, 0,
 							  event->run_at);
 		else
-			intake_room_enqueue(queue, workflow->id, 0, event->id, 0);
+			intake_room_enqueue(queue, workflow->id, intake_workflow_role(workflow), 0, event->id,
+								0);
 	}
 }
 

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "access/stratnum.h"
+#include "fmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
 
@@ -93,7 +94,7 @@ rearm(IntakeTable *queue, IntakeTable *dead, IntakeScan *scan)
 		if (workflow == NULL || !workflow->replay_safe)
 			continue;
 		if (intake_table_delete(dead, &scan->slot->tts_tid))
-			intake_room_enqueue(queue, workflow_id,
+			intake_room_enqueue(queue, workflow_id, intake_workflow_role(workflow),
 								DatumGetInt64(INTAKE_COLUMN(row, dead_letter_job_id)),
 								DatumGetInt64(INTAKE_COLUMN(row, dead_letter_event_id)), 0);
 	}
@@ -124,4 +125,22 @@ intake_rearm_repeated(IntakeTable *queue, IntakeEvent **events, int count)
 	}
 	intake_table_scan_end(&scan);
 	intake_table_close(&dead);
+}
+
+PG_FUNCTION_INFO_V1(intake_sql_job_enqueue);
+
+/* SQL: puts a job that the caller took out of its room at the end of its lane. */
+Datum
+intake_sql_job_enqueue(PG_FUNCTION_ARGS)
+{
+	int32 workflow_id = PG_GETARG_INT32(2);
+	IntakeTable queue;
+
+	intake_workflows_refresh();
+	intake_table_open(&queue, intake_table_oid("queue"));
+	intake_room_enqueue(&queue, workflow_id,
+						intake_workflow_role(intake_workflows_get(workflow_id)), PG_GETARG_INT64(0),
+						PG_GETARG_INT64(1), 0);
+	intake_table_close(&queue);
+	PG_RETURN_VOID();
 }

@@ -22,14 +22,9 @@
 #include "utils/wait_event.h"
 
 #include "ground/bgworker.h"
-#include "ground/clock.h"
-
-#define FIRST_BACKOFF 100 /* milliseconds */
-#define LAST_BACKOFF 60000
-#define LONG_LIFE 60000 /* a worker that lived this long starts anew at once */
 
 static void
-describe(BackgroundWorker *worker, IntakeWorkerKind kind, Oid database, Oid owner)
+describe(BackgroundWorker *worker, IntakeWorkerKind kind, Oid database)
 {
 	const IntakeWorkerTraits *traits = &intake_slot_kinds[kind];
 
@@ -42,7 +37,6 @@ describe(BackgroundWorker *worker, IntakeWorkerKind kind, Oid database, Oid owne
 	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker->bgw_restart_time = BGW_NEVER_RESTART;
 	worker->bgw_main_arg = ObjectIdGetDatum(database);
-	memcpy(worker->bgw_extra, &owner, sizeof(owner));
 }
 
 /* Registers the launcher, which the postmaster keeps running. To be called from _PG_init. */
@@ -51,124 +45,25 @@ intake_bgworker_register_launcher(void)
 {
 	BackgroundWorker worker;
 
-	describe(&worker, INTAKE_LAUNCHER, InvalidOid, InvalidOid);
+	describe(&worker, INTAKE_LAUNCHER, InvalidOid);
 	worker.bgw_restart_time = 5;
 	RegisterBackgroundWorker(&worker);
 }
 
-/* ---- keeping workers running ---- */
-
-/* How long there has been no place for a worker: the same for all that this process keeps. */
-static struct
-{
-	bool full;
-	int64 next_try;
-	int backoff;
-} places;
-
-/* The backoff after BACKOFF, in milliseconds. */
-static int
-longer(int backoff)
-{
-	return Min(Max(backoff * 2, FIRST_BACKOFF), LAST_BACKOFF);
-}
-
-/* There is no place for a worker. That is said once until there is one again. */
-static void
-note_full(const char *setting)
-{
-	if (!places.full)
-		ereport(WARNING, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-						  errmsg("pg_intake could not start a background worker"),
-						  errhint("Raise %s.", setting)));
-	places.full = true;
-	places.backoff = longer(places.backoff);
-	places.next_try = intake_clock_ms() + places.backoff;
-}
-
-static bool
-start(IntakeChild *child, IntakeWorkerKind kind, Oid database, Oid owner)
+/*
+ * Has the postmaster start a worker, in the slot that was reserved for it. Returns NULL when the
+ * server has no place for another process.
+ */
+BackgroundWorkerHandle *
+intake_bgworker_start(IntakeWorkerKind kind, Oid database, const IntakeStart *start)
 {
 	BackgroundWorker worker;
+	BackgroundWorkerHandle *handle = NULL;
 
-	if (intake_clock_ms() < places.next_try)
-		return false;
-	if (!intake_slot_is_free())
-	{
-		note_full("pg_intake.max_workers");
-		return false;
-	}
-	describe(&worker, kind, database, owner);
+	describe(&worker, kind, database);
+	memcpy(worker.bgw_extra, start, sizeof(*start));
 	worker.bgw_notify_pid = MyProcPid;
-	if (!RegisterDynamicBackgroundWorker(&worker, &child->handle))
-	{
-		child->handle = NULL;
-		note_full("max_worker_processes");
-		return false;
-	}
-	memset(&places, 0, sizeof(places));
-	child->started_at = intake_clock_ms();
-	return true;
-}
-
-/* Whether the worker of CHILD has ended since it was last looked at; there is a place then. */
-static bool
-has_ended(IntakeChild *child)
-{
-	pid_t pid;
-
-	if (child->handle == NULL || GetBackgroundWorkerPid(child->handle, &pid) != BGWH_STOPPED)
-		return false;
-	pfree(child->handle);
-	child->handle = NULL;
-	places.next_try = 0;
-	return true;
-}
-
-/*
- * Makes sure that the worker of CHILD runs. One that ended is started again after a delay, which
- * doubles while its lives are short, however it ended. Returns how many milliseconds to wait
- * before this is called again, INTAKE_NO_WAIT when it is running or starting.
- */
-long
-intake_bgworker_keep(IntakeChild *child, IntakeWorkerKind kind, Oid database, Oid owner)
-{
-	int64 now = intake_clock_ms();
-
-	if (has_ended(child))
-	{
-		if (now - child->started_at >= LONG_LIFE)
-			child->backoff = 0;
-		child->next_start = now + child->backoff;
-		child->backoff = longer(child->backoff);
-	}
-	if (child->handle == NULL && now >= child->next_start && !start(child, kind, database, owner))
-		return Max(places.next_try - now, 1);
-	return child->handle != NULL ? INTAKE_NO_WAIT : child->next_start - now;
-}
-
-/* CHILD has nothing to do: that it has ended counts neither for nor against it. */
-void
-intake_bgworker_spare(IntakeChild *child)
-{
-	(void) has_ended(child);
-}
-
-/* Something has changed that may have kept CHILD from living long: it starts anew at once. */
-void
-intake_bgworker_forgive(IntakeChild *child)
-{
-	child->backoff = 0;
-	child->next_start = 0;
-}
-
-/* CHILD is of no interest any more. */
-void
-intake_bgworker_forget(IntakeChild *child)
-{
-	if (child->handle != NULL)
-		pfree(child->handle);
-	memset(child, 0, sizeof(IntakeChild));
+	return RegisterDynamicBackgroundWorker(&worker, &handle) ? handle : NULL;
 }
 
 /* ---- being a worker ---- */
@@ -186,6 +81,16 @@ apply_settings(void)
 	/* It would end the process. PostgreSQL has it from 17 on. */
 	if (GetConfigOption("transaction_timeout", true, false) != NULL)
 		SetConfigOption("transaction_timeout", "0", PGC_USERSET, PGC_S_OVERRIDE);
+}
+
+/* What this process was started with. */
+IntakeStart
+intake_bgworker_started_with(void)
+{
+	IntakeStart start;
+
+	memcpy(&start, MyBgworkerEntry->bgw_extra, sizeof(start));
+	return start;
 }
 
 /* Sets up a worker; to be called first, before it connects, which takes a transaction. */

@@ -30,6 +30,7 @@
 #include "utils/wait_event.h"
 
 #include "ground/clock.h"
+#include "ground/database.h"
 #include "ground/intake.h"
 #include "ground/owner.h"
 #include "ground/partition.h"
@@ -290,7 +291,7 @@ ask(IntakePartitioned table, int64 id, IntakePartition *found)
 		if (intake_clock_ms() >= next)
 		{
 			intake_shmem_ask_partition(table, low_of(id));
-			intake_slot_call_supervisor();
+			intake_database_call(INTAKE_CALL_DUTIES);
 			next += ASK_EVERY;
 		}
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, STEP,
@@ -304,6 +305,19 @@ ask(IntakePartitioned table, int64 id, IntakePartition *found)
 	return false;
 }
 
+/* Once half of a partition is full, calls the supervisor, which makes the next one. */
+static void
+look_ahead(IntakePartitioned table, int64 id, const IntakePartition *partition)
+{
+	static int64
+		called_at[INTAKE_PARTITIONED_COUNT]; /* the end of the partition, at the last call */
+
+	if (id - partition->low < INTAKE_PARTITION_ROWS / 2 || called_at[table] == partition->end)
+		return;
+	called_at[table] = partition->end;
+	intake_database_call(INTAKE_CALL_DUTIES);
+}
+
 /*
  * Finds the partition for row ID, and locks it for writing. A missing one is made by the
  * supervisor; if there is none, because no slot is free for it, it is made here after a while.
@@ -312,7 +326,10 @@ void
 intake_partition_need(IntakePartitioned table, int64 id, IntakePartition *found)
 {
 	if (intake_partition_find(table, id, RowExclusiveLock, found))
+	{
+		look_ahead(table, id, found);
 		return;
+	}
 	refuse_detached(table, low_of(id));
 	if (!only_we_can(table))
 	{

@@ -12,7 +12,8 @@
 typedef enum
 {
 	INTAKE_PARTITIONED_EVENT,
-	INTAKE_PARTITIONED_DONE
+	INTAKE_PARTITIONED_DONE,
+	INTAKE_PARTITIONED_COUNT
 } IntakePartitioned;
 
 typedef struct IntakePartition

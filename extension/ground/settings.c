@@ -10,8 +10,9 @@
 
 int intake_settings_executors = 2;
 int intake_settings_max_workers = 32;
-int intake_settings_max_lanes = 1024;
+int intake_settings_max_lanes = 16384;
 int intake_settings_poll_interval = 30000;
+int intake_settings_idle_time = 30000;
 int intake_settings_max_body_size = 32 * 1024;
 bool intake_settings_job_synchronous_commit = false;
 char *intake_settings_key_file = NULL;
@@ -28,17 +29,19 @@ define_int(const char *name, const char *description, int *value, int low, int h
 void
 intake_settings_define(void)
 {
-	define_int("pg_intake.executors", "Executors for each role that owns workflows.",
+	define_int("pg_intake.executors", "Executors at most for each role that owns workflows.",
 			   &intake_settings_executors, 1, 64, PGC_SIGHUP, 0);
 	define_int("pg_intake.max_workers",
 			   "Supervisors and executors that the server may run at most.",
 			   &intake_settings_max_workers, 1, 1024, PGC_POSTMASTER, 0);
 	define_int("pg_intake.max_lanes",
-			   "Workflows, in all databases, whose executors are woken at once by a commit.",
+			   "Workflows, in all databases, that can have ready jobs and be known for it.",
 			   &intake_settings_max_lanes, 16, 1000000, PGC_POSTMASTER, 0);
 	define_int("pg_intake.poll_interval",
 			   "How often work is looked for that no commit has announced.",
 			   &intake_settings_poll_interval, 100, 3600 * 1000, PGC_SIGHUP, GUC_UNIT_MS);
+	define_int("pg_intake.idle_time", "How long a worker without work stays.",
+			   &intake_settings_idle_time, 0, 3600 * 1000, PGC_SIGHUP, GUC_UNIT_MS);
 	define_int("pg_intake.max_body_size", "Largest body of a request that is accepted.",
 			   &intake_settings_max_body_size, 1, 512 * 1024, PGC_SIGHUP, GUC_UNIT_KB);
 	DefineCustomBoolVariable(

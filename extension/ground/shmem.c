@@ -31,42 +31,44 @@ intake_shmem_startup(void)
 	{
 		memset(intake_shmem, 0, sizeof(IntakeShmem));
 		pg_atomic_init_u64(&intake_shmem->news, 0);
-		pg_atomic_init_u64(&intake_shmem->config, 0);
-		pg_atomic_init_u64(&intake_shmem->departures, 0);
+		pg_atomic_init_u32(&intake_shmem->wanted, 0);
 		intake_shmem->lock = &GetNamedLWLockTranche("pg_intake")[0].lock;
 		intake_shmem->lane_lock = &GetNamedLWLockTranche("pg_intake")[1].lock;
 	}
 }
 
-/* What workers compare before they wait: see IntakeShmem. */
+/* What the launcher compares before it waits: see IntakeShmem. */
 uint64
 intake_shmem_news(void)
 {
 	return pg_atomic_read_u64(&intake_shmem->news);
 }
 
-/* What tells that the configuration has changed; always 0 without shared memory. */
-uint64
-intake_shmem_config(void)
+/* Whether others wait for the places of workers. */
+bool
+intake_shmem_place_is_wanted(void)
 {
-	return intake_shmem == NULL ? 0 : pg_atomic_read_u64(&intake_shmem->config);
+	return pg_atomic_read_u32(&intake_shmem->wanted) > 0;
 }
 
-/* How many workers have ended. One that is counted has given back what it held. */
-uint64
-intake_shmem_departures(void)
+/* The same; if so, the caller has to leave, and as many less will do so. */
+bool
+intake_shmem_give_place(void)
 {
-	return pg_atomic_read_u64(&intake_shmem->departures);
+	uint32 wanted = pg_atomic_read_u32(&intake_shmem->wanted);
+
+	while (wanted > 0)
+		if (pg_atomic_compare_exchange_u32(&intake_shmem->wanted, &wanted, wanted - 1))
+			return true;
+	return false;
 }
 
 /*
- * Tells the launcher that the extension is ABSENT from DATABASE, or that it has to look there
- * again. The later letter about a database replaces the earlier one. When the mailbox is full,
- * the launcher starts a supervisor more often than it must, or looks everywhere once. Never
- * raises an error.
+ * Asks the launcher for another look at this database. When the mailbox is full, it looks everywhere
+ * once. Never raises an error.
  */
 void
-intake_shmem_tell_launcher(Oid database, bool absent)
+intake_shmem_look_again(void)
 {
 	IntakeMailbox *mailbox;
 	int i = 0;
@@ -75,15 +77,26 @@ intake_shmem_tell_launcher(Oid database, bool absent)
 		return;
 	mailbox = &intake_shmem->mailbox;
 	LWLockAcquire(intake_shmem->lock, LW_EXCLUSIVE);
-	while (i < mailbox->count && mailbox->letters[i].database != database)
+	while (i < mailbox->count && mailbox->databases[i] != MyDatabaseId)
 		i++;
-	if (i < INTAKE_LETTERS)
+	if (i == INTAKE_LETTERS)
+		mailbox->look_everywhere = true;
+	else
 	{
-		mailbox->letters[i] = (IntakeLetter){database, absent};
+		mailbox->databases[i] = MyDatabaseId;
 		mailbox->count = Max(mailbox->count, i + 1);
 	}
-	else if (!absent)
-		mailbox->look_everywhere = true;
+	LWLockRelease(intake_shmem->lock);
+}
+
+/* Tells the launcher that there are other databases than it knows. Never raises an error. */
+void
+intake_shmem_tell_databases_changed(void)
+{
+	if (intake_shmem == NULL)
+		return;
+	LWLockAcquire(intake_shmem->lock, LW_EXCLUSIVE);
+	intake_shmem->mailbox.databases_changed = true;
 	LWLockRelease(intake_shmem->lock);
 }
 

@@ -14,21 +14,15 @@
 #include "port/atomics.h"
 #include "storage/lwlock.h"
 
-/* What the launcher is told about a database. */
-typedef struct IntakeLetter
-{
-	Oid database;
-	bool absent; /* a supervisor has looked, and the extension is not there; else: look again */
-} IntakeLetter;
-
 #define INTAKE_LETTERS 16
 
 /* What waits for the launcher. Guarded by the lock. */
 typedef struct IntakeMailbox
 {
-	IntakeLetter letters[INTAKE_LETTERS];
+	Oid databases[INTAKE_LETTERS]; /* to look at again */
 	int count;
-	bool look_everywhere; /* a letter that said "look again" did not fit */
+	bool look_everywhere;   /* there were more */
+	bool databases_changed; /* one was created, altered or dropped */
 } IntakeMailbox;
 
 /* A partition that somebody misses. */
@@ -46,12 +40,11 @@ typedef struct IntakeShmem
 	LWLock *lock;      /* what is here, and the slots */
 	LWLock *lane_lock; /* the hash of lanes */
 	/*
-	 * Grows when the configuration changes or a job is delayed. Waiting for a lock may reset
-	 * a latch, so a worker compares this before it waits.
+	 * Grows when the launcher is woken. Waiting for a lock may reset a latch, so it compares this
+	 * before it waits.
 	 */
 	pg_atomic_uint64 news;
-	pg_atomic_uint64 config;     /* grows when the configuration changes */
-	pg_atomic_uint64 departures; /* grows when a worker ends */
+	pg_atomic_uint32 wanted; /* how many places others wait for */
 	IntakeMailbox mailbox;
 	IntakeWish wishes[INTAKE_WISHES]; /* guarded by the lock */
 } IntakeShmem;
@@ -62,12 +55,13 @@ extern void intake_shmem_request(void);
 extern void intake_shmem_startup(void);
 
 extern uint64 intake_shmem_news(void);
-extern uint64 intake_shmem_config(void);
-extern uint64 intake_shmem_departures(void);
+extern bool intake_shmem_place_is_wanted(void);
+extern bool intake_shmem_give_place(void);
 extern void intake_shmem_ask_partition(int table, int64 id);
 extern bool intake_shmem_partition_asked(int table, int64 *id);
 
-extern void intake_shmem_tell_launcher(Oid database, bool absent);
+extern void intake_shmem_look_again(void);
+extern void intake_shmem_tell_databases_changed(void);
 extern void intake_shmem_take_letters(IntakeMailbox *letters);
 
 #endif

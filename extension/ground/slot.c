@@ -2,9 +2,9 @@
  * slot.c
  *		Which workers are there, and what kinds of them there are.
  *
- * A worker takes a slot when it starts and gives it back in an exit callback, so a slot with a
- * pid is a living process. After a crash the postmaster makes the memory anew and starts the
- * launcher again.
+ * A worker takes the slot that is reserved for it when it starts, and gives it back in an exit
+ * callback, so a slot that runs is a living process. After a crash the postmaster makes the memory
+ * anew and starts the launcher again.
  */
 #include "postgres.h"
 
@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "ground/clock.h"
 #include "ground/settings.h"
 #include "ground/shmem.h"
 #include "ground/slot.h"
@@ -28,9 +29,9 @@
 
 /* One row for each kind of worker: all that is to be known of it, but what it does. */
 const IntakeWorkerTraits intake_slot_kinds[] = {
-	[INTAKE_LAUNCHER] = {"launcher", "intake_launcher_main", NULL},
-	[INTAKE_SUPERVISOR] = {"supervisor", "intake_supervisor_main", NULL},
-	[INTAKE_EXECUTOR] = {"executor", "intake_executor_main", &intake_settings_executors},
+	[INTAKE_LAUNCHER] = {"launcher", "intake_launcher_main"},
+	[INTAKE_SUPERVISOR] = {"supervisor", "intake_supervisor_main"},
+	[INTAKE_EXECUTOR] = {"executor", "intake_executor_main"},
 };
 
 IntakeSlot *intake_slot_self = NULL;
@@ -55,104 +56,169 @@ intake_slot_startup(void)
 		memset(slots, 0, intake_slot_shmem_size());
 }
 
+/* Whether a slot is of a worker that is there, or about to be. */
 static bool
-is_for_roles(IntakeWorkerKind kind)
+is_taken(const IntakeSlot *worker)
 {
-	return intake_slot_kinds[kind].per_role != NULL;
+	return worker->state == INTAKE_SLOT_STARTING || worker->state == INTAKE_SLOT_RUNNING;
 }
 
 static bool
-matches(const IntakeSlot *worker, IntakeWorkerKind kind, Oid database, Oid owner)
+matches(const IntakeSlot *worker, IntakeWorkerKind kind, Oid database, Oid role)
 {
-	return worker->pid != 0 && worker->kind == kind && worker->database == database &&
-		   (!OidIsValid(owner) || worker->owner == owner);
+	return is_taken(worker) && worker->kind == kind && worker->database == database &&
+		   (!OidIsValid(role) || worker->role == role);
 }
 
 /* Whether a slot is of a worker in DATABASE, of whatever kind. */
 static bool
 is_in(const IntakeSlot *worker, Oid database)
 {
-	return worker->pid != 0 && worker->database == database && worker->kind != INTAKE_LAUNCHER;
+	return is_taken(worker) && worker->database == database && worker->kind != INTAKE_LAUNCHER;
 }
 
-static int
-count_locked(IntakeWorkerKind kind, Oid database, Oid owner)
+/* ---- for the launcher ---- */
+
+/*
+ * Reserves a slot for a process of KIND in DATABASE that serves ROLE, and says in START what it is
+ * to be started with. Returns false when there is none.
+ */
+bool
+intake_slot_reserve(IntakeWorkerKind kind, Oid database, Oid role, IntakeStart *start)
 {
-	int count = 0;
-
-	for (int i = 0; i < SLOTS; i++)
-		count += matches(&slots[i], kind, database, owner);
-	return count;
-}
-
-static IntakeSlot *
-free_slot_locked(IntakeWorkerKind kind)
-{
-	int first = kind == INTAKE_LAUNCHER ? 0 : 1;
-	int last = kind == INTAKE_LAUNCHER ? 0 : SLOTS - 1;
-
-	for (int i = first; i <= last; i++)
-		if (slots[i].pid == 0)
-			return &slots[i];
-	return NULL;
-}
-
-/* Gives the slot back, and wakes the launcher or the supervisor, whichever keeps such workers. */
-static void
-detach(int code, Datum arg)
-{
-	bool for_role = is_for_roles(intake_slot_self->kind);
+	static uint32 serial = 0;
+	bool reserved = false;
 
 	LWLockAcquire(intake_shmem->lock, LW_EXCLUSIVE);
-	memset(intake_slot_self, 0, sizeof(IntakeSlot));
-	intake_slot_self = NULL;
-	pg_atomic_fetch_add_u64(&intake_shmem->departures, 1);
-	for (int i = 0; i < SLOTS; i++)
+	for (int i = 1; i < SLOTS && !reserved; i++)
 	{
 		IntakeSlot *worker = &slots[i];
 
-		if (for_role ? matches(worker, INTAKE_SUPERVISOR, MyDatabaseId, InvalidOid)
-					 : matches(worker, INTAKE_LAUNCHER, InvalidOid, InvalidOid))
-			SetLatch(worker->latch);
+		if (worker->state != INTAKE_SLOT_FREE)
+			continue;
+		*start = (IntakeStart){role, i, ++serial};
+		memset(worker, 0, sizeof(IntakeSlot));
+		worker->state = INTAKE_SLOT_STARTING;
+		worker->serial = serial;
+		worker->kind = kind;
+		worker->database = database;
+		worker->role = role;
+		worker->reserved_at = intake_clock_ms();
+		reserved = true;
 	}
 	LWLockRelease(intake_shmem->lock);
+	return reserved;
 }
 
-/*
- * Takes a slot for this process, of KIND for the current database and role OWNER. Returns
- * false when MOST workers of that kind are there already, or when no slot is free.
- */
+/* Whether the process that a slot was reserved for has not come yet. */
 bool
-intake_slot_attach(IntakeWorkerKind kind, Oid owner, int most)
+intake_slot_is_starting(const IntakeStart *start)
 {
-	IntakeSlot *mine = NULL;
-	bool full;
+	IntakeSlot *worker = &slots[start->slot];
+	bool starting;
+
+	LWLockAcquire(intake_shmem->lock, LW_SHARED);
+	starting = worker->state == INTAKE_SLOT_STARTING && worker->serial == start->serial;
+	LWLockRelease(intake_shmem->lock);
+	return starting;
+}
+
+/* Gives up a reservation, if its process has not come. */
+bool
+intake_slot_release(const IntakeStart *start)
+{
+	IntakeSlot *worker = &slots[start->slot];
+	bool released;
 
 	LWLockAcquire(intake_shmem->lock, LW_EXCLUSIVE);
-	if (count_locked(kind, MyDatabaseId, owner) < most)
-		mine = free_slot_locked(kind);
-	if (mine != NULL)
-	{
-		memset(mine, 0, sizeof(IntakeSlot));
-		mine->pid = MyProcPid;
-		mine->kind = kind;
-		mine->database = MyDatabaseId;
-		mine->owner = owner;
-		mine->latch = &MyProc->procLatch;
-		mine->started_at = GetCurrentTimestamp();
-		intake_slot_self = mine;
-	}
-	full = mine == NULL && count_locked(kind, MyDatabaseId, owner) < most;
+	released = worker->state == INTAKE_SLOT_STARTING && worker->serial == start->serial;
+	if (released)
+		memset(worker, 0, sizeof(IntakeSlot));
 	LWLockRelease(intake_shmem->lock);
-
-	if (full)
-		ereport(WARNING, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-						  errmsg("pg_intake has no room for another worker"),
-						  errhint("Raise pg_intake.max_workers.")));
-	if (mine != NULL)
-		before_shmem_exit(detach, (Datum) 0);
-	return mine != NULL;
+	return released;
 }
+
+/* Frees the slot of a worker that has ended, and says in ENDED what it was. False: there is none. */
+bool
+intake_slot_reap(IntakeSlot *ended)
+{
+	bool found = false;
+
+	LWLockAcquire(intake_shmem->lock, LW_EXCLUSIVE);
+	for (int i = 1; i < SLOTS && !found; i++)
+	{
+		found = slots[i].state == INTAKE_SLOT_ENDED;
+		if (!found)
+			continue;
+		*ended = slots[i];
+		memset(&slots[i], 0, sizeof(IntakeSlot));
+	}
+	LWLockRelease(intake_shmem->lock);
+	return found;
+}
+
+/* ---- being there ---- */
+
+/* Gives the slot back, and wakes the launcher, which starts another worker if one is needed. */
+static void
+detach(int code, Datum arg)
+{
+	LWLockAcquire(intake_shmem->lock, LW_EXCLUSIVE);
+	intake_slot_self->state =
+		intake_slot_self->kind == INTAKE_LAUNCHER ? INTAKE_SLOT_FREE : INTAKE_SLOT_ENDED;
+	intake_slot_self->pid = 0;
+	intake_slot_self = NULL;
+	LWLockRelease(intake_shmem->lock);
+	intake_slot_wake_launcher();
+}
+
+/* The caller holds the lock. */
+static void
+take(IntakeSlot *worker)
+{
+	worker->state = INTAKE_SLOT_RUNNING;
+	worker->pid = MyProcPid;
+	worker->latch = &MyProc->procLatch;
+	worker->started_at = GetCurrentTimestamp();
+	intake_slot_self = worker;
+}
+
+/* Takes the launcher's slot. Returns false when another one is there. */
+bool
+intake_slot_attach_launcher(void)
+{
+	LWLockAcquire(intake_shmem->lock, LW_EXCLUSIVE);
+	if (!is_taken(&slots[0]))
+	{
+		memset(&slots[0], 0, sizeof(IntakeSlot));
+		take(&slots[0]);
+		/* What an earlier launcher has started finds its slot gone, and ends. */
+		for (int i = 1; i < SLOTS; i++)
+			if (slots[i].state == INTAKE_SLOT_STARTING)
+				memset(&slots[i], 0, sizeof(IntakeSlot));
+	}
+	LWLockRelease(intake_shmem->lock);
+	if (intake_slot_self != NULL)
+		before_shmem_exit(detach, (Datum) 0);
+	return intake_slot_self != NULL;
+}
+
+/* Takes the slot that is reserved for this process. Returns false when it is not, any more. */
+bool
+intake_slot_attach(const IntakeStart *start)
+{
+	IntakeSlot *worker = &slots[start->slot];
+
+	LWLockAcquire(intake_shmem->lock, LW_EXCLUSIVE);
+	if (worker->state == INTAKE_SLOT_STARTING && worker->serial == start->serial)
+		take(worker);
+	LWLockRelease(intake_shmem->lock);
+	if (intake_slot_self != NULL)
+		before_shmem_exit(detach, (Datum) 0);
+	return intake_slot_self != NULL;
+}
+
+/* ---- looking ---- */
 
 /* How many workers there are in DATABASE, of all kinds. */
 int
@@ -167,14 +233,18 @@ intake_slot_count_all(Oid database)
 	return count;
 }
 
-/* How many workers of KIND there are in DATABASE (for role OWNER, if valid). */
+/*
+ * How many workers of KIND there are in DATABASE, for ROLE if that is valid, without those that take
+ * no more work.
+ */
 int
-intake_slot_count(IntakeWorkerKind kind, Oid database, Oid owner)
+intake_slot_count(IntakeWorkerKind kind, Oid database, Oid role)
 {
-	int count;
+	int count = 0;
 
 	LWLockAcquire(intake_shmem->lock, LW_SHARED);
-	count = count_locked(kind, database, owner);
+	for (int i = 0; i < SLOTS; i++)
+		count += matches(&slots[i], kind, database, role) && !slots[i].leaving;
 	LWLockRelease(intake_shmem->lock);
 	return count;
 }
@@ -188,54 +258,74 @@ intake_slot_rank(void)
 	LWLockAcquire(intake_shmem->lock, LW_SHARED);
 	for (IntakeSlot *worker = slots; worker < intake_slot_self; worker++)
 		rank += matches(worker, intake_slot_self->kind, intake_slot_self->database,
-						intake_slot_self->owner);
+						intake_slot_self->role);
 	LWLockRelease(intake_shmem->lock);
 	return rank;
 }
 
+/* ---- waking ---- */
+
 /*
- * Wakes the launcher, the supervisor of DATABASE, or one idle worker there of those that serve
- * OWNER. A worker that is not idle needs no call: it looks for work before it waits. Never raises
- * an error.
+ * Wakes an idle worker of KIND in DATABASE, for ROLE if that is valid. Returns whether there is one,
+ * or, of a supervisor, whether it is there: it looks for calls before it waits. Never raises an
+ * error.
  */
-void
-intake_slot_wake(IntakeWorkerKind kind, Oid database, Oid owner)
+bool
+intake_slot_wake(IntakeWorkerKind kind, Oid database, Oid role)
 {
-	if (slots == NULL)
-		return;
+	bool found = false;
+
 	LWLockAcquire(intake_shmem->lock, LW_SHARED);
-	for (int i = 0; i < SLOTS; i++)
+	for (int i = 0; i < SLOTS && !found; i++)
 	{
 		IntakeSlot *worker = &slots[i];
 
-		if (!matches(worker, kind, database, owner))
-			continue;
-		if (is_for_roles(kind) && !worker->idle)
+		if (!matches(worker, kind, database, role) || worker->leaving ||
+			(kind == INTAKE_EXECUTOR && !worker->idle))
 			continue;
 		worker->idle = false;
-		SetLatch(worker->latch);
-		break;
+		if (worker->state == INTAKE_SLOT_RUNNING)
+			SetLatch(worker->latch);
+		found = true;
 	}
 	LWLockRelease(intake_shmem->lock);
+	return found;
 }
 
-/* There is something to do for the supervisor of this database. Never raises an error. */
+/* There is something to do for the launcher. Never raises an error. */
 void
-intake_slot_call_supervisor(void)
+intake_slot_wake_launcher(void)
 {
+	if (slots == NULL)
+		return;
 	pg_atomic_fetch_add_u64(&intake_shmem->news, 1);
-	intake_slot_wake(INTAKE_SUPERVISOR, MyDatabaseId, InvalidOid);
+	LWLockAcquire(intake_shmem->lock, LW_SHARED);
+	if (slots[0].state == INTAKE_SLOT_RUNNING)
+		SetLatch(slots[0].latch);
+	LWLockRelease(intake_shmem->lock);
 }
 
-/* Wakes all workers in DATABASE that serve roles, idle or not. */
+/* Wakes all workers that wait for work, since their places are wanted. */
 void
-intake_slot_wake_all(Oid database)
+intake_slot_wake_idle(void)
 {
 	LWLockAcquire(intake_shmem->lock, LW_SHARED);
-	for (int i = 0; i < SLOTS; i++)
-		if (is_in(&slots[i], database) && is_for_roles(slots[i].kind))
+	for (int i = 1; i < SLOTS; i++)
+		if (slots[i].state == INTAKE_SLOT_RUNNING && slots[i].idle)
 			SetLatch(slots[i].latch);
 	LWLockRelease(intake_shmem->lock);
+}
+
+/* Wakes all supervisors, and the launcher: databases were called. Never raises an error. */
+void
+intake_slot_wake_supervisors(void)
+{
+	LWLockAcquire(intake_shmem->lock, LW_SHARED);
+	for (int i = 1; i < SLOTS; i++)
+		if (slots[i].state == INTAKE_SLOT_RUNNING && slots[i].kind == INTAKE_SUPERVISOR)
+			SetLatch(slots[i].latch);
+	LWLockRelease(intake_shmem->lock);
+	intake_slot_wake_launcher();
 }
 
 /* Asks every worker in DATABASE to stop when its present job ends. */
@@ -249,8 +339,9 @@ intake_slot_stop(Oid database)
 
 		if (!is_in(worker, database))
 			continue;
-		worker->stop = true;
-		SetLatch(worker->latch);
+		worker->stop = worker->content = true;
+		if (worker->state == INTAKE_SLOT_RUNNING)
+			SetLatch(worker->latch);
 	}
 	LWLockRelease(intake_shmem->lock);
 }
@@ -266,7 +357,7 @@ intake_slot_terminate(Oid database)
 	{
 		IntakeSlot *worker = &slots[i];
 
-		if (!is_in(worker, database))
+		if (!is_in(worker, database) || worker->state != INTAKE_SLOT_RUNNING)
 			continue;
 		kill(worker->pid, SIGTERM);
 		count++;
@@ -286,68 +377,15 @@ intake_slot_lease_held(int64 lease)
 
 	LWLockAcquire(intake_shmem->lock, LW_SHARED);
 	for (int i = 0; i < SLOTS && !held; i++)
-		held = slots[i].pid != 0 && slots[i].database == MyDatabaseId && slots[i].lease == lease;
+		held = slots[i].state == INTAKE_SLOT_RUNNING && slots[i].database == MyDatabaseId &&
+			   slots[i].lease == lease;
 	LWLockRelease(intake_shmem->lock);
 	return held;
 }
 
-/* The slot of this database's supervisor, or NULL. The lock is held. */
-static IntakeSlot *
-supervisor_locked(void)
-{
-	for (int i = 0; i < SLOTS; i++)
-		if (matches(&slots[i], INTAKE_SUPERVISOR, MyDatabaseId, InvalidOid))
-			return &slots[i];
-	return NULL;
-}
-
-/*
- * Whether an executor of this database may wait at the gate, at the time NOW (by intake_clock_ms).
- * If so, no other one may before NEXT. False if there is no supervisor.
- */
-bool
-intake_slot_take_turn(int64 now, int64 next)
-{
-	IntakeSlot *supervisor;
-	bool mine;
-
-	LWLockAcquire(intake_shmem->lock, LW_EXCLUSIVE);
-	supervisor = supervisor_locked();
-	mine = supervisor != NULL && supervisor->turn_at <= now;
-	if (mine)
-		supervisor->turn_at = next;
-	LWLockRelease(intake_shmem->lock);
-	return mine;
-}
-
-/* Sets when an executor of this database may wait at the gate. */
-void
-intake_slot_set_turn(int64 next)
-{
-	IntakeSlot *supervisor;
-
-	LWLockAcquire(intake_shmem->lock, LW_EXCLUSIVE);
-	supervisor = supervisor_locked();
-	if (supervisor != NULL)
-		supervisor->turn_at = next;
-	LWLockRelease(intake_shmem->lock);
-}
-
-/* Whether a worker that starts now would find a slot. */
-bool
-intake_slot_is_free(void)
-{
-	bool free;
-
-	LWLockAcquire(intake_shmem->lock, LW_SHARED);
-	free = free_slot_locked(INTAKE_EXECUTOR) != NULL;
-	LWLockRelease(intake_shmem->lock);
-	return free;
-}
-
 /*
  * Ends an executor that cannot run the job that it has begun. No job is charged an attempt: what
- * it holds goes back, and waits until the supervisor starts executors again.
+ * it holds goes back, and waits until the launcher starts an executor again, a while later.
  */
 void
 intake_slot_leave(void)
@@ -372,15 +410,16 @@ intake_sql_workers(PG_FUNCTION_ARGS)
 		LWLockAcquire(intake_shmem->lock, LW_SHARED);
 		worker = slots[i];
 		LWLockRelease(intake_shmem->lock);
-		if (worker.pid == 0 || (worker.database != MyDatabaseId && worker.kind != INTAKE_LAUNCHER))
+		if (worker.state != INTAKE_SLOT_RUNNING ||
+			(worker.database != MyDatabaseId && worker.kind != INTAKE_LAUNCHER))
 			continue;
 
 		values[0] = Int32GetDatum(worker.pid);
 		values[1] = CStringGetTextDatum(intake_slot_kinds[worker.kind].name);
-		nulls[2] = !OidIsValid(worker.owner);
+		nulls[2] = !OidIsValid(worker.role);
 		if (!nulls[2])
 			values[2] = CStringGetTextDatum(
-				GetUserNameFromId(worker.owner, true) ? GetUserNameFromId(worker.owner, true) : "");
+				GetUserNameFromId(worker.role, true) ? GetUserNameFromId(worker.role, true) : "");
 		values[3] = TimestampTzGetDatum(worker.started_at);
 		nulls[4] = worker.job_id == 0;
 		values[4] = Int64GetDatum(worker.job_id);

@@ -10,7 +10,7 @@
  * If jobs are long, and begin before others have ended, a second is never enough. So an executor
  * that has tried for more than a minute waits for a sixtieth of that time at once. A suspect then
  * has its turn within seventy times the length of the longest job, and waiting takes a tenth of the
- * time at most. The executors of a database take turns, by a time in the slot of its supervisor.
+ * time at most. The executors of a database take turns.
  *
  * The gate stays closed across transactions that commit: the one that marks the suspect, and the
  * one that runs it. One that aborts opens it; so what may fail runs in a subtransaction (attempt.c).
@@ -24,8 +24,8 @@
 
 #include "ground/clock.h"
 #include "ground/compat.h"
+#include "ground/database.h"
 #include "ground/owner.h"
-#include "ground/slot.h"
 #include "ground/txn.h"
 #include "jobs/alone.h"
 
@@ -77,12 +77,12 @@ intake_alone_begin(void)
 		waiting_since = now;
 	patience = Max(PATIENCE, (now - waiting_since) / PATIENCE_PART);
 	intake_owner_gate(&gate, intake_owner_extension(NoLock));
-	if (!intake_slot_take_turn(now, now + patience * WAITING_PART))
+	if (!intake_database_take_turn(now, now + patience * WAITING_PART))
 		patience = 0;
 	if (!close_gate(patience))
 		return false;
 	/* The wait was shorter than it could have been, and so is the pause behind it. */
-	intake_slot_set_turn(now + (intake_clock_ms() - now) * WAITING_PART);
+	intake_database_set_turn(now + (intake_clock_ms() - now) * WAITING_PART);
 	waiting_since = 0;
 	return true;
 }
@@ -100,6 +100,13 @@ void
 intake_alone_forget(void)
 {
 	waiting_since = 0;
+}
+
+/* Whether there is a suspect that waits. */
+bool
+intake_alone_is_waiting(void)
+{
+	return waiting_since != 0;
 }
 
 /* How long a process may rest instead of MILLISECONDS: less while its suspect waits. */

@@ -10,6 +10,7 @@
 extern bool intake_alone_begin(void);
 extern void intake_alone_end(void);
 extern void intake_alone_forget(void);
+extern bool intake_alone_is_waiting(void);
 extern long intake_alone_wait(long milliseconds);
 
 #endif

@@ -251,17 +251,6 @@ find_workflow(const IntakeHolder *holder)
 	return workflow;
 }
 
-/* The same, but where there is none, the process ends, and so gives back the rest of its batch. */
-static const IntakeWorkflow *
-next_workflow(const IntakeHolder *holder)
-{
-	const IntakeWorkflow *workflow = find_workflow(holder);
-
-	if (workflow == NULL)
-		proc_exit(0);
-	return workflow;
-}
-
 /* After the transaction: within it, an error would be charged to its jobs. */
 static void
 clean_up(const IntakeHolder *holder)
@@ -271,14 +260,17 @@ clean_up(const IntakeHolder *holder)
 	intake_session_clear();
 }
 
-/* Runs the next job in a transaction of its own. */
-static void
+/* Runs the next job in a transaction of its own. Returns false where it may not run here. */
+static bool
 run_alone(IntakeHolder *holder)
 {
 	TimestampTz started_at = GetCurrentTimestamp();
-	const IntakeWorkflow *workflow = next_workflow(holder);
-	const IntakeJob *job = intake_holder_start(holder);
+	const IntakeWorkflow *workflow = find_workflow(holder);
+	const IntakeJob *job;
 
+	if (workflow == NULL)
+		return false;
+	job = intake_holder_start(holder);
 	pgstat_report_activity(STATE_RUNNING, workflow->name);
 	PG_TRY();
 	{
@@ -292,6 +284,7 @@ run_alone(IntakeHolder *holder)
 	clean_up(holder);
 	intake_holder_committed(holder);
 	MemoryContextReset(holder->memory);
+	return true;
 }
 
 /* ---- several in one transaction ---- */
@@ -365,23 +358,29 @@ run_together(IntakeHolder *holder, const IntakeWorkflow *workflow, int end)
 /*
  * Runs the next job that this process holds: its handler and its completion in one transaction, or,
  * if that fails, the record of the failure in another. Where its workflow says so, those behind it
- * share the transaction. To be called outside of a transaction. An error is raised only when the
- * failure cannot be recorded; the process then ends.
+ * share the transaction. To be called outside of a transaction. Returns false where this process may
+ * not run it any more. An error is raised only when the failure cannot be recorded; the process then
+ * ends.
  */
-void
+bool
 intake_attempt_run(IntakeHolder *holder)
 {
-	const IntakeWorkflow *workflow = next_workflow(holder);
-	int end = Min(holder->count, holder->next + workflow->jobs_per_transaction);
+	const IntakeWorkflow *workflow = find_workflow(holder);
+	bool able = workflow != NULL;
+	int end;
 	int last;
 
+	if (!able)
+		return false;
+	end = Min(holder->count, holder->next + workflow->jobs_per_transaction);
 	MemoryContextSwitchTo(holder->memory);
 	if (end - holder->next < 2 || !run_together(holder, workflow, end))
 	{
 		last = Max(holder->next, holder->uncommitted + 1);
 		intake_holder_aborted(holder);
-		while (holder->next < last)
-			run_alone(holder);
+		while (able && holder->next < last)
+			able = run_alone(holder);
 	}
 	MemoryContextReset(holder->memory);
+	return able;
 }

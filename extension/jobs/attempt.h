@@ -9,6 +9,6 @@
 
 #include "jobs/holder.h"
 
-extern void intake_attempt_run(IntakeHolder *holder);
+extern bool intake_attempt_run(IntakeHolder *holder);
 
 #endif

@@ -19,27 +19,34 @@
 #include "utils/snapmgr.h"
 
 #include "ground/bgworker.h"
+#include "ground/database.h"
 #include "ground/slot.h"
 #include "ground/table.h"
+#include "ground/txn.h"
 #include "jobs/failure.h"
 #include "jobs/holder.h"
 #include "jobs/suspect.h"
 
 /* ---- giving back ---- */
 
-static void
-requeue(const IntakeJob *job)
+/*
+ * Puts a job back to where it was in its lane. If another session has locked its row, waits for that
+ * if WAIT. Returns false when it had to be left where it is.
+ */
+static bool
+requeue(const IntakeJob *job, bool wait)
 {
 	IntakeTable queue;
-	IntakeLeave left = job->suspect ? intake_suspect_unmark(job) : intake_room_leave(job, false);
+	IntakeLeave left = job->suspect ? intake_suspect_unmark(job) : intake_room_leave(job, wait);
 
 	if (left != INTAKE_LEFT)
 		intake_failure_lost(job, left, NULL);
 	if (left != INTAKE_LEFT || job->suspect)
-		return;
+		return left != INTAKE_BUSY;
 	intake_table_open(&queue, intake_table_oid("queue"));
-	intake_room_enqueue(&queue, job->workflow_id, job->job_id, job->event_id, job->attempts);
+	intake_room_put_back(&queue, job, intake_slot_self->role);
 	intake_table_close(&queue);
+	return true;
 }
 
 /*
@@ -62,50 +69,51 @@ lock_rooms(void)
 /*
  * Charges a job for the end of its process, in a transaction of its own, after the others were
  * given back. An error here cuts the exit short and leaves the job in running, where the supervisor
- * finds it.
+ * finds it; so does a lock, and then it returns false.
  */
-static void
+static bool
 charge(const IntakeJob *job)
 {
 	IntakeFailure failure = {0};
+	bool locked;
 
 	failure.sqlerrcode = ERRCODE_ADMIN_SHUTDOWN;
 	failure.error = "the executor was terminated while the job ran";
 	failure.hurried = true;
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (lock_rooms())
+	locked = lock_rooms();
+	if (locked)
 		intake_failure_record(job, &failure);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	intake_failure_notify();
+	return locked;
 }
 
 /*
- * Gives back what is not committed, in a transaction. If CHARGED, returns the job that was running
- * instead, or NULL where none was.
+ * Gives back what is not committed, in a transaction. If CHARGED, the job that was running is the
+ * CULPRIT instead. Returns false where something had to be left.
  */
-static const IntakeJob *
-requeue_all(IntakeHolder *holder, bool charged)
+static bool
+requeue_all(IntakeHolder *holder, bool charged, const IntakeJob **culprit)
 {
-	const IntakeJob *culprit = NULL;
+	bool all = true;
 
 	if (!lock_rooms())
 	{
 		ereport(LOG, (errmsg("pg_intake: %d jobs could not be given back: a table is locked",
 							 holder->count - holder->uncommitted)));
-		holder->uncommitted = holder->count;
+		return false;
 	}
-	while (holder->uncommitted < holder->count)
+	for (int i = holder->uncommitted; i < holder->count; i++)
 	{
-		int i = holder->uncommitted++;
-
 		if (charged && holder->running && i == holder->next - 1)
-			culprit = &holder->jobs[i];
+			*culprit = &holder->jobs[i];
 		else
-			requeue(&holder->jobs[i]);
+			all &= requeue(&holder->jobs[i], false);
 	}
-	return culprit;
+	return all;
 }
 
 /*
@@ -117,21 +125,52 @@ give_back(int code, Datum arg)
 {
 	IntakeHolder *holder = (IntakeHolder *) DatumGetPointer(arg);
 	bool charged = !intake_slot_self->stop && !intake_bgworker_server_stopping();
-	const IntakeJob *culprit;
+	const IntakeJob *culprit = NULL;
+	bool all;
 
-	if (holder->claiming != NULL)
-		intake_lane_rewind(holder->claiming, 0);
+	if (holder->claiming)
+		intake_lane_tell(holder->reading.workflow_id, intake_slot_self->role,
+						 holder->reading.start);
 	/* The end of the postmaster is a crash: nobody is to blame, and the next server recovers. */
 	if (holder->uncommitted >= holder->count || !PostmasterIsAlive())
 		return;
 	AbortOutOfAnyTransaction();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	culprit = requeue_all(holder, charged);
+	all = requeue_all(holder, charged, &culprit);
+	holder->uncommitted = holder->count;
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	if (culprit != NULL)
-		charge(culprit);
+		all &= charge(culprit);
+	if (all)
+		intake_slot_self->holding = 0;
+}
+
+/* Exit callback, behind that: rows that may be left are looked for. */
+static void
+report(int code, Datum arg)
+{
+	if (intake_slot_self->holding > 0 && PostmasterIsAlive())
+		intake_database_call(INTAKE_CALL_RECOVER);
+}
+
+/*
+ * Gives back what this process holds and has not started, since others wait for it. An error here
+ * ends the process, which then gives it back on its way out.
+ */
+void
+intake_holder_give_back(IntakeHolder *holder)
+{
+	if (!intake_txn_begin(INTAKE_GATE_JOB))
+		proc_exit(0);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	for (int i = holder->next; i < holder->count; i++)
+		requeue(&holder->jobs[i], true);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	holder->count = holder->next;
+	intake_slot_self->holding = 0;
 }
 
 /* ---- claiming ---- */
@@ -148,6 +187,7 @@ intake_holder_open(IntakeHolder *holder)
 	intake_slot_self->lease = holder->lease;
 	holder->memory =
 		AllocSetContextCreate(TopMemoryContext, "pg_intake holder", ALLOCSET_DEFAULT_SIZES);
+	before_shmem_exit(report, (Datum) 0);
 	before_shmem_exit(give_back, PointerGetDatum(holder));
 }
 
@@ -155,6 +195,7 @@ intake_holder_open(IntakeHolder *holder)
 static int
 commit_claim(IntakeHolder *holder, int count)
 {
+	intake_slot_self->holding = count;
 	if (count > 0)
 		ForceSyncCommit();
 	CommitTransactionCommand();
@@ -164,19 +205,19 @@ commit_claim(IntakeHolder *holder, int count)
 }
 
 /*
- * Claims up to MOST jobs of a lane, and returns how many. Commits the transaction that it is called
- * in; nothing is held when it is called.
+ * Claims up to MOST jobs of the lane that was taken, and returns how many. Commits the transaction
+ * that it is called in; nothing is held when it is called.
  */
 int
-intake_holder_claim(IntakeHolder *holder, IntakeLane *lane, int32 workflow_id, int most)
+intake_holder_claim(IntakeHolder *holder, const IntakeReading *reading, int most)
 {
 	int count;
 
-	holder->claiming = lane;
-	count = intake_room_claim(lane, workflow_id, holder->lease, Min(most, INTAKE_HOLDER_MOST),
-							  holder->jobs);
+	holder->reading = *reading;
+	holder->claiming = true;
+	count = intake_room_claim(reading, holder->lease, Min(most, INTAKE_HOLDER_MOST), holder->jobs);
 	count = commit_claim(holder, count);
-	holder->claiming = NULL;
+	holder->claiming = false;
 	return count;
 }
 
@@ -219,6 +260,7 @@ intake_holder_committed(IntakeHolder *holder)
 	holder->running = false;
 	intake_slot_self->jobs += holder->next - holder->uncommitted;
 	holder->uncommitted = holder->next;
+	intake_slot_self->holding = holder->count - holder->uncommitted;
 	intake_slot_self->job_id = 0;
 }
 

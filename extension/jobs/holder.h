@@ -18,15 +18,17 @@ typedef struct IntakeHolder
 	int64 lease;
 	IntakeJob jobs[INTAKE_HOLDER_MOST];
 	int count;
-	int next;             /* the first one not started */
-	int uncommitted;      /* the first one whose end is not committed */
-	bool running;         /* the one before next is running */
-	IntakeLane *claiming; /* a claim is in progress on that lane */
+	int next;        /* the first one not started */
+	int uncommitted; /* the first one whose end is not committed */
+	bool running;    /* the one before next is running */
+	bool claiming;   /* a claim is in progress of what reads */
+	IntakeReading reading;
 	MemoryContext memory; /* for the job that runs */
 } IntakeHolder;
 
 extern void intake_holder_open(IntakeHolder *holder);
-extern int intake_holder_claim(IntakeHolder *holder, IntakeLane *lane, int32 workflow_id, int most);
+extern int intake_holder_claim(IntakeHolder *holder, const IntakeReading *reading, int most);
+extern void intake_holder_give_back(IntakeHolder *holder);
 extern int intake_holder_claim_suspect(IntakeHolder *holder, int32 workflow_id);
 extern const IntakeJob *intake_holder_start(IntakeHolder *holder);
 extern void intake_holder_ended(IntakeHolder *holder);

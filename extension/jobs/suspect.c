@@ -18,6 +18,8 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "config/workflows.h"
+#include "ground/database.h"
 #include "ground/intake.h"
 #include "ground/slot.h"
 #include "ground/table.h"
@@ -26,6 +28,8 @@
 #include "queue/lane.h"
 
 #define MOST_CRASHES 2
+
+static bool left_any = false;
 
 /* Begins a scan of a whole room in the order of job ids. */
 static void
@@ -69,13 +73,54 @@ find_suspect(int32 workflow_id, IntakeJob *job)
 	return found;
 }
 
-/* Whether a workflow has a suspect that does not run. */
-bool
-intake_suspect_exists(int32 workflow_id)
+/*
+ * A workflow, run by executors of ROLE, that has a suspect which does not run; 0: there is none. The
+ * workflows are fresh.
+ */
+int32
+intake_suspect_find(Oid role)
 {
-	IntakeJob job;
+	IntakeScan scan;
+	int32 found = 0;
 
-	return find_suspect(workflow_id, &job);
+	scan_room(&scan, "suspect");
+	while (found == 0 && intake_table_scan_next(&scan))
+	{
+		IntakeJob job;
+
+		read_job(&scan, &job);
+		if (job.lease == 0 && intake_workflow_role(intake_workflows_get(job.workflow_id)) == role)
+			found = job.workflow_id;
+	}
+	intake_table_scan_end(&scan);
+	return found;
+}
+
+/*
+ * Tells the lanes of suspects that do not run, and notes whether there are any suspects. To be called
+ * by the supervisor, in a transaction with an active snapshot. The workflows are fresh.
+ */
+void
+intake_suspect_tell(void)
+{
+	IntakeScan scan;
+	bool any = false;
+
+	intake_database_set_suspects(true);
+	scan_room(&scan, "suspect");
+	while (intake_table_scan_next(&scan))
+	{
+		IntakeJob job;
+		Oid role;
+
+		any = true;
+		read_job(&scan, &job);
+		role = intake_workflow_role(intake_workflows_get(job.workflow_id));
+		if (job.lease == 0 && OidIsValid(role))
+			intake_lane_tell(job.workflow_id, role, INTAKE_LANE_NOWHERE);
+	}
+	intake_table_scan_end(&scan);
+	intake_database_set_suspects(any);
 }
 
 /* Writes the row of a suspect anew: as started under LEASE, or, where that is 0, as not running. */
@@ -145,9 +190,13 @@ suspect_lost_jobs(void)
 		Datum values[Natts_suspect];
 		bool nulls[Natts_suspect] = {0};
 
-		if (intake_slot_lease_held(DatumGetInt64(INTAKE_COLUMN(row, running_lease))) ||
-			!intake_table_delete(&running, &scan.slot->tts_tid))
+		if (intake_slot_lease_held(DatumGetInt64(INTAKE_COLUMN(row, running_lease))))
 			continue;
+		if (!intake_table_delete(&running, &scan.slot->tts_tid))
+		{
+			left_any = true;
+			continue;
+		}
 		INTAKE_COLUMN(values, suspect_job_id) = INTAKE_COLUMN(row, running_job_id);
 		INTAKE_COLUMN(values, suspect_event_id) = INTAKE_COLUMN(row, running_event_id);
 		INTAKE_COLUMN(nulls, suspect_lease) = true;
@@ -209,10 +258,18 @@ intake_suspect_recover(void)
 {
 	int count;
 
+	left_any = false;
 	blame_crashed_jobs();
 	count = suspect_lost_jobs();
 	if (count > 0)
 		ereport(LOG, (errmsg("pg_intake: %d jobs were left without a holder, by a crash or an "
 							 "executor that could not give them back; each will run alone once",
 							 count)));
+}
+
+/* Whether the last call left something that somebody had locked. */
+bool
+intake_suspect_left_any(void)
+{
+	return left_any;
 }

@@ -9,9 +9,11 @@
 
 #include "queue/room.h"
 
-extern bool intake_suspect_exists(int32 workflow_id);
+extern int32 intake_suspect_find(Oid role);
+extern void intake_suspect_tell(void);
 extern bool intake_suspect_take(int32 workflow_id, int64 lease, IntakeJob *job);
 extern IntakeLeave intake_suspect_unmark(const IntakeJob *job);
 extern void intake_suspect_recover(void);
+extern bool intake_suspect_left_any(void);
 
 #endif

@@ -1,66 +1,107 @@
 /*
  * announce.c
  *		What a transaction tells the workers when it commits: which lanes it has filled, and from
- *		where on; that the supervisor has to look; that the configuration has changed.
+ *		where on; when a job that it has delayed is due; that workflows have changed.
+ *
+ * That is told behind the invalidations of the commit, so that whoever is woken by it sees the
+ * configuration as it is.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "miscadmin.h"
-#include "nodes/pg_list.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/timestamp.h"
 
+#include "ground/database.h"
 #include "ground/shmem.h"
-#include "ground/slot.h"
 #include "queue/announce.h"
 #include "queue/lane.h"
+
+#define FEW 8 /* lanes that are found without a hash */
 
 /* The lowest position that this transaction has filled of a lane. */
 typedef struct Announcement
 {
-	int32 workflow_id;
+	int32 workflow_id; /* hash key */
+	Oid role;
 	int64 position;
 } Announcement;
 
-static List *announcements = NIL; /* in TopTransactionContext */
-static bool supervisor_too = false;
-static bool config_too = false;
+static Announcement few[FEW];
+static int n_few = 0;
+static HTAB *others = NULL; /* in TopTransactionContext */
+static TimestampTz earliest = DT_NOEND;
+static bool workflows_too = false;
+static bool surroundings[2][2]; /* have changed: everywhere or here; names too or not */
+static bool committed = false;
+
+static void
+forget(void)
+{
+	n_few = 0;
+	others = NULL;
+	earliest = DT_NOEND;
+	workflows_too = committed = false;
+	memset(surroundings, 0, sizeof(surroundings));
+}
+
+static void
+tell(const Announcement *told)
+{
+	intake_lane_tell(told->workflow_id, told->role, told->position);
+}
 
 /* Tells the workers what was noted. Raises no error. */
 static void
 publish(void)
 {
-	ListCell *cell;
+	HASH_SEQ_STATUS status;
+	Announcement *told;
 
-	foreach (cell, announcements)
+	for (int i = 0; i < n_few; i++)
+		tell(&few[i]);
+	if (others != NULL)
 	{
-		Announcement *told = lfirst(cell);
-
-		intake_lane_tell(told->workflow_id, told->position);
+		hash_seq_init(&status, others);
+		while ((told = hash_seq_search(&status)) != NULL)
+			tell(told);
 	}
-	if (config_too)
-		pg_atomic_fetch_add_u64(&intake_shmem->config, 1);
-	if (supervisor_too)
-		intake_slot_call_supervisor();
+	if (earliest != DT_NOEND)
+		intake_database_delayed(earliest);
+	if (workflows_too)
+		intake_database_call(INTAKE_CALL_TEND | INTAKE_CALL_SEARCH);
+	for (int everywhere = 0; everywhere < 2; everywhere++)
+		for (int names = 0; names < 2; names++)
+			if (surroundings[everywhere][names])
+				intake_database_call_concerned(everywhere, !names);
 }
 
-/* A prepared transaction has ended. Which lanes it filled is not known here: all may have news. */
+/* A prepared transaction has ended. What it has done is not known here. */
 void
 intake_announce_prepared(void)
 {
-	intake_lane_rewind_all(true);
-	intake_slot_call_supervisor();
+	intake_database_call(INTAKE_CALL_ALL);
 }
 
 static void
 end_transaction(XactEvent event, void *arg)
 {
-	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE)
-		return;
 	if (event == XACT_EVENT_COMMIT)
-		publish();
-	announcements = NIL;
-	supervisor_too = config_too = false;
+		committed = true;
+	else if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+		forget();
+}
+
+/* The invalidations have been sent when the locks are released. */
+static void
+release(ResourceReleasePhase phase, bool commit, bool top, void *arg)
+{
+	if (!committed || !top || phase != RESOURCE_RELEASE_AFTER_LOCKS)
+		return;
+	publish();
+	forget();
 }
 
 static void
@@ -68,53 +109,97 @@ register_once(void)
 {
 	static bool registered = false;
 
-	if (!registered)
-		RegisterXactCallback(end_transaction, NULL);
+	if (registered)
+		return;
+	RegisterXactCallback(end_transaction, NULL);
+	RegisterResourceReleaseCallback(release, NULL);
 	registered = true;
 }
 
-/* Notes that this transaction puts a job of a workflow at POSITION of its lane. */
-void
-intake_announce_job(int32 workflow_id, int64 position)
+static HTAB *
+make_others(void)
 {
-	MemoryContext old;
+	HASHCTL control = {0};
+
+	control.keysize = sizeof(int32);
+	control.entrysize = sizeof(Announcement);
+	control.hcxt = TopTransactionContext;
+	return hash_create("pg_intake announcements", 256, &control,
+					   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+/* The announcement for a lane, made if there is none. */
+static Announcement *
+find(int32 workflow_id)
+{
 	Announcement *told;
-	ListCell *cell;
+	bool found;
 
-	if (intake_shmem == NULL)
-		return;
-	foreach (cell, announcements)
+	for (int i = n_few - 1; i >= 0; i--)
+		if (few[i].workflow_id == workflow_id)
+			return &few[i];
+	if (n_few < FEW)
 	{
-		told = lfirst(cell);
-		if (told->workflow_id == workflow_id)
-		{
-			told->position = Min(told->position, position);
-			return;
-		}
+		told = &few[n_few++];
+		found = false;
 	}
-	register_once();
-	old = MemoryContextSwitchTo(TopTransactionContext);
-	told = palloc(sizeof(Announcement));
-	told->workflow_id = workflow_id;
-	told->position = position;
-	announcements = lappend(announcements, told);
-	MemoryContextSwitchTo(old);
+	else
+	{
+		if (others == NULL)
+			others = make_others();
+		told = hash_search(others, &workflow_id, HASH_ENTER, &found);
+	}
+	if (!found)
+		*told = (Announcement){workflow_id, InvalidOid, PG_INT64_MAX};
+	return told;
 }
 
-/* Notes that the supervisor of this database has to look after the commit. */
+/*
+ * Notes that this transaction puts a job at POSITION of the lane of a workflow, for the executors of
+ * ROLE. InvalidOid: none run such jobs now.
+ */
 void
-intake_announce_supervisor(void)
+intake_announce_job(int32 workflow_id, Oid role, int64 position)
+{
+	Announcement *told;
+
+	if (intake_shmem == NULL || !OidIsValid(role))
+		return;
+	register_once();
+	told = find(workflow_id);
+	told->role = role;
+	told->position = Min(told->position, position);
+}
+
+/* Notes that this transaction delays a job until DUE. */
+void
+intake_announce_delay(TimestampTz due)
 {
 	if (intake_shmem == NULL)
 		return;
 	register_once();
-	supervisor_too = true;
+	earliest = Min(earliest, due);
 }
 
-/* Notes that this transaction changes the configuration. */
+/* Notes that this transaction changes workflows. */
 void
-intake_announce_config(void)
+intake_announce_workflow(void)
 {
-	intake_announce_supervisor();
-	config_too = intake_shmem != NULL;
+	if (intake_shmem == NULL)
+		return;
+	register_once();
+	workflows_too = true;
+}
+
+/*
+ * Notes that this transaction changes what workflows depend on, in this database or EVERYWHERE. If
+ * NAMES, names are to be kept; else only workflows that wait are concerned.
+ */
+void
+intake_announce_surroundings(bool everywhere, bool names)
+{
+	if (intake_shmem == NULL)
+		return;
+	register_once();
+	surroundings[everywhere][names] = true;
 }

@@ -7,9 +7,12 @@
 
 #include "postgres.h"
 
-extern void intake_announce_job(int32 workflow_id, int64 position);
-extern void intake_announce_supervisor(void);
-extern void intake_announce_config(void);
+#include "datatype/timestamp.h"
+
+extern void intake_announce_job(int32 workflow_id, Oid role, int64 position);
+extern void intake_announce_delay(TimestampTz due);
+extern void intake_announce_workflow(void);
+extern void intake_announce_surroundings(bool everywhere, bool names);
 extern void intake_announce_prepared(void);
 
 #endif

@@ -1,254 +1,287 @@
 /*
  * lane.c
- *		The lanes: where each workflow's ready queue is to be read next.
+ *		The lanes that have work, and where each is to be read next.
  *
- * A lane's jobs stand in the queue in the order of their positions, which a sequence gives
- * out. Claimed jobs leave dead rows behind, so reading again from the head would cost more
- * the longer an old snapshot keeps those rows; an executor reads on from the cursor instead.
- * Transactions do not commit in the order of their positions. So a committing transaction
- * tells the lane the lowest position that it filled, and the next claim starts there if it
- * lies behind the cursor: a late row is found, and nothing else is read twice.
+ * A lane's jobs stand in the queue in the order of their positions, which a sequence gives out. A
+ * lane is known here only while it has work that nobody reads, or while an executor reads it, so an
+ * idle workflow costs nothing, however many there are. The executors of a role in a database are its
+ * crew. Its lanes that have work wait in a line, and each executor takes the first one, claims a
+ * batch, and puts it at the end if there is more: so no lane waits for another for longer than that.
+ *
+ * Claimed jobs leave dead rows behind, so reading from the head of a lane would cost more the longer
+ * an old snapshot keeps those rows; where there is more, the next executor reads on from the cursor.
+ * Transactions do not commit in the order of their positions. So a committing transaction tells the
+ * lane the lowest position that it filled, and the next claim starts there if it lies behind the
+ * cursor: a late row is found, and nothing else is read twice.
  *
  *		committer				 executor
- *		rows become visible		 lock the lane
- *		rewind = min(rewind, p)	 start = min(cursor, rewind), rewind = none
- *		wake an idle executor	 take a snapshot, read from start, set the cursor, unlock
+ *		rows become visible		 take: start = min(cursor, rewind), rewind = none
+ *		rewind = min(rewind, p)	 take a snapshot, read from start
+ *		wake an executor		 put: set the cursor; gone, unless there is more or a rewind
  *
- * A committer whose rows the snapshot missed sets rewind after the executor has cleared it,
- * so the next claim sees it. What is told here is advice: the supervisor rewinds every lane
- * to its head from time to time.
- *
- * The lock on a lane is one of the lock manager's, on an object of the table queue. Its holder may
- * wait for a lock on that table, or read over millions of dead rows, while others wait for the
- * lane: with an LWLock, none of them could be cancelled. LWLocks are held here for a few steps
- * only, which neither wait nor fail.
+ * A committer whose rows the snapshot missed sets rewind after the executor has cleared it, so the
+ * lane is ready again. What is told here is advice: the supervisor searches the queue for lanes that
+ * nobody has told about.
  */
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "nodes/pg_list.h"
-#include "storage/lock.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "utils/hsearch.h"
-#include "utils/memutils.h"
 
 #include "ground/clock.h"
+#include "ground/database.h"
 #include "ground/settings.h"
 #include "ground/shmem.h"
 #include "ground/slot.h"
-#include "ground/table.h"
 #include "queue/lane.h"
 
-#define HEAD_SHARE 50 /* looking from the head takes one part in so many of the time */
+typedef struct LaneTag
+{
+	Oid database;
+	int32 workflow_id;
+} LaneTag;
+
+typedef struct Lane
+{
+	LaneTag tag; /* hash key */
+	IntakeCrew *crew;
+	bool ready; /* it waits in the line of its crew; else somebody reads it */
+	IntakeReady waiting;
+	int64 cursor; /* first position not read yet */
+	int64 rewind; /* lowest position that arrived since, or PG_INT64_MAX */
+} Lane;
 
 static HTAB *lanes = NULL;
-static List *private_lanes = NIL; /* in TopMemoryContext */
+
+static IntakeReading reading;
+static bool is_reading = false;
+
+/* ---- shared memory ---- */
 
 Size
 intake_lane_shmem_size(void)
 {
-	return hash_estimate_size(intake_settings_max_lanes, sizeof(IntakeLane));
+	return hash_estimate_size(intake_settings_max_lanes, sizeof(Lane));
 }
 
-/* Makes or finds the hash of lanes. The caller holds AddinShmemInitLock. */
+/* Makes the lanes or finds them. The caller holds AddinShmemInitLock. */
 void
 intake_lane_startup(void)
 {
 	HASHCTL control = {0};
 
-	control.keysize = sizeof(IntakeLaneTag);
-	control.entrysize = sizeof(IntakeLane);
-	lanes = ShmemInitHash("pg_intake lanes", intake_settings_max_lanes, intake_settings_max_lanes,
-						  &control, HASH_ELEM | HASH_BLOBS);
+	control.keysize = sizeof(LaneTag);
+	control.entrysize = sizeof(Lane);
+	lanes = ShmemInitHash("pg_intake lanes", Min(intake_settings_max_lanes, 1024),
+						  intake_settings_max_lanes, &control, HASH_ELEM | HASH_BLOBS);
 }
 
-static IntakeLane *
+static void
+lock(void)
+{
+	LWLockAcquire(intake_shmem->lane_lock, LW_EXCLUSIVE);
+}
+
+static void
+unlock(void)
+{
+	LWLockRelease(intake_shmem->lane_lock);
+}
+
+/* ---- lanes; the lock is held ---- */
+
+static Lane *
 find_lane(Oid database, int32 workflow_id, HASHACTION action, bool *found)
 {
-	IntakeLaneTag tag = {database, workflow_id};
+	LaneTag tag = {database, workflow_id};
 
 	return hash_search(lanes, &tag, action, found);
 }
 
+/* Puts a lane at the end of the line of its crew. */
 static void
-init_lane(IntakeLane *lane)
+make_ready(Lane *lane)
 {
-	SpinLockInit(&lane->mutex);
-	lane->cursor = 0;
-	lane->more = false;
-	lane->rewind = 0;
-	lane->head_time = 0;
-	lane->sent_at = 0;
+	intake_crew_add(lane->crew, &lane->waiting);
+	lane->ready = true;
 }
 
-/* A lane that only this process knows; no commit announces its jobs. */
-static IntakeLane *
-make_private_lane(int32 workflow_id)
+static void
+make_unready(Lane *lane)
 {
-	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-	IntakeLane *lane = palloc0(sizeof(IntakeLane));
+	if (!lane->ready)
+		return;
+	intake_crew_remove(lane->crew, &lane->waiting);
+	lane->ready = false;
+}
 
-	lane->tag.workflow_id = workflow_id;
-	init_lane(lane);
-	private_lanes = lappend(private_lanes, lane);
-	MemoryContextSwitchTo(old);
+static void
+forget_lane(Lane *lane)
+{
+	IntakeCrew *crew = lane->crew;
+
+	make_unready(lane);
+	hash_search(lanes, &lane->tag, HASH_REMOVE, NULL);
+	intake_crew_lose_lane(crew);
+}
+
+/* Gives a lane that is new, or whose workflow has another owner now, to the crew of ROLE. */
+static void
+assign(Lane *lane, IntakeCrew *crew)
+{
+	IntakeCrew *old = lane->crew;
+	bool ready = lane->ready;
+
+	if (old == crew)
+		return;
+	if (old != NULL)
+		make_unready(lane);
+	lane->crew = crew;
+	crew->n_lanes++;
+	if (ready)
+		make_ready(lane);
+	if (old != NULL)
+		intake_crew_lose_lane(old);
+}
+
+/*
+ * The lane of a workflow in the crew of ROLE, made if it is new. NULL when there is no room. NEWS is
+ * whether that crew has not known that it is ready.
+ */
+static Lane *
+need_lane(int32 workflow_id, Oid role, bool *news)
+{
+	bool found;
+	IntakeCrew *crew = intake_crew_find(MyDatabaseId, role, HASH_ENTER_NULL);
+	Lane *lane;
+
+	if (crew == NULL)
+		return NULL;
+	lane = find_lane(MyDatabaseId, workflow_id, HASH_ENTER_NULL, &found);
+	if (lane == NULL)
+	{
+		intake_crew_forget_if_empty(crew);
+		return NULL;
+	}
+	if (!found)
+	{
+		lane->crew = NULL;
+		lane->ready = false;
+		lane->cursor = lane->rewind = PG_INT64_MAX;
+	}
+	*news = lane->crew != crew && (lane->ready || !found);
+	assign(lane, crew);
+	if (!found)
+		make_ready(lane);
 	return lane;
 }
 
 /*
- * The lane of a workflow of this database, made if it is new, served by workers of KIND for OWNER.
- * When pg_intake.max_lanes are there already, it is a private one that is polled.
+ * Tells the lane of a workflow that jobs from POSITION on are there for the executors of ROLE. When
+ * pg_intake.max_lanes have work already, the supervisor finds it later. Raises no error.
  */
-IntakeLane *
-intake_lane_find(int32 workflow_id, IntakeWorkerKind kind, Oid owner)
+void
+intake_lane_tell(int32 workflow_id, Oid role, int64 position)
 {
-	IntakeLane *lane;
-	bool found;
+	Lane *lane;
+	bool news = false;
 
-	LWLockAcquire(intake_shmem->lane_lock, LW_EXCLUSIVE);
-	lane = find_lane(MyDatabaseId, workflow_id, HASH_ENTER_NULL, &found);
-	if (lane != NULL && !found)
-		init_lane(lane);
+	lock();
+	lane = need_lane(workflow_id, role, &news);
 	if (lane != NULL)
-	{
-		lane->kind = kind;
-		lane->owner = owner;
-	}
-	LWLockRelease(intake_shmem->lane_lock);
-	return lane != NULL ? lane : make_private_lane(workflow_id);
+		lane->rewind = Min(lane->rewind, position);
+	if (news)
+		intake_crew_call(lane->crew);
+	unlock();
+	if (lane == NULL)
+		intake_database_look_by(intake_clock_ms() + intake_settings_poll_interval);
 }
 
-/* Sends the private lanes of this process back to their heads. */
-void
-intake_lane_poll(void)
-{
-	ListCell *cell;
+/* ---- for an executor ---- */
 
-	foreach (cell, private_lanes)
-		intake_lane_rewind(lfirst(cell), 0);
-}
-
-/* Whether a claim may find something. A hint, read without a lock. */
-bool
-intake_lane_ready(IntakeLane *lane)
-{
-	bool ready;
-
-	SpinLockAcquire(&lane->mutex);
-	ready = lane->more || lane->rewind != PG_INT64_MAX;
-	SpinLockRelease(&lane->mutex);
-	return ready;
-}
-
-/* Makes the next claim start at POSITION or before. */
-void
-intake_lane_rewind(IntakeLane *lane, int64 position)
-{
-	SpinLockAcquire(&lane->mutex);
-	lane->rewind = Min(lane->rewind, position);
-	SpinLockRelease(&lane->mutex);
-}
-
+/* Exit callback: what this process reads is ready again, from where it began. */
 static void
-set_locktag(LOCKTAG *tag, const IntakeLane *lane)
+put_back(int code, Datum arg)
 {
-	SET_LOCKTAG_OBJECT(*tag, MyDatabaseId, intake_table_oid("queue"), lane->tag.workflow_id, 0);
+	if (!is_reading)
+		return;
+	intake_lane_tell(reading.workflow_id, intake_slot_self->role, reading.start);
+	intake_lane_put(PG_INT64_MAX, false);
+}
+
+/* To be called once, behind intake_slot_attach. */
+void
+intake_lane_open(void)
+{
+	before_shmem_exit(put_back, (Datum) 0);
 }
 
 /*
- * Locks the lane for a claim, and returns the position to read from. The caller takes its
- * snapshot after this, and calls intake_lane_claim_end. On an error in between, the lock goes
- * with the transaction, and the caller owes a rewind.
+ * Takes the first ready lane of this executor's crew. The caller takes a snapshot after this, reads,
+ * and calls intake_lane_put. Returns false when none is ready.
  */
-int64
-intake_lane_claim_begin(IntakeLane *lane)
+bool
+intake_lane_take(IntakeReading *taken)
 {
-	LOCKTAG tag;
-	int64 start;
+	IntakeCrew *crew;
 
-	set_locktag(&tag, lane);
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
-	SpinLockAcquire(&lane->mutex);
-	start = Min(lane->cursor, lane->rewind);
-	lane->rewind = PG_INT64_MAX;
-	SpinLockRelease(&lane->mutex);
-	return start;
-}
+	lock();
+	crew = intake_crew_find(MyDatabaseId, intake_slot_self->role, HASH_FIND);
+	if (crew != NULL && crew->n_ready > 0)
+	{
+		Lane *lane = dlist_container(Lane, waiting.place, dlist_head_node(&crew->ready));
 
-/* Ends a claim: CURSOR is where the next one reads on, MORE whether there was more to read. */
-void
-intake_lane_claim_end(IntakeLane *lane, int64 cursor, bool more)
-{
-	LOCKTAG tag;
-
-	lane->cursor = cursor;
-	lane->more = more;
-	set_locktag(&tag, lane);
-	LockRelease(&tag, ExclusiveLock, false);
-}
-
-/* Notes how long a claim took that read from the head of the lane. */
-void
-intake_lane_claim_was_head(IntakeLane *lane, int64 microseconds)
-{
-	SpinLockAcquire(&lane->mutex);
-	lane->head_time = microseconds;
-	SpinLockRelease(&lane->mutex);
-}
-
-/* Whether a look at a lane from its head would take more than its share of the time. */
-static bool
-is_too_soon(IntakeLane *lane, int64 now)
-{
-	int64 head_time;
-
-	SpinLockAcquire(&lane->mutex);
-	head_time = lane->head_time;
-	SpinLockRelease(&lane->mutex);
-	return now - lane->sent_at < head_time * HEAD_SHARE;
+		make_unready(lane);
+		reading.workflow_id = lane->tag.workflow_id;
+		reading.start = Min(lane->cursor, lane->rewind);
+		lane->rewind = PG_INT64_MAX;
+		is_reading = true;
+	}
+	unlock();
+	*taken = reading;
+	return is_reading;
 }
 
 /*
- * Sends every lane of this database back to its head, so that jobs which no commit announced are
- * found. If PATIENT, spares the lanes where that was done lately, compared with the time that it
- * took: an old snapshot keeps dead rows at the head, and reading over millions of them takes
- * seconds.
+ * Ends the reading of the lane that was taken. If there is MORE, the next one reads from CURSOR on.
  */
 void
-intake_lane_rewind_all(bool patient)
+intake_lane_put(int64 cursor, bool more)
+{
+	Lane *lane;
+
+	is_reading = false;
+	lock();
+	/* It is gone where the extension has been dropped meanwhile. */
+	lane = find_lane(MyDatabaseId, reading.workflow_id, HASH_FIND, NULL);
+	if (lane != NULL && !lane->ready)
+	{
+		lane->cursor = more ? cursor : PG_INT64_MAX;
+		if (more || lane->rewind != PG_INT64_MAX)
+		{
+			make_ready(lane);
+			intake_crew_call(lane->crew);
+		}
+		else
+			forget_lane(lane);
+	}
+	unlock();
+}
+
+/* A database, or the extension there, is gone. */
+void
+intake_lane_forget(Oid database)
 {
 	HASH_SEQ_STATUS status;
-	IntakeLane *lane;
-	int64 now = intake_clock_now();
+	Lane *lane;
 
-	LWLockAcquire(intake_shmem->lane_lock, LW_SHARED);
+	lock();
 	hash_seq_init(&status, lanes);
 	while ((lane = hash_seq_search(&status)) != NULL)
-	{
-		if (lane->tag.database != MyDatabaseId || (patient && is_too_soon(lane, now)))
-			continue;
-		lane->sent_at = now;
-		intake_lane_rewind(lane, 0);
-		intake_slot_wake(lane->kind, MyDatabaseId, lane->owner);
-	}
-	LWLockRelease(intake_shmem->lane_lock);
-}
-
-/*
- * Tells a lane that jobs from POSITION on are there, and wakes a worker that serves it. Raises no
- * error.
- */
-void
-intake_lane_tell(int32 workflow_id, int64 position)
-{
-	IntakeLane *lane;
-
-	LWLockAcquire(intake_shmem->lane_lock, LW_SHARED);
-	lane = find_lane(MyDatabaseId, workflow_id, HASH_FIND, NULL);
-	if (lane != NULL)
-	{
-		intake_lane_rewind(lane, position);
-		intake_slot_wake(lane->kind, MyDatabaseId, lane->owner);
-	}
-	LWLockRelease(intake_shmem->lane_lock);
+		if (lane->tag.database == database)
+			forget_lane(lane);
+	unlock();
 }

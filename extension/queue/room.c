@@ -19,14 +19,15 @@
 #include "utils/timestamp.h"
 
 #include "ground/clock.h"
+#include "ground/database.h"
 #include "ground/intake.h"
 #include "ground/partition.h"
+#include "ground/settings.h"
 #include "ground/shape.h"
 #include "ground/table.h"
 #include "queue/announce.h"
 #include "queue/room.h"
 
-PG_FUNCTION_INFO_V1(intake_sql_job_enqueue);
 PG_FUNCTION_INFO_V1(intake_sql_job_discard);
 
 static void
@@ -40,28 +41,40 @@ insert_row(const char *table_name, const Datum *values, const bool *nulls)
 }
 
 /*
- * Puts a job at the end of its lane in QUEUE, the open table (the row is inserted when that is
- * closed), and tells the lane when the transaction commits. JOB_ID 0 makes a new job, whose id is
- * its position. Returns the id.
+ * Puts a job into its lane in QUEUE, the open table (the row is inserted when that is closed), and
+ * tells the lane when the transaction commits, if executors of ROLE serve it.
  */
-int64
-intake_room_enqueue(IntakeTable *queue, int32 workflow_id, int64 job_id, int64 event_id,
-					int32 attempts)
+void
+intake_room_put_back(IntakeTable *queue, const IntakeJob *job, Oid role)
 {
 	Datum values[Natts_queue];
 	bool nulls[Natts_queue] = {0};
-	int64 position = intake_table_next_id("job_id_seq");
+
+	INTAKE_COLUMN(values, queue_position) = Int64GetDatum(job->position);
+	INTAKE_COLUMN(values, queue_job_id) = Int64GetDatum(job->job_id);
+	INTAKE_COLUMN(values, queue_event_id) = Int64GetDatum(job->event_id);
+	INTAKE_COLUMN(values, queue_workflow_id) = Int32GetDatum(job->workflow_id);
+	INTAKE_COLUMN(values, queue_attempts) = Int32GetDatum(job->attempts);
+	intake_table_add(queue, values, nulls, NULL);
+	intake_announce_job(job->workflow_id, role, job->position);
+}
+
+/* The same, at the end of the lane. JOB_ID 0 makes a new job, whose id is its position. Returns the
+ * id. */
+int64
+intake_room_enqueue(IntakeTable *queue, int32 workflow_id, Oid role, int64 job_id, int64 event_id,
+					int32 attempts)
+{
+	IntakeJob job = {.job_id = job_id,
+					 .event_id = event_id,
+					 .workflow_id = workflow_id,
+					 .attempts = attempts,
+					 .position = intake_table_next_id("job_id_seq")};
 
 	if (job_id == 0)
-		job_id = position;
-	INTAKE_COLUMN(values, queue_position) = Int64GetDatum(position);
-	INTAKE_COLUMN(values, queue_job_id) = Int64GetDatum(job_id);
-	INTAKE_COLUMN(values, queue_event_id) = Int64GetDatum(event_id);
-	INTAKE_COLUMN(values, queue_workflow_id) = Int32GetDatum(workflow_id);
-	INTAKE_COLUMN(values, queue_attempts) = Int32GetDatum(attempts);
-	intake_table_add(queue, values, nulls, NULL);
-	intake_announce_job(workflow_id, position);
-	return job_id;
+		job.job_id = job.position;
+	intake_room_put_back(queue, &job, role);
+	return job.job_id;
 }
 
 /* Puts a job aside until RUN_AT. */
@@ -78,25 +91,24 @@ intake_room_delay(int32 workflow_id, int64 job_id, int64 event_id, int32 attempt
 	INTAKE_COLUMN(values, delayed_workflow_id) = Int32GetDatum(workflow_id);
 	INTAKE_COLUMN(values, delayed_attempts) = Int32GetDatum(attempts);
 	insert_row("delayed", values, nulls);
-	intake_announce_supervisor();
+	intake_announce_delay(run_at);
 }
 
 /*
- * Reads up to MOST ready jobs from the lane's cursor on, and their places in the queue into tid.
- * Moves the cursor behind them, so that no other executor reads them. Leaves the snapshot that
- * found them active: as long as it is, no other row can take their places.
+ * Reads up to MOST ready jobs of the lane that was taken, and their places in the queue into tid.
+ * Puts the lane back with the cursor behind them, so that no other executor reads them. Leaves the
+ * snapshot that found them active: as long as it is, no other row can take their places.
  */
 static int
-read_lane(IntakeLane *lane, int32 workflow_id, int64 lease, int most, IntakeJob *jobs)
+read_lane(const IntakeReading *reading, int64 lease, int most, IntakeJob *jobs)
 {
-	int64 cursor = intake_lane_claim_begin(lane);
-	int64 from_head = cursor == 0 ? intake_clock_now() : 0; /* when that began */
+	int64 cursor = reading->start;
 	IntakeScan scan;
 	ScanKeyData keys[2];
 	int count = 0;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(workflow_id));
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(reading->workflow_id));
 	ScanKeyInit(&keys[1], 2, BTGreaterEqualStrategyNumber, F_INT8GE, Int64GetDatum(cursor));
 	intake_table_scan_begin(&scan, intake_table_oid("queue"), "queue_pkey", keys, 2);
 	while (count < most && intake_table_scan_next(&scan))
@@ -106,17 +118,16 @@ read_lane(IntakeLane *lane, int32 workflow_id, int64 lease, int most, IntakeJob 
 
 		job->job_id = DatumGetInt64(INTAKE_COLUMN(row, queue_job_id));
 		job->event_id = DatumGetInt64(INTAKE_COLUMN(row, queue_event_id));
-		job->workflow_id = workflow_id;
+		job->workflow_id = reading->workflow_id;
 		job->attempts = DatumGetInt32(INTAKE_COLUMN(row, queue_attempts));
 		job->suspect = false;
 		job->lease = lease;
 		job->tid = scan.slot->tts_tid;
-		cursor = DatumGetInt64(INTAKE_COLUMN(row, queue_position)) + 1;
+		job->position = DatumGetInt64(INTAKE_COLUMN(row, queue_position));
+		cursor = job->position + 1;
 	}
 	intake_table_scan_end(&scan);
-	if (from_head != 0)
-		intake_lane_claim_was_head(lane, intake_clock_now() - from_head);
-	intake_lane_claim_end(lane, cursor, count == most);
+	intake_lane_put(cursor, count == most);
 	return count;
 }
 
@@ -161,19 +172,19 @@ check_the_way(const IntakeJob *jobs, int count)
 }
 
 /*
- * Moves up to MOST jobs of a lane from queue to running, under LEASE. JOBS receives them, in
- * the order of the lane; returns how many. The caller starts none of them before the
- * transaction has committed, and on an error rewinds the lane to its head. A job that
- * somebody else is changing is left to the next look from the head.
+ * Moves up to MOST jobs of the lane that was taken from queue to running, under LEASE, and puts the
+ * lane back. JOBS receives them, in the order of the lane; returns how many. The caller starts none
+ * of them before the transaction has committed, and on an error tells the lane again. A job that
+ * somebody else is changing is left to the supervisor's next search.
  */
 int
-intake_room_claim(IntakeLane *lane, int32 workflow_id, int64 lease, int most, IntakeJob *jobs)
+intake_room_claim(const IntakeReading *reading, int64 lease, int most, IntakeJob *jobs)
 {
 	IntakeTable queue;
 	IntakeTable running;
 	Datum values[Natts_running];
 	bool nulls[Natts_running] = {0};
-	int found = read_lane(lane, workflow_id, lease, most, jobs);
+	int found = read_lane(reading, lease, most, jobs);
 	int claimed = 0;
 
 	if (found == 0)
@@ -203,6 +214,8 @@ intake_room_claim(IntakeLane *lane, int32 workflow_id, int64 lease, int most, In
 	if (!intake_table_flush(&running))
 		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
 						errmsg("a job of the queue is in table \"running\" already")));
+	if (claimed < found)
+		intake_database_look_by(intake_clock_ms() + intake_settings_poll_interval);
 	intake_table_close(&running);
 	intake_table_close(&queue);
 	PopActiveSnapshot();
@@ -340,18 +353,6 @@ intake_room_bury(const IntakeJob *job, const char *workflow, const char *sqlstat
 }
 
 /* ---- moves that SQL functions ask for (sql/60_repair.sql) ---- */
-
-/* SQL: puts a job that the caller took out of its room at the end of its lane. */
-Datum
-intake_sql_job_enqueue(PG_FUNCTION_ARGS)
-{
-	IntakeTable queue;
-
-	intake_table_open(&queue, intake_table_oid("queue"));
-	intake_room_enqueue(&queue, PG_GETARG_INT32(2), PG_GETARG_INT64(0), PG_GETARG_INT64(1), 0);
-	intake_table_close(&queue);
-	PG_RETURN_VOID();
-}
 
 /* SQL: puts a job that the caller took out of its room into discarded, with a reason. */
 Datum

@@ -24,6 +24,7 @@ typedef struct IntakeJob
 	int32 crashes;       /* of a suspect */
 	int64 lease;         /* that its row has; 0: it is a suspect that does not run */
 	ItemPointerData tid; /* where its row was last seen: a hint */
+	int64 position;      /* that it had in its lane; 0: not known */
 } IntakeJob;
 
 /* What came of taking a job out of its room. */
@@ -34,13 +35,13 @@ typedef enum IntakeLeave
 	INTAKE_LOST  /* it is not there, or not under its lease: the holder has lost it */
 } IntakeLeave;
 
-extern int64 intake_room_enqueue(IntakeTable *queue, int32 workflow_id, int64 job_id,
+extern int64 intake_room_enqueue(IntakeTable *queue, int32 workflow_id, Oid role, int64 job_id,
 								 int64 event_id, int32 attempts);
+extern void intake_room_put_back(IntakeTable *queue, const IntakeJob *job, Oid role);
 extern void intake_room_delay(int32 workflow_id, int64 job_id, int64 event_id, int32 attempts,
 							  TimestampTz run_at);
 
-extern int intake_room_claim(IntakeLane *lane, int32 workflow_id, int64 lease, int most,
-							 IntakeJob *jobs);
+extern int intake_room_claim(const IntakeReading *reading, int64 lease, int most, IntakeJob *jobs);
 extern IntakeLeave intake_room_take(IntakeTable *table, const IntakeJob *job, bool wait);
 extern IntakeLeave intake_room_leave(const IntakeJob *job, bool wait);
 extern void intake_room_complete(const IntakeJob *job);

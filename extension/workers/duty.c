@@ -17,27 +17,21 @@
 
 #include "ground/bgworker.h"
 #include "ground/clock.h"
-#include "ground/shmem.h"
+#include "ground/slot.h"
 #include "ground/txn.h"
 #include "workers/duty.h"
 
 #define FIRST_BACKOFF 1000 /* milliseconds */
 #define LAST_BACKOFF 60000
 
-/*
- * Begins a transaction. Ends the process when the extension is not there. The launcher is told so
- * before a second look, because an extension that is created after that look tells the launcher
- * itself, when it commits.
- */
+/* Begins a transaction. Ends the process, and says why, when the extension is not there. */
 static void
 begin(void)
 {
 	if (!intake_txn_begin(INTAKE_GATE_LOOK))
 	{
-		intake_shmem_tell_launcher(MyDatabaseId, true);
-		if (!intake_txn_begin(INTAKE_GATE_LOOK))
-			proc_exit(0);
-		intake_shmem_tell_launcher(MyDatabaseId, false);
+		intake_slot_self->absent = intake_slot_self->content = true;
+		proc_exit(0);
 	}
 	PushActiveSnapshot(GetTransactionSnapshot());
 }

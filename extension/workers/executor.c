@@ -17,8 +17,10 @@
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
 
+#include "config/workflows.h"
 #include "ground/bgworker.h"
 #include "ground/clock.h"
+#include "ground/database.h"
 #include "ground/settings.h"
 #include "ground/shmem.h"
 #include "ground/slot.h"
@@ -27,15 +29,21 @@
 #include "jobs/argument.h"
 #include "jobs/attempt.h"
 #include "jobs/holder.h"
-#include "jobs/served.h"
 #include "jobs/session.h"
+#include "jobs/suspect.h"
+#include "queue/lane.h"
 #include "workers/make_way.h"
 
 #define LIFETIME_JOBS 10000000 /* after which the process makes room for a new one */
+#define BATCH_TIME 50000       /* microseconds of work that a batch should be */
+#define FIRST_BATCH 8          /* jobs, while it is not known how long they take */
+#define SHIFT 200   /* milliseconds that a process has its place when others wait for one */
+#define HALTED 1000 /* milliseconds until what keeps jobs from running is looked at again */
 
 static IntakeHolder holder;
-static IntakeServed served;
-static bool halted = false; /* jobs cannot run now; they wait */
+static int64 started_at;     /* by intake_clock_ms */
+static int64 idle_since = 0; /* likewise; 0: it works */
+static bool halted = false;  /* jobs cannot run now; they wait */
 
 /* ---- settings ---- */
 
@@ -57,38 +65,90 @@ reload(void)
 	intake_session_leave_handler();
 }
 
-/* ---- rounds ---- */
+/* ---- batches ---- */
 
 /* Begins a transaction; ends the process where the extension is gone. */
 static void
 begin(IntakeGate gate)
 {
-	if (!intake_txn_begin(gate))
-		proc_exit(0);
+	if (intake_txn_begin(gate))
+		return;
+	intake_lane_forget(MyDatabaseId);
+	proc_exit(0);
 }
 
-/* Claims a batch from a lane. Returns whether there is one. */
-static bool
-claim(const IntakeServedLane *entry)
+/* How many jobs make a batch: about BATCH_TIME of work. */
+static int
+batch_size(const IntakeWorkflow *workflow)
 {
+	return workflow->job_time > 0 ? Max(1, BATCH_TIME / workflow->job_time) : FIRST_BATCH;
+}
+
+/* Notes that so many JOBS of a workflow took so many microseconds. */
+static void
+note_time(int32 workflow_id, int64 time, int jobs)
+{
+	IntakeWorkflow *workflow = intake_workflows_get(workflow_id);
+	int64 job_time = time / Max(jobs, 1) + 1;
+
+	if (workflow != NULL)
+		workflow->job_time =
+			workflow->job_time ? (workflow->job_time * 3 + job_time) / 4 : job_time;
+}
+
+/*
+ * Claims a batch from the lane that was taken, unless its jobs wait, or are for another role's
+ * executors. Returns how many jobs there are.
+ */
+static int
+claim(const IntakeReading *reading)
+{
+	IntakeWorkflow *workflow;
+	Oid role;
+
 	begin(INTAKE_GATE_JOB);
-	/* A round may take long. */
-	if (intake_served_is_old(&served))
-	{
-		CommitTransactionCommand();
-		return false;
-	}
-	return intake_holder_claim(&holder, entry->lane, entry->workflow_id,
-							   intake_served_batch(entry)) > 0;
+	intake_workflows_refresh();
+	workflow = intake_workflows_get(reading->workflow_id);
+	role = intake_workflow_role(workflow);
+	halted = !intake_argument_type_fits();
+	if (role == GetSessionUserId() && !halted)
+		return intake_holder_claim(&holder, reading, batch_size(workflow));
+	if (OidIsValid(role))
+		intake_lane_tell(reading->workflow_id, role, reading->start);
+	else if (workflow != NULL && workflow->blocked)
+		intake_database_call(INTAKE_CALL_TEND);
+	intake_lane_put(PG_INT64_MAX, false);
+	CommitTransactionCommand();
+	return 0;
+}
+
+/* Whether the place of this process is to be another's, as far as its shift is concerned. */
+static bool
+is_shift_over(void)
+{
+	return intake_shmem_place_is_wanted() && intake_clock_ms() - started_at >= SHIFT;
+}
+
+/*
+ * Whether the rest of a batch is to be given back, which has taken TIME already: for another lane
+ * that no executor has time for, or for another crew.
+ */
+static bool
+must_yield(int64 time)
+{
+	return holder.next < holder.count && time >= BATCH_TIME &&
+		   (intake_crew_any_waits() || is_shift_over());
 }
 
 /* Runs the claimed batch. What is left when the process is asked to stop is given back. */
 static void
-run_batch(IntakeServedLane *entry)
+run_batch(int32 workflow_id)
 {
 	int64 start = intake_clock_now();
+	int64 time = 0;
+	bool able = true;
 
-	while (holder.next < holder.count)
+	while (able && holder.next < holder.count && !must_yield(time))
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (intake_slot_self->stop)
@@ -97,12 +157,31 @@ run_batch(IntakeServedLane *entry)
 		if (!PostmasterIsAlive())
 			proc_exit(1);
 		reload();
-		intake_attempt_run(&holder);
+		able = intake_attempt_run(&holder);
+		time = intake_clock_now() - start;
 	}
-	intake_served_note(entry, intake_clock_now() - start, holder.count);
+	note_time(workflow_id, time, holder.next);
+	if (holder.next < holder.count)
+		intake_holder_give_back(&holder);
 }
 
-/* A workflow served here that has a suspect, or 0. */
+/* Works at the first ready lane of the crew. Returns whether there was one. */
+static bool
+work(void)
+{
+	IntakeReading reading;
+
+	if (!intake_lane_take(&reading))
+		return false;
+	if (claim(&reading) > 0)
+		run_batch(reading.workflow_id);
+	pgstat_report_stat(false);
+	return true;
+}
+
+/* ---- suspects ---- */
+
+/* A workflow of this role that has a suspect, or 0. */
 static int32
 find_suspect_workflow(void)
 {
@@ -110,20 +189,21 @@ find_suspect_workflow(void)
 
 	begin(INTAKE_GATE_JOB);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	found = intake_served_find_suspect(&served);
+	intake_workflows_refresh();
+	found = intake_argument_type_fits() ? intake_suspect_find(GetSessionUserId()) : 0;
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	return found;
 }
 
 /*
- * Runs one suspect of the workflows served here, if there is one and it can run alone now. Its
- * start is marked durably before. Returns whether it ran.
+ * Runs one suspect of this role, if there is one and it can run alone now. Its start is marked
+ * durably before. Returns whether it ran.
  */
 static bool
 run_suspect(void)
 {
-	int32 workflow_id = find_suspect_workflow();
+	int32 workflow_id = intake_database_has_suspects() ? find_suspect_workflow() : 0;
 
 	if (workflow_id == 0)
 	{
@@ -137,69 +217,83 @@ run_suspect(void)
 		return false;
 	}
 	if (intake_holder_claim_suspect(&holder, workflow_id) > 0)
-		intake_attempt_run(&holder);
+		(void) intake_attempt_run(&holder);
 	intake_alone_end();
+	if (holder.next < holder.count)
+		intake_holder_give_back(&holder);
 	return true;
 }
 
-/* Looks at what the round depends on. */
+/* ---- rounds ---- */
+
+/* From time to time, has the supervisor search for jobs that nobody has announced. */
 static void
-begin_round(void)
+ask_for_search(void)
 {
-	begin(INTAKE_GATE_JOB);
-	if (intake_served_is_old(&served))
-		intake_served_refresh(&served);
-	halted = !intake_argument_type_fits();
-	CommitTransactionCommand();
-	if (served.count == 0)
-		proc_exit(0);
+	static int64 next = 0;
+	int64 now = intake_clock_ms();
+
+	if (now < next)
+		return;
+	next = now + intake_settings_poll_interval;
+	if (!intake_database_is_searched(now - intake_settings_poll_interval))
+		intake_database_call(INTAKE_CALL_SEARCH);
 }
 
-/* One look at every lane. Returns whether there was anything to do. */
+/* One look at suspects and lanes. Returns whether there was anything to do. */
 static bool
 do_round(void)
 {
 	bool worked = false;
 
-	begin_round();
-	if (halted)
-		return false;
 	while (!intake_slot_self->stop && run_suspect())
 		worked = true;
-	for (int i = 0; i < served.count && !intake_slot_self->stop; i++)
-	{
-		if (!intake_lane_ready(served.lanes[i].lane))
-			continue;
+	if (!intake_slot_self->stop && work())
 		worked = true;
-		if (claim(&served.lanes[i]))
-			run_batch(&served.lanes[i]);
-	}
-	pgstat_report_stat(false);
+	if (worked)
+		ask_for_search();
 	return worked;
 }
 
-static bool
-any_ready(void)
+/* How long to wait for work, in milliseconds; 0: this process is to leave. */
+static long
+patience(void)
 {
-	return !halted && intake_served_any_ready(&served);
+	int64 left;
+
+	if (intake_alone_is_waiting())
+		return intake_alone_wait(intake_settings_idle_time);
+	if (intake_shmem_give_place())
+		return 0;
+	left = idle_since + intake_settings_idle_time - intake_clock_ms();
+	return Max(left, 0);
 }
 
-/*
- * Waits until a commit, the supervisor or the clock calls. NEWS is what was known before the
- * round that found nothing to do.
- */
-static void
-rest(uint64 news)
+/* Says that this process takes no more work, and ends it. */
+static _Noreturn void
+leave(void)
 {
+	intake_crew_leave();
+	proc_exit(0);
+}
+
+/* Waits until a commit or the supervisor calls; leaves when nobody has for a while. */
+static void
+rest(void)
+{
+	long wait;
+
+	if (idle_since == 0)
+		idle_since = intake_clock_ms();
 	pgstat_report_stat(true);
 	pgstat_report_activity(STATE_IDLE, NULL);
-	intake_slot_self->idle = true;
-	pg_memory_barrier();
-	if (!any_ready() && !intake_slot_self->stop && news == intake_shmem_news())
-	{
-		if (!intake_bgworker_wait(intake_alone_wait(intake_settings_poll_interval)))
-			intake_lane_poll();
-	}
+	if (!intake_crew_rest())
+		return;
+	wait = patience();
+	if (wait == 0)
+		leave();
+	if (!intake_slot_self->stop)
+		(void) intake_bgworker_wait(wait);
 	intake_slot_self->idle = false;
 }
 
@@ -216,9 +310,27 @@ take_lease(void)
 	begin(INTAKE_GATE_JOB);
 	/* A command may have asked for the database before it could see this process. */
 	if (intake_make_way_is_wanted(MyDatabaseId))
-		proc_exit(0);
+		leave();
 	intake_holder_open(&holder);
 	CommitTransactionCommand();
+}
+
+/* One round, and what comes between it and the next. */
+static void
+go_on(void)
+{
+	if (do_round())
+		idle_since = 0;
+	else
+		rest();
+	if (halted)
+		(void) intake_bgworker_wait(HALTED);
+	reload();
+	if (is_shift_over() && intake_shmem_give_place())
+		leave();
+	if (intake_slot_rank() >= intake_settings_executors)
+		leave();
+	CHECK_FOR_INTERRUPTS();
 }
 
 extern PGDLLEXPORT void intake_executor_main(Datum arg);
@@ -226,27 +338,19 @@ extern PGDLLEXPORT void intake_executor_main(Datum arg);
 void
 intake_executor_main(Datum arg)
 {
-	Oid owner;
+	IntakeStart start = intake_bgworker_started_with();
 
-	memcpy(&owner, MyBgworkerEntry->bgw_extra, sizeof(owner));
+	started_at = intake_clock_ms();
 	intake_bgworker_begin();
-	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), owner, 0);
-	if (!intake_slot_attach(INTAKE_EXECUTOR, owner, intake_settings_executors))
+	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), start.role, 0);
+	if (!intake_slot_attach(&start))
 		proc_exit(0);
+	intake_lane_open();
 	stay_owner();
 	intake_session_watch();
 	apply_settings();
 	take_lease();
 	while (!intake_slot_self->stop && intake_slot_self->jobs < LIFETIME_JOBS)
-	{
-		uint64 news = intake_shmem_news();
-
-		if (!do_round())
-			rest(news);
-		reload();
-		if (intake_slot_rank() >= intake_settings_executors)
-			proc_exit(0);
-		CHECK_FOR_INTERRUPTS();
-	}
-	proc_exit(0);
+		go_on();
+	leave();
 }

@@ -1,12 +1,16 @@
 /*
  * launcher.c
- *		One process per server: keeps a supervisor running in each database that has the
- *		extension.
+ *		One process per server: starts the others. Supervisors where something is to be done in a
+ *		database, and executors for crews that have ready lanes.
  *
  * It is connected to no database. A database that it does not know yet gets a supervisor, which
  * ends at once and says so when the extension is absent; that is remembered here. A commit that
  * creates an extension, or a database, asks for another look (make_way.c). So an idle server starts
  * nothing.
+ *
+ * What wants a process and finds no place waits in a line (lane.c), and as many workers are asked for
+ * their places: those that are idle leave at once, the others when they have worked for a while. So
+ * all databases and roles have their turns, however few processes there may be.
  */
 #include "postgres.h"
 
@@ -20,22 +24,32 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "ground/bgworker.h"
+#include "ground/clock.h"
+#include "ground/database.h"
 #include "ground/settings.h"
 #include "ground/shmem.h"
 #include "ground/slot.h"
-#include "workers/make_way.h"
+#include "queue/lane.h"
+#include "workers/post.h"
 
-/* A database, and its supervisor. */
+#define RETRY 1000 /* milliseconds until what found no place is tried again */
+
+/* A database that can be connected to. */
 typedef struct Database
 {
 	Oid oid;     /* hash key */
 	bool seen;   /* in the present round */
-	bool absent; /* looked at, and the extension is not there */
-	bool left;   /* a command needs it without workers */
-	IntakeChild supervisor;
+	bool looked; /* a supervisor has been there */
+	bool absent; /* it has not found the extension */
+	bool again;  /* somebody has asked for another look since the last one began */
 } Database;
+
+static HTAB *databases;
+static int64 list_databases_at = 0; /* by intake_clock_ms */
+static int unplaced; /* supervisors and first executors that found no place, in this round */
 
 static HTAB *
 make_databases(void)
@@ -48,24 +62,29 @@ make_databases(void)
 	return hash_create("pg_intake databases", 32, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
+/* ---- databases ---- */
+
 static void
-enter(HTAB *databases, Oid oid)
+enter(Oid oid)
 {
 	bool found;
 	Database *database = hash_search(databases, &oid, HASH_ENTER, &found);
 
 	if (!found)
-	{
-		memset(database, 0, sizeof(Database));
-		database->oid = oid;
-	}
+		*database = (Database){oid};
 	database->seen = true;
-	database->left = intake_make_way_is_wanted(oid);
+}
+
+static void
+forget_database(Oid oid)
+{
+	intake_database_forget(oid);
+	intake_lane_forget(oid);
 }
 
 /* Enters every database that can be connected to, and forgets those that are gone. */
 static void
-list_databases(HTAB *databases)
+list_databases(void)
 {
 	HASH_SEQ_STATUS status;
 	Database *database;
@@ -86,36 +105,51 @@ list_databases(HTAB *databases)
 		Form_pg_database form = (Form_pg_database) GETSTRUCT(tuple);
 
 		if (form->datallowconn && form->datconnlimit != -2)
-			enter(databases, form->oid);
+			enter(form->oid);
 	}
 	table_endscan(scan);
 	table_close(catalog, AccessShareLock);
 	CommitTransactionCommand();
+
+	hash_seq_init(&status, databases);
+	while ((database = hash_seq_search(&status)) != NULL)
+	{
+		if (database->seen)
+			continue;
+		forget_database(database->oid);
+		hash_search(databases, &database->oid, HASH_REMOVE, NULL);
+	}
 }
 
-/* There is a reason to look at DATABASE. */
+/* There is a reason to look at DATABASE, even if a supervisor is looking already. */
 static void
 look_again(Database *database)
 {
-	database->absent = false;
-	intake_bgworker_forgive(&database->supervisor);
+	IntakeCrewTag tag = {database->oid, InvalidOid};
+
+	database->absent = database->looked = false;
+	database->again = true;
+	intake_post_forgive(&tag);
 }
 
 /* Takes what supervisors and commits have said since the last round. */
 static void
-read_letters(HTAB *databases)
+read_letters(void)
 {
 	IntakeMailbox mailbox;
 	HASH_SEQ_STATUS status;
 	Database *database;
 
 	intake_shmem_take_letters(&mailbox);
+	if (mailbox.databases_changed || intake_clock_ms() >= list_databases_at)
+	{
+		list_databases();
+		list_databases_at = intake_clock_ms() + intake_settings_poll_interval;
+	}
 	for (int i = 0; i < mailbox.count; i++)
 	{
-		database = hash_search(databases, &mailbox.letters[i].database, HASH_FIND, NULL);
-		if (database != NULL && mailbox.letters[i].absent)
-			database->absent = true;
-		else if (database != NULL)
+		database = hash_search(databases, &mailbox.databases[i], HASH_FIND, NULL);
+		if (database != NULL)
 			look_again(database);
 	}
 	if (!mailbox.look_everywhere)
@@ -125,21 +159,77 @@ read_letters(HTAB *databases)
 		look_again(database);
 }
 
-/* Keeps the supervisor of a database running. Returns how long to wait, in milliseconds. */
-static long
-keep_supervisor(Database *database)
+/* ---- those that have ended ---- */
+
+/* What the supervisor of a database has found, which has ended. */
+static void
+note_look(Database *database, const IntakeSlot *ended)
 {
-	if (database->absent || database->left)
-		intake_bgworker_spare(&database->supervisor);
-	else if (intake_slot_count(INTAKE_SUPERVISOR, database->oid, InvalidOid) == 0)
-		return intake_bgworker_keep(&database->supervisor, INTAKE_SUPERVISOR, database->oid,
-									InvalidOid);
-	return INTAKE_NO_WAIT;
+	database->looked = ended->content && !database->again;
+	database->absent = ended->absent && !database->again;
+	if (database->absent)
+		forget_database(database->oid);
 }
 
-/* Keeps all of them running. Returns how long to wait, in milliseconds. */
+/* Frees the slots of workers that have ended. */
+static void
+reap(void)
+{
+	IntakeSlot ended;
+
+	while (intake_slot_reap(&ended))
+	{
+		IntakeCrewTag tag = {ended.database, ended.role};
+		Database *database = hash_search(databases, &ended.database, HASH_FIND, NULL);
+
+		if (ended.kind == INTAKE_SUPERVISOR && database != NULL)
+			note_look(database, &ended);
+		intake_post_ended(&tag, ended.content, intake_clock_ms() - ended.reserved_at);
+	}
+}
+
+/* ---- starting ---- */
+
+/* Milliseconds until a database wants its supervisor; 0: now. */
 static long
-keep_supervisors(HTAB *databases)
+until_wanted(const Database *database)
+{
+	IntakeDatabaseState state;
+	long wait = INTAKE_NO_WAIT;
+
+	if (database->absent || intake_slot_count(INTAKE_SUPERVISOR, database->oid, InvalidOid) > 0)
+		return INTAKE_NO_WAIT;
+	if (!database->looked)
+		return 0;
+	if (!intake_database_read(database->oid, &state))
+		return INTAKE_NO_WAIT;
+	if (state.calls != 0)
+		return 0;
+	if (state.look_at != 0)
+		wait = Max(state.look_at - intake_clock_ms(), 0);
+	if (state.due != DT_NOEND)
+		wait = Min(wait, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), state.due));
+	return wait;
+}
+
+/* Starts the supervisor of a database. Returns how long to wait, in milliseconds; 0: it is started. */
+static long
+start_supervisor(Database *database)
+{
+	IntakeCrewTag tag = {database->oid, InvalidOid};
+
+	if (!intake_post_start(INTAKE_SUPERVISOR, &tag))
+	{
+		unplaced++;
+		return RETRY;
+	}
+	database->again = false;
+	return 0;
+}
+
+/* Starts the supervisors that are wanted. Returns how long to wait, in milliseconds. */
+static long
+start_supervisors(void)
 {
 	HASH_SEQ_STATUS status;
 	Database *database;
@@ -148,15 +238,72 @@ keep_supervisors(HTAB *databases)
 	hash_seq_init(&status, databases);
 	while ((database = hash_seq_search(&status)) != NULL)
 	{
-		if (database->seen)
-			wait = Min(wait, keep_supervisor(database));
+		IntakeCrewTag tag = {database->oid, InvalidOid};
+		long until = until_wanted(database);
+
+		if (until == 0)
+			until = intake_post_until_start(&tag);
+		if (until == 0)
+			until = start_supervisor(database);
+		if (until > 0)
+			wait = Min(wait, until);
+	}
+	return wait;
+}
+
+/* Starts executors for the crews that wait, as long as there are places. Returns how long to wait. */
+static long
+start_executors(void)
+{
+	IntakeCrewTag tag;
+	long wait = intake_post_end_waits();
+
+	while (intake_crew_next(&tag, &wait))
+	{
+		long until = intake_post_until_start(&tag);
+
+		if (until > 0)
+		{
+			intake_post_put_off(&tag, until);
+			wait = Min(wait, until);
+		}
+		else if (intake_post_start(INTAKE_EXECUTOR, &tag))
+			intake_crew_enlist(&tag, false);
 		else
 		{
-			intake_bgworker_forget(&database->supervisor);
-			hash_search(databases, &database->oid, HASH_REMOVE, NULL);
+			intake_crew_enlist(&tag, true);
+			unplaced += intake_crew_unserved();
+			return Min(wait, RETRY);
 		}
 	}
 	return wait;
+}
+
+/* Asks for as many places as were missing. */
+static void
+ask_for_places(void)
+{
+	pg_atomic_write_u32(&intake_shmem->wanted, unplaced);
+	if (unplaced > 0)
+		intake_slot_wake_idle();
+}
+
+/* One round. Returns how long to wait, in milliseconds. */
+static long
+do_round(void)
+{
+	long wait;
+
+	unplaced = 0;
+	read_letters();
+	reap();
+	intake_post_look_after_starts();
+	StartTransactionCommand();
+	wait = start_supervisors();
+	wait = Min(wait, start_executors());
+	CommitTransactionCommand();
+	ask_for_places();
+	return Min(wait, intake_settings_poll_interval);
 }
 
 extern PGDLLEXPORT void intake_launcher_main(Datum arg);
@@ -164,21 +311,20 @@ extern PGDLLEXPORT void intake_launcher_main(Datum arg);
 void
 intake_launcher_main(Datum arg)
 {
-	HTAB *databases;
-
 	intake_bgworker_begin();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
-	if (!intake_slot_attach(INTAKE_LAUNCHER, InvalidOid, 1))
+	if (!intake_slot_attach_launcher())
 		proc_exit(1);
 	databases = make_databases();
+	intake_post_open();
 	for (;;)
 	{
-		long wait;
+		uint64 news = intake_shmem_news();
+		long wait = do_round();
 
-		list_databases(databases);
-		read_letters(databases);
-		wait = keep_supervisors(databases);
-		intake_bgworker_wait(Min(wait, intake_settings_poll_interval));
+		if (news == intake_shmem_news())
+			intake_bgworker_wait(wait);
 		(void) intake_bgworker_reload();
+		CHECK_FOR_INTERRUPTS();
 	}
 }

@@ -43,6 +43,7 @@
 #include "queue/announce.h"
 #include "workers/command.h"
 #include "workers/make_way.h"
+#include "workers/notice.h"
 
 #define GRACE 3000    /* milliseconds until the workers are terminated */
 #define PATIENCE 5000 /* and until the command is tried all the same */
@@ -136,7 +137,7 @@ release(ResourceReleasePhase phase, bool commit, bool top, void *arg)
 		gone = true;
 	}
 	if (gone)
-		intake_slot_wake(INTAKE_LAUNCHER, InvalidOid, InvalidOid);
+		intake_slot_wake_launcher();
 }
 
 /* ---- where to look ---- */
@@ -149,7 +150,8 @@ access_hook(ObjectAccessType access, Oid class, Oid object, int sub, void *arg)
 		previous_access_hook(access, class, object, sub, arg);
 	if (access == OAT_POST_CREATE && class == ExtensionRelationId)
 		extension_created = true;
-	else if ((access == OAT_POST_CREATE || access == OAT_POST_ALTER) && class == DatabaseRelationId)
+	else if ((access == OAT_POST_CREATE || access == OAT_POST_ALTER || access == OAT_DROP) &&
+			 class == DatabaseRelationId)
 		database_changed = true;
 }
 
@@ -157,8 +159,8 @@ access_hook(ObjectAccessType access, Oid class, Oid object, int sub, void *arg)
 static void
 call_launcher(void)
 {
-	intake_shmem_tell_launcher(MyDatabaseId, false);
-	intake_slot_wake(INTAKE_LAUNCHER, InvalidOid, InvalidOid);
+	intake_shmem_look_again();
+	intake_slot_wake_launcher();
 }
 
 static void
@@ -166,10 +168,12 @@ end_transaction(XactEvent event, void *arg)
 {
 	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE)
 		return;
+	if (event == XACT_EVENT_COMMIT && database_changed)
+		intake_shmem_tell_databases_changed();
 	if (event == XACT_EVENT_COMMIT && extension_created)
 		call_launcher();
 	else if (event == XACT_EVENT_COMMIT && database_changed)
-		intake_slot_wake(INTAKE_LAUNCHER, InvalidOid, InvalidOid);
+		intake_slot_wake_launcher();
 	extension_created = database_changed = false;
 }
 
@@ -183,10 +187,8 @@ end_prepared(void)
 	AcceptInvalidationMessages();
 	if (intake_shmem == NULL || !OidIsValid(get_namespace_oid(INTAKE_SCHEMA, true)))
 		return;
-	if (intake_slot_count_all(MyDatabaseId) == 0)
-		call_launcher();
-	else
-		intake_announce_prepared();
+	call_launcher();
+	intake_announce_prepared();
 }
 
 /* ---- the commands ---- */
@@ -239,6 +241,8 @@ hook(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtilityContex
 	if (OidIsValid(database))
 		leave(database);
 	process(pstmt, query, read_only, context, params, environment, destination, completion);
+	if (intake_shmem != NULL)
+		intake_notice_command(statement);
 	if (prepared)
 		end_prepared();
 }

@@ -1,8 +1,8 @@
 /*
  * supervisor.c
- *		One process per database that has the extension: recovers after a crash, moves delayed
- *		jobs to their lanes when they are due, makes partitions ahead of need, and keeps the
- *		executors running.
+ *		A process in a database that has the extension, while something is to be done there:
+ *		recovers after a crash, moves delayed jobs to their lanes when they are due, makes partitions
+ *		ahead of need, and searches for jobs that no commit has announced.
  *
  * It runs only statements of the extension, and no code of anybody else. Each of its duties has
  * a transaction of its own, and when one fails, the others go on (duty.c).
@@ -18,7 +18,6 @@
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -26,6 +25,7 @@
 #include "config/workflows.h"
 #include "ground/bgworker.h"
 #include "ground/clock.h"
+#include "ground/database.h"
 #include "ground/intake.h"
 #include "ground/owner.h"
 #include "ground/partition.h"
@@ -43,139 +43,30 @@
 
 #define MOST_DUE 1000            /* delayed jobs moved in one transaction */
 #define LOCK_TIMEOUT_MS "1000ms" /* for which a duty waits for a lock */
-#define LOOK_SHARE 50            /* looking for lost jobs takes one part in so many of the time */
+#define LOOK_SHARE 50            /* looking at a room takes one part in so many of the time */
+#define LOOK_AGAIN 5000          /* milliseconds, where somebody had locked what was looked for */
 
-/* The workers of one kind that serve one role. */
-typedef struct Crew
-{
-	struct
-	{
-		Oid role;
-		IntakeWorkerKind kind;
-	} key;
-	bool wanted;          /* the role owns an active workflow that they serve */
-	IntakeChild *workers; /* n_workers of them */
-	int n_workers;
-} Crew;
-
-static HTAB *crews;
-static TimestampTz next_due = DT_NOEND;
+static int64 worked_at; /* when there was something to do last, by intake_clock_ms */
 
 static void
-make_crews(void)
+note_work(void)
 {
-	HASHCTL control = {0};
-
-	control.keysize = sizeof(((Crew *) NULL)->key);
-	control.entrysize = sizeof(Crew);
-	control.hcxt = TopMemoryContext;
-	crews = hash_create("pg_intake crews", 16, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-}
-
-/* ---- crews ---- */
-
-static void
-want(const IntakeWorkflow *workflow)
-{
-	Crew wanted = {{workflow->owner, workflow->served_by}};
-	bool found;
-	Crew *crew = hash_search(crews, &wanted.key, HASH_ENTER, &found);
-
-	if (!found)
-	{
-		crew->workers = NULL;
-		crew->n_workers = 0;
-	}
-	crew->wanted = true;
-}
-
-static void
-note_wanted(void)
-{
-	HASH_SEQ_STATUS status;
-	Crew *crew;
-	ListCell *cell;
-
-	hash_seq_init(&status, crews);
-	while ((crew = hash_seq_search(&status)) != NULL)
-		crew->wanted = false;
-	foreach (cell, intake_workflows_all())
-	{
-		IntakeWorkflow *workflow = lfirst(cell);
-
-		if (workflow->active && OidIsValid(workflow->owner))
-			want(workflow);
-	}
-}
-
-static void
-resize(Crew *crew, int count)
-{
-	if (crew->n_workers >= count)
-		return;
-	crew->workers = crew->workers == NULL
-						? MemoryContextAlloc(TopMemoryContext, count * sizeof(IntakeChild))
-						: repalloc(crew->workers, count * sizeof(IntakeChild));
-	memset(crew->workers + crew->n_workers, 0, (count - crew->n_workers) * sizeof(IntakeChild));
-	crew->n_workers = count;
-}
-
-/* The configuration has changed, which may be why workers did not live long. */
-static void
-forgive(void)
-{
-	HASH_SEQ_STATUS status;
-	Crew *crew;
-
-	hash_seq_init(&status, crews);
-	while ((crew = hash_seq_search(&status)) != NULL)
-		for (int i = 0; i < crew->n_workers; i++)
-			intake_bgworker_forgive(&crew->workers[i]);
-}
-
-/*
- * Keeps as many workers of a crew running as there are to be. Those that an earlier supervisor
- * has started count. Returns how long to wait, in milliseconds.
- */
-static long
-keep_crew(Crew *crew)
-{
-	int most = *intake_slot_kinds[crew->key.kind].per_role;
-	int living = intake_slot_count(crew->key.kind, MyDatabaseId, crew->key.role);
-	long wait = INTAKE_NO_WAIT;
-
-	resize(crew, most);
-	for (int i = 0; i < crew->n_workers; i++)
-	{
-		IntakeChild *child = &crew->workers[i];
-
-		if (!crew->wanted || i >= most || living >= most)
-			intake_bgworker_spare(child);
-		else
-			wait = Min(wait,
-					   intake_bgworker_keep(child, crew->key.kind, MyDatabaseId, crew->key.role));
-	}
-	return wait;
-}
-
-/*
- * Keeps the crews running of every role that owns an active workflow. Returns how long to wait, in
- * milliseconds, before that is to be done again.
- */
-static long
-keep_crews(void)
-{
-	HASH_SEQ_STATUS status;
-	Crew *crew;
-	long wait = INTAKE_NO_WAIT;
-
-	hash_seq_init(&status, crews);
-	while ((crew = hash_seq_search(&status)) != NULL)
-		wait = Min(wait, keep_crew(crew));
-	return wait;
+	worked_at = intake_clock_ms();
 }
 
 /* ---- delayed jobs ---- */
+
+/* Puts the delayed job of a ROW into its lane. */
+static void
+enqueue(IntakeTable *queue, Datum *row)
+{
+	int32 workflow_id = DatumGetInt32(INTAKE_COLUMN(row, delayed_workflow_id));
+
+	intake_room_enqueue(queue, workflow_id, intake_workflow_role(intake_workflows_get(workflow_id)),
+						DatumGetInt64(INTAKE_COLUMN(row, delayed_job_id)),
+						DatumGetInt64(INTAKE_COLUMN(row, delayed_event_id)),
+						DatumGetInt32(INTAKE_COLUMN(row, delayed_attempts)));
+}
 
 /*
  * Moves up to MOST_DUE delayed jobs whose time has come to their lanes, and notes when the next
@@ -189,34 +80,34 @@ move_due_jobs(void)
 	IntakeScan scan;
 	ScanKeyData key;
 	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz next = DT_NOEND;
 	int moved = 0;
+	bool more = true;
 
+	intake_workflows_refresh();
 	ScanKeyInit(&key, 1, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE,
 				TimestampTzGetDatum(DT_NOBEGIN));
 	intake_table_open(&delayed, intake_table_oid("delayed"));
 	intake_table_open(&queue, intake_table_oid("queue"));
 	intake_table_scan_begin(&scan, intake_table_oid("delayed"), "delayed_run_at", &key, 1);
-	while (next == DT_NOEND && intake_table_scan_next(&scan))
+	while (more && intake_table_scan_next(&scan))
 	{
 		Datum *row = scan.slot->tts_values;
 		TimestampTz run_at = DatumGetTimestampTz(INTAKE_COLUMN(row, delayed_run_at));
 
-		if (run_at > now || moved == MOST_DUE)
-			next = run_at;
+		more = run_at <= now && moved < MOST_DUE;
+		if (!more)
+			intake_database_found_due(run_at);
 		else if (intake_table_delete(&delayed, &scan.slot->tts_tid))
 		{
-			intake_room_enqueue(&queue, DatumGetInt32(INTAKE_COLUMN(row, delayed_workflow_id)),
-								DatumGetInt64(INTAKE_COLUMN(row, delayed_job_id)),
-								DatumGetInt64(INTAKE_COLUMN(row, delayed_event_id)),
-								DatumGetInt32(INTAKE_COLUMN(row, delayed_attempts)));
+			enqueue(&queue, row);
 			moved++;
 		}
 	}
 	intake_table_scan_end(&scan);
 	intake_table_close(&queue);
 	intake_table_close(&delayed);
-	next_due = next;
+	if (moved > 0)
+		note_work();
 }
 
 /*
@@ -226,35 +117,60 @@ move_due_jobs(void)
 static long
 until_due(void)
 {
-	if (next_due == DT_NOEND)
+	TimestampTz due = intake_database_due();
+
+	if (due == DT_NOEND)
 		return INTAKE_NO_WAIT;
-	return Min(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next_due) + 1,
-			   INTAKE_NO_WAIT);
+	return Min(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), due) + 1, INTAKE_NO_WAIT);
+}
+
+/* ---- searching ---- */
+
+/* The first job behind WORKFLOW_ID and its lane: its workflow, and its position. False: none. */
+static bool
+find_next_lane(int32 *workflow_id, int64 *position)
+{
+	IntakeScan scan;
+	ScanKeyData key;
+	bool found;
+
+	ScanKeyInit(&key, 1, BTGreaterStrategyNumber, F_INT4GT, Int32GetDatum(*workflow_id));
+	intake_table_scan_begin(&scan, intake_table_oid("queue"), "queue_pkey", &key, 1);
+	found = intake_table_scan_next(&scan);
+	if (found)
+	{
+		*workflow_id = DatumGetInt32(INTAKE_COLUMN(scan.slot->tts_values, queue_workflow_id));
+		*position = DatumGetInt64(INTAKE_COLUMN(scan.slot->tts_values, queue_position));
+	}
+	intake_table_scan_end(&scan);
+	return found;
+}
+
+/* Tells each lane that has jobs, announced or not, and those of suspects. */
+static void
+search(void)
+{
+	int32 workflow_id = PG_INT32_MIN;
+	int64 position;
+
+	intake_workflows_refresh();
+	while (find_next_lane(&workflow_id, &position))
+	{
+		Oid role = intake_workflow_role(intake_workflows_get(workflow_id));
+
+		CHECK_FOR_INTERRUPTS();
+		if (OidIsValid(role))
+			intake_lane_tell(workflow_id, role, position);
+	}
+	intake_suspect_tell();
 }
 
 /* ---- rounds ---- */
 
-/* Reads the workflows. When that fails, the executors of those known so far are kept running. */
-static void
-read_workflows(void)
-{
-	static uint64 known = 0;
-
-	intake_workflows_refresh();
-	if (known == intake_workflows_version())
-		return;
-	known = intake_workflows_version();
-	note_wanted();
-	forgive();
-	/*
-	 * No commit wakes executors when the configuration changes, and a new workflow has no lane yet.
-	 */
-	intake_slot_wake_all(MyDatabaseId);
-}
-
 static IntakeDuty tending = {
 	.name = "look after the workflows", .run = intake_tending_do, .due = intake_tending_due};
 static IntakeDuty recovery = {.name = "recover jobs", .run = intake_suspect_recover};
+static IntakeDuty searching = {.name = "search for jobs", .run = search};
 
 static IntakeDuty duties[] = {
 	{.name = "move delayed jobs", .run = move_due_jobs, .due = until_due},
@@ -264,37 +180,70 @@ static IntakeDuty duties[] = {
 	{.name = "make partitions of jobs",
 	 .run = intake_partition_keep_done,
 	 .wanted = intake_partition_done_wanted},
-	{.name = "read the workflows", .run = read_workflows},
 };
 
 /*
- * Looks for jobs without a holder: at the start; when a worker has ended, since it may have left
- * rows behind; and each poll interval, whatever the cause may be. That last look takes a share of
- * the time only, because an old snapshot may keep millions of dead rows to read over.
+ * A look at all rows of a room. It is done when it is asked for, and takes a share of the time only,
+ * because an old snapshot may keep millions of dead rows to read over.
  */
+typedef struct Look
+{
+	IntakeDuty *duty;
+	bool wanted;
+	int64 ended_at; /* by intake_clock_now */
+	int64 took;     /* microseconds */
+} Look;
+
+static Look recovering = {.duty = &recovery};
+static Look seeking = {.duty = &searching};
+
+/* Looks if that is wanted. Returns milliseconds until it is to be done, or done again. */
+static long
+look(Look *look)
+{
+	int64 now = intake_clock_now();
+	int64 next = look->ended_at + look->took * LOOK_SHARE;
+	long wait;
+
+	if (!look->wanted)
+		return INTAKE_NO_WAIT;
+	if (look->ended_at != 0 && now < next)
+		return (next - now) / 1000 + 1;
+	look->wanted = false;
+	wait = intake_duty_run(look->duty);
+	look->ended_at = intake_clock_now();
+	look->took = look->ended_at - now;
+	look->wanted |= wait != INTAKE_NO_WAIT;
+	return wait;
+}
+
+/* Looks for jobs that have no holder any more. */
 static long
 recover(void)
 {
-	static uint64 known = PG_UINT64_MAX; /* departures before the last look */
-	static int64 looked_at = 0;          /* by intake_clock_now */
-	static int64 took = 0;
-	uint64 departures = intake_shmem_departures();
-	int64 now = intake_clock_now();
-	long wait;
+	bool wanted = recovering.wanted;
+	long wait = look(&recovering);
 
-	if (departures == known &&
-		now - looked_at < Max(intake_settings_poll_interval * INT64CONST(1000), took * LOOK_SHARE))
-		return INTAKE_NO_WAIT;
-	wait = intake_duty_run(&recovery);
 	intake_failure_notify();
-	if (wait != INTAKE_NO_WAIT)
+	if (!wanted || recovering.wanted)
 		return wait;
-	if (departures != known)
-		intake_lane_rewind_all(false);
-	known = departures;
-	looked_at = now;
-	took = intake_clock_now() - now;
-	return INTAKE_NO_WAIT;
+	seeking.wanted = true;
+	if (!intake_suspect_left_any())
+		return wait;
+	recovering.wanted = true;
+	return LOOK_AGAIN;
+}
+
+/* Looks for jobs that nobody has announced. */
+static long
+seek(void)
+{
+	bool wanted = seeking.wanted;
+	long wait = look(&seeking);
+
+	if (wanted && !seeking.wanted)
+		intake_database_searched();
+	return wait;
 }
 
 /* Looks after the workflows when that is due. Returns milliseconds until it is due again. */
@@ -303,19 +252,32 @@ tend(void)
 {
 	long wait = intake_tending_due();
 
-	return wait > 0 ? wait : intake_duty_run(&tending);
+	if (wait > 0)
+		return wait;
+	wait = intake_duty_run(&tending);
+	/* What was enqueued for a workflow while it waited was announced to nobody. */
+	seeking.wanted = true;
+	return wait;
 }
 
-/* One round. Returns how long to wait, in milliseconds. */
+/* One round, in which CALLS are answered. Returns how long to wait, in milliseconds. */
 static long
-do_round(void)
+do_round(uint32 calls)
 {
-	long wait = Min(recover(), intake_settings_poll_interval);
+	static uint64 known = 0;
+	long wait;
 
+	recovering.wanted |= (calls & INTAKE_CALL_RECOVER) != 0;
+	seeking.wanted |= (calls & INTAKE_CALL_SEARCH) != 0;
+	if ((calls & INTAKE_CALL_TEND) != 0 || known != intake_workflows_version())
+		intake_tending_note_change();
+	known = intake_workflows_version();
+	wait = recover();
+	intake_database_forget_due();
 	for (int i = 0; i < lengthof(duties); i++)
 		wait = Min(wait, intake_duty_run(&duties[i]));
-	wait = Min(wait, keep_crews());
-	return Min(wait, tend());
+	wait = Min(wait, tend());
+	return Min(wait, seek());
 }
 
 /* A command may have asked for the database before it could see this process. */
@@ -330,36 +292,91 @@ is_sent_away(void)
 	return away;
 }
 
+/*
+ * When the next supervisor is to look, if this one leaves, by intake_clock_ms; 0: when it is called.
+ * Delayed jobs are looked after by the launcher.
+ */
+static int64
+next_look(long wait)
+{
+	long poll =
+		intake_slot_count_all(MyDatabaseId) > 1 ? intake_settings_poll_interval : INTAKE_NO_WAIT;
+
+	wait = Min(wait, poll);
+	return wait < INTAKE_NO_WAIT ? intake_clock_ms() + wait : 0;
+}
+
+/* Leaves, if nothing is to be done for a while, or if its place is wanted. */
+static void
+leave_if_idle(long wait)
+{
+	int64 idle = intake_clock_ms() - worked_at;
+	bool stays = idle < intake_settings_idle_time || wait < intake_settings_idle_time;
+
+	if (stays && !intake_shmem_give_place())
+		return;
+	if (intake_database_leave(next_look(wait)))
+		proc_exit(0);
+}
+
+/* Milliseconds until this process is to look again, or to leave. */
+static long
+until_poll_or_leave(void)
+{
+	int64 left = worked_at + intake_settings_idle_time - intake_clock_ms();
+
+	return left > 0 ? Min(left, intake_settings_poll_interval) : intake_settings_poll_interval;
+}
+
+/* Has the jobs searched for from time to time, while executors are there. */
+static void
+poll(void)
+{
+	static int64 next = 0;
+	int64 now = intake_clock_ms();
+
+	if (now < next)
+		return;
+	next = now + intake_settings_poll_interval;
+	recovering.wanted = seeking.wanted = true;
+	intake_tending_poll();
+}
+
 extern PGDLLEXPORT void intake_supervisor_main(Datum arg);
 
 void
 intake_supervisor_main(Datum arg)
 {
-	int64 polled_at = intake_clock_ms();
+	IntakeStart start = intake_bgworker_started_with();
 
 	intake_bgworker_begin();
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid, 0);
-	if (!intake_slot_attach(INTAKE_SUPERVISOR, InvalidOid, 1))
+	if (!intake_slot_attach(&start))
 		proc_exit(0);
 	if (is_sent_away())
+	{
+		intake_slot_self->content = true;
 		proc_exit(0);
+	}
 	/* What is the matter with one table must not keep the process from its other duties. */
 	SetConfigOption("lock_timeout", LOCK_TIMEOUT_MS, PGC_USERSET, PGC_S_OVERRIDE);
-	make_crews();
+	note_work();
 	while (!intake_slot_self->stop)
 	{
-		uint64 news = intake_shmem_news();
-		long wait = do_round();
+		uint32 calls = intake_database_take_calls();
+		long wait;
 
+		if (calls != 0)
+			note_work();
+		poll();
+		wait = do_round(calls);
 		pgstat_report_stat(true);
-		if (intake_clock_ms() - polled_at >= intake_settings_poll_interval)
-		{
-			polled_at = intake_clock_ms();
-			intake_lane_rewind_all(true);
-		}
 		pgstat_report_activity(STATE_IDLE, NULL);
-		if (news == intake_shmem_news())
-			intake_bgworker_wait(wait);
+		leave_if_idle(Min(wait, until_due()));
+		intake_slot_self->idle = true;
+		if (!intake_database_is_called())
+			intake_bgworker_wait(Min(wait, until_poll_or_leave()));
+		intake_slot_self->idle = false;
 		(void) intake_bgworker_reload();
 		CHECK_FOR_INTERRUPTS();
 	}

@@ -20,13 +20,13 @@
 #include "config/dependency.h"
 #include "config/workflows.h"
 #include "ground/clock.h"
+#include "ground/database.h"
 #include "ground/owner.h"
-#include "ground/settings.h"
 #include "workers/tending.h"
 
 #define LOOK_AGAIN 5000 /* milliseconds, while something is not as it should be */
 
-static uint64 known = 0;         /* version of the workflows at the last look */
+static bool changed = false;     /* workflows may have, since the last look */
 static int64 next_look = 0;      /* milliseconds, by the monotonic clock */
 static bool settling = false;    /* jobs of a dropped workflow may still come */
 static TransactionId change = 0; /* transactions from this one on know what was dropped */
@@ -76,13 +76,25 @@ ask(const char *query)
 	return answer;
 }
 
-/* Milliseconds until intake_tending_do is to be called, 0 for now. The workflows are fresh. */
+/* Workflows have changed, or what they depend on. */
+void
+intake_tending_note_change(void)
+{
+	changed = true;
+}
+
+/* Has the workflows looked after soon, should a change have been missed. */
+void
+intake_tending_poll(void)
+{
+	next_look = 0;
+}
+
+/* Milliseconds until intake_tending_do is to be called, 0 for now. */
 long
 intake_tending_due(void)
 {
-	if (known != intake_workflows_version())
-		return 0;
-	return Max(0, next_look - intake_clock_ms());
+	return changed ? 0 : Max(0, next_look - intake_clock_ms());
 }
 
 /* Looks after the workflows, in the transaction in progress, which has an active snapshot. */
@@ -90,19 +102,24 @@ void
 intake_tending_do(void)
 {
 	bool gone;
+	uint32 noted;
 
-	if (known != intake_workflows_version())
+	next_look = intake_clock_ms() + LOOK_AGAIN; /* should this fail */
+	noted = intake_database_blocked_begin();
+	intake_workflows_refresh();
+	if (changed)
 	{
 		change = ReadNextTransactionId();
 		settling = true;
 		intake_dependency_keep(false);
 	}
-	known = intake_workflows_version();
-	next_look = intake_clock_ms() + LOOK_AGAIN; /* should this fail */
 	gone = are_readers_gone();
 	intake_owner_execute("SELECT intake.tend_workflows()");
 	if (settling)
 		settling = ask("SELECT intake.discard_jobs_of_dropped()") || !gone;
-	if (!settling && !is_any_blocked())
-		next_look += Max(0, intake_settings_poll_interval - LOOK_AGAIN);
+	changed = false;
+	if (!is_any_blocked())
+		intake_database_blocked_end(noted);
+	if (!settling)
+		next_look = PG_INT64_MAX / 2;
 }

@@ -13,6 +13,7 @@ my $handlers = q{
 	CREATE TABLE effect (key text);
 	CREATE FUNCTION note(job intake.job) RETURNS void LANGUAGE sql AS 'INSERT INTO public.effect VALUES (job.key)';
 	CREATE FUNCTION fails(job intake.job) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
+	CREATE FUNCTION naps(job intake.job) RETURNS void LANGUAGE sql AS 'SELECT pg_sleep(0.5)';
 	SELECT intake.create_workflow('note', 'note(intake.job)', type => 'n')};
 my $runs = sub {
 	my ($database, $key) = @_;
@@ -36,7 +37,7 @@ $node->safe_psql('second', 'DROP EXTENSION pg_intake CASCADE');
 is($node->safe_psql('second', "SELECT count(*) FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'intake')"), '0', 'nothing is left');
 wait_for_sql($node, "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = 'second' AND backend_type LIKE 'pg_intake%'");
 pass('the workers are gone');
-$node->safe_psql('second', 'DROP FUNCTION IF EXISTS note, fails; DROP TABLE effect; CREATE EXTENSION pg_intake CASCADE');
+$node->safe_psql('second', 'DROP FUNCTION IF EXISTS note, fails, naps; DROP TABLE effect; CREATE EXTENSION pg_intake CASCADE');
 $node->safe_psql('second', $handlers);
 ok($runs->('second', 'd'), 'jobs run after it was created again');
 
@@ -68,15 +69,23 @@ pass('a database with a busy executor can be dropped');
 # A restart of the server, and a reload.
 $node->restart;
 ok($runs->('postgres', 'g'), 'jobs run after a restart');
+$node->safe_psql('postgres', q{SELECT intake.create_workflow(name, 'naps(intake.job)', type => 'nap', backoff => '10 ms') FROM unnest('{nap,doze}'::text[]) AS name});
+$node->safe_psql('postgres', q{SELECT count(intake.emit('nap', '{}')) FROM generate_series(1, 6)});
+wait_for_sql($node, "SELECT count(*) = 2 FROM intake.workers WHERE kind = 'executor'");
 $node->append_conf('postgresql.conf', "pg_intake.executors = 1\n");
 $node->reload;
 wait_for_sql($node, "SELECT count(*) = 1 FROM intake.workers WHERE kind = 'executor'");
 ok($runs->('postgres', 'h'), 'jobs run after a reload with fewer executors');
 
-# Workers that somebody terminates come back.
-$node->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM intake.workers");
-wait_for_sql($node, "SELECT count(*) = 3 FROM intake.workers");
+# Workers that somebody terminates come back: the launcher, which looks into each database, and an
+# executor for what waits.
+$node->safe_psql('postgres', q{SELECT count(intake.emit('nap', '{}')) FROM generate_series(1, 6)});
+wait_for_sql($node, 'SELECT count(*) = 1 FROM intake.workers WHERE job_id IS NOT NULL');
+my $terminated = $node->safe_psql('postgres', "SELECT string_agg(pid::text, ',') FROM intake.workers WHERE pg_terminate_backend(pid)");
+wait_for_sql($node, "SELECT count(*) = 3 AND count(DISTINCT kind) = 3 FROM intake.workers WHERE pid NOT IN ($terminated)");
+pass('workers that were terminated come back while there is work');
 ok($runs->('postgres', 'i'), 'jobs run after all workers were terminated');
+wait_for_sql($node, "SELECT bool_and(state = 'done') FROM intake.jobs WHERE workflow IN ('nap', 'doze')");
 
 # A dump carries everything.
 $node->safe_psql('postgres', q{

@@ -22,14 +22,18 @@ $set_clock->(0);
 my $node;
 {
 	local %ENV = (%ENV, LD_PRELOAD => $library, INTAKE_CLOCK => $file);
-	$node = new_server('clock', 'pg_intake.executors' => 1, 'pg_intake.poll_interval' => '500ms', max_prepared_transactions => 5);
+	$node = new_server('clock', 'pg_intake.executors' => 1, 'pg_intake.poll_interval' => '500ms', 'pg_intake.idle_time' => "'3s'", max_prepared_transactions => 5);
 }
 my $sql = sub { return $node->safe_psql('postgres', $_[0]) };
 $sql->(q{
-	CREATE TABLE effect (key text);
-	CREATE FUNCTION note(job intake.job) RETURNS void LANGUAGE sql AS 'INSERT INTO public.effect VALUES (job.key)';
+	CREATE TABLE effect (key text, pid int DEFAULT pg_backend_pid());
+	CREATE FUNCTION note(job intake.job) RETURNS void LANGUAGE sql AS 'INSERT INTO public.effect (key) VALUES (job.key)';
 	SELECT intake.create_workflow('note', 'note(intake.job)', type => 'n')});
 my $has_run = sub { wait_for_sql($node, "SELECT count(*) = 1 FROM effect WHERE key = '$_[0]'"); return pass($_[1]) };
+my $unannounced = q{INSERT INTO intake.queue (position, job_id, event_id, workflow_id, attempts)
+	SELECT nextval('intake.job_id_seq'), currval('intake.job_id_seq'), max(e.id), min(w.id), 0 FROM intake.event e, intake.workflow w WHERE e.key LIKE 'poll %'};
+# Ends the workers of a kind, and returns which they were.
+my $end = sub { return $sql->("SELECT coalesce(string_agg(CASE WHEN pg_terminate_backend(pid) THEN pid::text END, ','), '0') FROM intake.workers WHERE kind = '$_[0]'") };
 my $round = 0;
 my $works = sub {
 	my ($name) = @_;
@@ -37,22 +41,26 @@ my $works = sub {
 	$sql->("SELECT intake.emit('n', '{}', key => 'now $round')");
 	$has_run->("now $round", "$name: a job runs");
 	# PREPARE TRANSACTION wakes nobody.
-	$sql->("BEGIN; SELECT intake.emit('n', '{}', key => 'poll $round'); PREPARE TRANSACTION 'p'");
+	$sql->("BEGIN; SELECT intake.emit('n', '{}', key => 'prepared $round'); PREPARE TRANSACTION 'p'");
 	$sql->("COMMIT PREPARED 'p'");
+	$has_run->("prepared $round", "$name: a job of a prepared transaction runs");
+	$sql->("SELECT intake.emit('nothing', '{}', key => 'poll $round'), intake.emit('n', '{}'); $unannounced");
 	$has_run->("poll $round", "$name: a poll finds what nobody has announced");
 	$sql->("SELECT intake.emit('n', '{}', key => 'delayed $round', delay => '100 ms')");
 	$has_run->("delayed $round", "$name: a delayed job runs");
-	for (1 .. 3)
+	for my $time (1 .. 3)
 	{
-		my $executor = $sql->("SELECT pid FROM intake.workers WHERE kind = 'executor'");
-		$sql->("SELECT pg_terminate_backend($executor)");
-		wait_for_sql($node, "SELECT count(*) = 1 FROM intake.workers WHERE kind = 'executor' AND pid <> $executor");
+		my $gone = $end->('executor');
+		$sql->("SELECT intake.emit('n', '{}', key => 'replaced $round $time')");
+		wait_for_sql($node, "SELECT count(*) = 1 FROM effect WHERE key = 'replaced $round $time' AND pid NOT IN ($gone)");
 	}
 	pass("$name: an executor that ends is replaced");
-	my $supervisor = $sql->("SELECT pid FROM intake.workers WHERE kind = 'supervisor'");
-	$sql->("SELECT pg_terminate_backend($supervisor)");
-	wait_for_sql($node, "SELECT count(*) = 1 FROM intake.workers WHERE kind = 'supervisor' AND pid <> $supervisor");
-	return pass("$name: so is the supervisor");
+	my $gone = $end->('supervisor');
+	$sql->("SELECT intake.emit('n', '{}', key => 'moved $round', delay => '100 ms')");
+	$has_run->("moved $round", "$name: so is the supervisor");
+	is($sql->("SELECT count(*) FROM intake.workers WHERE pid IN ($gone)"), '0', 'which has ended');
+	wait_for_sql($node, "SELECT string_agg(kind, ' ') = 'launcher' FROM intake.workers");
+	return pass("$name: workers without work leave");
 };
 my $start = $sql->('SELECT extract(epoch FROM now())');
 $works->('the clock is right');

@@ -7,19 +7,29 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
-my $node = new_server('leave', 'pg_intake.executors' => 1, max_prepared_transactions => 5, fsync => 'off');
+# Who has come stays, but for such a command.
+my $node = new_server('leave', 'pg_intake.executors' => 1, 'pg_intake.idle_time' => "'1h'", max_prepared_transactions => 5, fsync => 'off');
 $node->safe_psql('postgres', 'CREATE DATABASE app');
 $node->safe_psql('app', q{
 	CREATE EXTENSION pg_intake CASCADE;
-	CREATE FUNCTION nothing(job intake.job) RETURNS void LANGUAGE sql AS '';
-	SELECT intake.create_workflow('nothing', 'nothing(intake.job)')});
+	CREATE TABLE effect (key text);
+	CREATE FUNCTION note(job intake.job) RETURNS void LANGUAGE sql AS 'INSERT INTO public.effect VALUES (job.key)';
+	SELECT intake.create_workflow('note', 'note(intake.job)', type => 'n')});
 $node->safe_psql('postgres', 'CREATE ROLE stranger LOGIN; CREATE ROLE maker LOGIN CREATEDB; CREATE ROLE owner LOGIN CREATEDB');
 
 my $workers = sub {
 	return $node->safe_psql('postgres', "SELECT string_agg(pid::text, ' ' ORDER BY pid) FROM pg_stat_activity WHERE datname = 'app' AND backend_type LIKE 'pg_intake%'");
 };
 my $count = sub { return scalar split ' ', $workers->() };
-my $are_back = sub { wait_for(sub { $count->() == 2 }, "$_[0]: the workers are back"); return pass($_[0]) };
+my $emitted = 0;
+# A delayed job needs a supervisor and an executor.
+my $are_back = sub {
+	my ($name) = @_;
+	$emitted++;
+	$node->safe_psql('app', "SELECT intake.emit('n', '{}', key => '$emitted', delay => '10 ms')");
+	wait_for_sql($node, "SELECT count(*) = 1 FROM effect WHERE key = '$emitted'", 'app');
+	return is($count->(), 2, $name);
+};
 my $are_away = sub { my ($name) = @_; return is($count->(), 0, $name) };
 $are_back->('the workers are there');
 
@@ -115,10 +125,12 @@ $node->safe_psql('app', q{
 	SELECT intake.create_workflow('sleeps', 'sleeps(intake.job)', type => 'sleep', timeout => '1 hour')});
 $node->safe_psql('app', q{SELECT intake.emit('sleep', '{}')});
 wait_for_sql($node, 'SELECT count(*) = 1 FROM intake.workers WHERE job_id IS NOT NULL', 'app');
+my $busy = $node->safe_psql('app', 'SELECT pid FROM intake.workers WHERE job_id IS NOT NULL');
 $start = time;
 $node->safe_psql('app', 'BEGIN; DROP EXTENSION pgcrypto CASCADE; ROLLBACK');
 cmp_ok(time - $start, '<', 40, 'DROP EXTENSION of what ours requires does not wait for a long job');
-$are_back->('after that');
+wait_for_sql($node, "SELECT count(*) = 1 FROM intake.workers WHERE job_id IS NOT NULL AND pid <> $busy", 'app');
+pass('after that the job is begun again by itself');
 
 # An extension that comes with a prepared transaction.
 $node->safe_psql('postgres', 'CREATE DATABASE late TEMPLATE template0 STRATEGY file_copy');

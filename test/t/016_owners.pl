@@ -6,7 +6,7 @@ use Intake;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = new_server('owners', 'pg_intake.poll_interval' => "'1s'");
+my $node = new_server('owners', 'pg_intake.poll_interval' => "'1s'", 'pg_intake.idle_time' => "'1s'");
 my $sql = sub { return $node->safe_psql('postgres', $_[0], extra_params => [ '-U', $_[1] // 'postgres' ]) };
 my $state = sub { return $sql->("SELECT state FROM intake.workflows WHERE name = '$_[0]'") };
 my $runs_as = sub {

@@ -1,0 +1,351 @@
+/*
+ * crew.c
+ *		Crews: the executors of one role in one database, and the lanes that wait for them.
+ *
+ * A crew is here while it has a lane that has work. If it has ready lanes and no idle executor, it
+ * stands in one of two lines, those without any executor in the first. The launcher starts executors
+ * in that order, so that each role has its turn when there are fewer processes than roles.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "ground/clock.h"
+#include "ground/settings.h"
+#include "ground/shmem.h"
+#include "ground/slot.h"
+#include "queue/crew.h"
+
+/* Milliseconds that one executor has for the lanes of its crew before there is another. */
+#define GRACE 10
+
+/* Guarded by intake_shmem->lane_lock, as all crews are. */
+typedef struct Lines
+{
+	dlist_head first;
+	dlist_head other;
+	int n_first;
+} Lines;
+
+/* A crew, for people. */
+typedef struct CrewState
+{
+	Oid role;
+	int ready;               /* lanes */
+	TimestampTz ready_since; /* the one that has waited longest; 0: none is ready */
+} CrewState;
+
+static HTAB *crews = NULL;
+static Lines *lines = NULL;
+
+PG_FUNCTION_INFO_V1(intake_sql_crews);
+
+/* ---- shared memory ---- */
+
+Size
+intake_crew_shmem_size(void)
+{
+	return add_size(sizeof(Lines),
+					hash_estimate_size(intake_settings_max_lanes, sizeof(IntakeCrew)));
+}
+
+/* Makes the crews or finds them. The caller holds AddinShmemInitLock. */
+void
+intake_crew_startup(void)
+{
+	HASHCTL control = {0};
+	bool found;
+
+	control.keysize = sizeof(IntakeCrewTag);
+	control.entrysize = sizeof(IntakeCrew);
+	crews = ShmemInitHash("pg_intake crews", Min(intake_settings_max_lanes, 1024),
+						  intake_settings_max_lanes, &control, HASH_ELEM | HASH_BLOBS);
+	lines = ShmemInitStruct("pg_intake lines", sizeof(Lines), &found);
+	if (found)
+		return;
+	dlist_init(&lines->first);
+	dlist_init(&lines->other);
+	lines->n_first = 0;
+}
+
+static void
+lock(void)
+{
+	LWLockAcquire(intake_shmem->lane_lock, LW_EXCLUSIVE);
+}
+
+static void
+unlock(void)
+{
+	LWLockRelease(intake_shmem->lane_lock);
+}
+
+/* ---- crews; the lock is held ---- */
+
+IntakeCrew *
+intake_crew_find(Oid database, Oid role, HASHACTION action)
+{
+	IntakeCrewTag tag = {database, role};
+	bool found;
+	IntakeCrew *crew = hash_search(crews, &tag, action, &found);
+
+	if (crew != NULL && !found)
+	{
+		dlist_init(&crew->ready);
+		crew->n_ready = crew->n_lanes = 0;
+		crew->line = INTAKE_NO_LINE;
+	}
+	return crew;
+}
+
+static void
+leave_line(IntakeCrew *crew)
+{
+	if (crew->line == INTAKE_NO_LINE)
+		return;
+	dlist_delete(&crew->place);
+	lines->n_first -= crew->line == INTAKE_FIRST_LINE;
+	crew->line = INTAKE_NO_LINE;
+}
+
+/* Frees a crew that has no lane. */
+void
+intake_crew_forget_if_empty(IntakeCrew *crew)
+{
+	if (crew->n_lanes > 0)
+		return;
+	leave_line(crew);
+	hash_search(crews, &crew->tag, HASH_REMOVE, NULL);
+}
+
+/*
+ * Has a crew wait for an executor, if it may have one more: behind the others, or AT_HEAD. Returns
+ * whether the launcher is to be told.
+ */
+static bool
+line_up(IntakeCrew *crew, bool at_head)
+{
+	int executors;
+	IntakeCrewLine line;
+	dlist_head *head;
+
+	if (crew->n_ready == 0 || crew->line == INTAKE_FIRST_LINE)
+		return false;
+	executors = intake_slot_count(INTAKE_EXECUTOR, crew->tag.database, crew->tag.role);
+	if (executors >= intake_settings_executors)
+		return false;
+	line = executors == 0 ? INTAKE_FIRST_LINE : INTAKE_OTHER_LINE;
+	if (line == crew->line)
+		return false;
+	leave_line(crew);
+	head = line == INTAKE_FIRST_LINE ? &lines->first : &lines->other;
+	if (at_head)
+		dlist_push_head(head, &crew->place);
+	else
+		dlist_push_tail(head, &crew->place);
+	lines->n_first += line == INTAKE_FIRST_LINE;
+	crew->line = line;
+	crew->lined_up_at = intake_clock_ms();
+	return true;
+}
+
+/* A lane of a crew has become ready. */
+void
+intake_crew_add(IntakeCrew *crew, IntakeReady *ready)
+{
+	dlist_push_tail(&crew->ready, &ready->place);
+	crew->n_ready++;
+	ready->since = GetCurrentTimestamp();
+}
+
+/* It has been taken, or is another crew's. */
+void
+intake_crew_remove(IntakeCrew *crew, IntakeReady *ready)
+{
+	dlist_delete(&ready->place);
+	if (--crew->n_ready == 0)
+		leave_line(crew);
+}
+
+/* A lane is not this crew's any more. A crew without lanes is freed. */
+void
+intake_crew_lose_lane(IntakeCrew *crew)
+{
+	crew->n_lanes--;
+	intake_crew_forget_if_empty(crew);
+}
+
+/* Something is ready for a crew: wakes an executor that waits, or the launcher. */
+void
+intake_crew_call(IntakeCrew *crew)
+{
+	if (!intake_slot_wake(INTAKE_EXECUTOR, crew->tag.database, crew->tag.role) &&
+		line_up(crew, false))
+		intake_slot_wake_launcher();
+}
+
+/* ---- for an executor ---- */
+
+/* Whether a lane of this executor's crew waits for somebody who reads it. */
+bool
+intake_crew_any_waits(void)
+{
+	IntakeCrew *crew;
+	bool waits;
+
+	LWLockAcquire(intake_shmem->lane_lock, LW_SHARED);
+	crew = intake_crew_find(MyDatabaseId, intake_slot_self->role, HASH_FIND);
+	waits = crew != NULL && crew->n_ready > 0;
+	unlock();
+	return waits;
+}
+
+/* Says that this executor waits for work. Returns false where there is some. */
+bool
+intake_crew_rest(void)
+{
+	IntakeCrew *crew;
+
+	lock();
+	crew = intake_crew_find(MyDatabaseId, intake_slot_self->role, HASH_FIND);
+	intake_slot_self->idle = crew == NULL || crew->n_ready == 0;
+	unlock();
+	return intake_slot_self->idle;
+}
+
+/*
+ * Says that this executor takes no more work, as it has none or gives its place to another. If its
+ * crew still has work, that waits for the next executor.
+ */
+void
+intake_crew_leave(void)
+{
+	IntakeCrew *crew;
+
+	lock();
+	intake_slot_self->idle = false;
+	intake_slot_self->leaving = intake_slot_self->content = true;
+	crew = intake_crew_find(MyDatabaseId, intake_slot_self->role, HASH_FIND);
+	if (crew != NULL)
+		(void) line_up(crew, false);
+	unlock();
+}
+
+/* ---- for the launcher ---- */
+
+/*
+ * Takes the first crew that waits for an executor out of its line: one that has none before one that
+ * has. Returns false when there is none, with how long to WAIT for one, in milliseconds, if that is
+ * less.
+ */
+bool
+intake_crew_next(IntakeCrewTag *tag, long *wait)
+{
+	IntakeCrew *crew = NULL;
+	int64 now = intake_clock_ms();
+
+	lock();
+	if (!dlist_is_empty(&lines->first))
+		crew = dlist_head_element(IntakeCrew, place, &lines->first);
+	else if (!dlist_is_empty(&lines->other))
+		crew = dlist_head_element(IntakeCrew, place, &lines->other);
+	if (crew != NULL && crew->line == INTAKE_OTHER_LINE && now - crew->lined_up_at < GRACE)
+	{
+		*wait = Min(*wait, crew->lined_up_at + GRACE - now);
+		crew = NULL;
+	}
+	if (crew != NULL)
+	{
+		*tag = crew->tag;
+		leave_line(crew);
+	}
+	unlock();
+	return crew != NULL;
+}
+
+/* Has a crew wait for an executor if it has ready lanes and may have one more. */
+void
+intake_crew_enlist(const IntakeCrewTag *tag, bool at_head)
+{
+	IntakeCrew *crew;
+
+	lock();
+	crew = intake_crew_find(tag->database, tag->role, HASH_FIND);
+	if (crew != NULL)
+		(void) line_up(crew, at_head);
+	unlock();
+}
+
+/* How many crews wait for their first executor. */
+int
+intake_crew_unserved(void)
+{
+	int count;
+
+	LWLockAcquire(intake_shmem->lane_lock, LW_SHARED);
+	count = lines->n_first;
+	unlock();
+	return count;
+}
+
+/* The crews of this database. Palloc'ed. */
+static CrewState *
+read_crews(int *count)
+{
+	CrewState *states = NULL;
+	HASH_SEQ_STATUS status;
+	IntakeCrew *crew;
+	int room;
+
+	*count = 0;
+	if (crews == NULL)
+		return NULL;
+	room = hash_get_num_entries(crews) + 16;
+	states = palloc_extended(room * sizeof(CrewState), MCXT_ALLOC_HUGE);
+	LWLockAcquire(intake_shmem->lane_lock, LW_SHARED);
+	hash_seq_init(&status, crews);
+	while ((crew = hash_seq_search(&status)) != NULL)
+	{
+		CrewState *state = &states[*count];
+
+		if (crew->tag.database != MyDatabaseId || *count == room)
+			continue;
+		state->role = crew->tag.role;
+		state->ready = crew->n_ready;
+		state->ready_since =
+			crew->n_ready == 0 ? 0 : dlist_head_element(IntakeReady, place, &crew->ready)->since;
+		(*count)++;
+	}
+	unlock();
+	return states;
+}
+
+/* SQL: the same. */
+Datum
+intake_sql_crews(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	int count;
+	CrewState *states = read_crews(&count);
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < count; i++)
+	{
+		char *role = GetUserNameFromId(states[i].role, true);
+		Datum values[3];
+		bool nulls[3] = {0};
+
+		values[0] = CStringGetTextDatum(role ? role : "");
+		values[1] = Int32GetDatum(states[i].ready);
+		values[2] = TimestampTzGetDatum(states[i].ready_since);
+		nulls[2] = states[i].ready_since == 0;
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}

@@ -1,0 +1,67 @@
+/*
+ * crew.h
+ *		Crews: the executors of one role in one database, and the lanes that wait for them.
+ */
+#ifndef INTAKE_CREW_H
+#define INTAKE_CREW_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "lib/ilist.h"
+#include "utils/hsearch.h"
+
+typedef struct IntakeCrewTag
+{
+	Oid database;
+	Oid role;
+} IntakeCrewTag;
+
+/* Which line a crew stands in. */
+typedef enum IntakeCrewLine
+{
+	INTAKE_NO_LINE,
+	INTAKE_FIRST_LINE, /* it has no executor */
+	INTAKE_OTHER_LINE  /* it has, and may have another */
+} IntakeCrewLine;
+
+/* A lane that waits in the line of its crew. */
+typedef struct IntakeReady
+{
+	dlist_node place;
+	TimestampTz since;
+} IntakeReady;
+
+typedef struct IntakeCrew
+{
+	IntakeCrewTag tag; /* hash key */
+	dlist_head ready;  /* of IntakeReady, the one that has waited longest first */
+	int n_ready;
+	int n_lanes; /* all that are its own */
+	IntakeCrewLine line;
+	dlist_node place;  /* in that line */
+	int64 lined_up_at; /* milliseconds, by intake_clock_ms */
+} IntakeCrew;
+
+extern Size intake_crew_shmem_size(void);
+extern void intake_crew_startup(void);
+
+/* For lanes; the caller holds intake_shmem->lane_lock. */
+extern IntakeCrew *intake_crew_find(Oid database, Oid role, HASHACTION action);
+extern void intake_crew_add(IntakeCrew *crew, IntakeReady *ready);
+extern void intake_crew_remove(IntakeCrew *crew, IntakeReady *ready);
+extern void intake_crew_lose_lane(IntakeCrew *crew);
+extern void intake_crew_forget_if_empty(IntakeCrew *crew);
+extern void intake_crew_call(IntakeCrew *crew);
+
+/* For executors. */
+extern bool intake_crew_any_waits(void);
+extern bool intake_crew_rest(void);
+extern void intake_crew_leave(void);
+
+/* For the launcher. */
+extern bool intake_crew_next(IntakeCrewTag *tag, long *wait);
+extern void intake_crew_enlist(const IntakeCrewTag *tag, bool at_head);
+extern int intake_crew_unserved(void);
+
+#endif
