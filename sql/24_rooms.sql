@@ -15,6 +15,8 @@ CREATE TABLE intake.queue (
     attempts int NOT NULL,
     CONSTRAINT queue_pkey PRIMARY KEY (workflow_id, position)
 ) WITH (autovacuum_vacuum_insert_threshold = -1);
+CREATE INDEX queue_job ON intake.queue (job_id);
+COMMENT ON INDEX intake.queue_job IS 'A job, of whatever lane, and the newest';
 COMMENT ON TABLE intake.queue IS 'Jobs that are ready to run';
 COMMENT ON COLUMN intake.queue.position IS 'Place in the lane: the job''s id at first, a fresh number whenever it comes back';
 COMMENT ON COLUMN intake.queue.job_id IS 'The job';

@@ -19,17 +19,6 @@ CREATE FUNCTION intake.take_out(room text, wanted_job bigint, of_workflows int[]
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
 AS $$
 BEGIN
-    -- The queue has no index by job, which every event would pay for. A job that has not run yet has its
-    -- id as its position, so each lane is asked for it; one that has come back is looked for below.
-    IF room = 'queue' AND wanted_job IS NOT NULL THEN
-        RETURN QUERY DELETE FROM intake.queue r USING intake.workflow w
-            WHERE r.workflow_id = w.id AND r.position = wanted_job AND r.job_id = wanted_job
-            RETURNING r.job_id, r.event_id, r.workflow_id, r.attempts;
-        IF FOUND THEN
-            RETURN;
-        END IF;
-        PERFORM set_config('enable_seqscan', 'on', true);
-    END IF;
     RETURN QUERY EXECUTE format(
         'DELETE FROM intake.%I r WHERE %s %s RETURNING r.job_id, r.event_id, r.workflow_id, r.attempts', room,
         CASE WHEN wanted_job IS NULL THEN 'r.workflow_id = ANY ($2)' ELSE 'r.job_id = $1' END,

@@ -72,7 +72,7 @@ SELECT array_agg(job_id) FROM (SELECT job_id FROM intake.dead_letters WHERE work
 SELECT array_agg(job_id) FROM (SELECT job_id FROM intake.dead_letters WHERE workflow = 'plans_4'
     AND (died_at, job_id) < ('2100-01-01 00:30Z', 600000) ORDER BY died_at DESC, job_id DESC LIMIT 3) page;
 
--- A job by its id; those of an event. The queue has no such index, and is read.
+-- A job by its id; those of an event, for which the queue has no index, and is read.
 SELECT plans_reads('SELECT * FROM intake.jobs WHERE id = 500013');
 SELECT plans_reads('SELECT * FROM intake.jobs WHERE event_id = 500013');
 SELECT id, event_id, workflow, state FROM intake.jobs WHERE event_id = 500013 ORDER BY id;
@@ -83,7 +83,7 @@ SELECT plans_reads($$ SELECT id FROM intake.jobs WHERE state = 'dead' ORDER BY i
 SELECT plans_reads($$ SELECT id FROM intake.jobs WHERE state = 'done' ORDER BY id DESC LIMIT 50 $$);
 SELECT state, plans_reads(format('SELECT id FROM intake.jobs WHERE workflow = %L AND state = %L', 'plans_13', state))
     FROM unnest('{ready,delayed,running,suspect,discarded,dead}'::text[]) WITH ORDINALITY s(state, n) ORDER BY n, 2;
-SELECT plans_reads('SELECT id FROM intake.jobs WHERE id < 700000 ORDER BY id DESC LIMIT 50') EXCEPT SELECT 'all of queue' ORDER BY 1;
+SELECT plans_reads('SELECT id FROM intake.jobs WHERE id < 700000 ORDER BY id DESC LIMIT 50');
 SELECT state, count(*), min(id), max(id) FROM intake.jobs WHERE workflow IN ('plans_13', 'plans_14', 'plans_17') GROUP BY 1 ORDER BY 1;
 
 -- Attempts of a job; events of a source and a time; a workflow's numbers; keys.
