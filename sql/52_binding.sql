@@ -271,10 +271,18 @@ BEGIN
         -- be taken for the name of another function.
         UPDATE intake.workflow o SET owner_oid = w.owner_oid, handler_oid = w.handler_oid WHERE o.id = stale;
     END LOOP;
-    RETURN found = 1000 OR EXISTS (SELECT FROM intake.workflow o
-                   WHERE o.dropped_at IS NULL AND NOT o.paused AND o.database_identity = here
-                     AND intake.binding_problem(o.owner_oid, o.handler_oid) IS NOT NULL);
+    RETURN found = 1000;
 END
 $$;
 COMMENT ON FUNCTION intake.tend_workflows() IS
-    'Internal: writes the names that owners and handlers have now, for the next dump, and finds handlers that were dropped and made again. Returns whether it has to look again: a workflow waits for its role or its handler, or there were more';
+    'Internal: writes the names that owners and handlers have now, for the next dump, and finds handlers that were dropped and made again. Returns whether there may be more';
+
+CREATE FUNCTION intake.workflows_wait() RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (SELECT FROM intake.workflow w, intake.database_identity() here
+                   WHERE w.dropped_at IS NULL AND NOT w.paused AND w.database_identity = here
+                     AND intake.binding_problem(w.owner_oid, w.handler_oid) IS NOT NULL)
+$$;
+COMMENT ON FUNCTION intake.workflows_wait() IS
+    'Internal: whether a workflow waits for its role or its handler';

@@ -384,18 +384,6 @@ intake_workflow_read_patterns(MemoryContext context)
 	return reader.found;
 }
 
-/* Reads all workflows. */
-List *
-intake_workflow_read_all(MemoryContext context)
-{
-	Reader reader;
-
-	open_table(&reader, context);
-	take_all(&reader, NULL, NULL);
-	close_table(&reader);
-	return reader.found;
-}
-
 /* ---- whether its jobs can run ---- */
 
 bool

@@ -54,7 +54,6 @@ typedef struct IntakeWorkflow
 extern IntakeWorkflow *intake_workflow_read(int32 id, MemoryContext context);
 extern List *intake_workflow_read_source(const char *source, MemoryContext context);
 extern List *intake_workflow_read_patterns(MemoryContext context);
-extern List *intake_workflow_read_all(MemoryContext context);
 
 extern bool intake_workflow_is_looked_at(const IntakeWorkflow *workflow);
 extern void intake_workflow_look(IntakeWorkflow *workflow);

@@ -455,28 +455,6 @@ intake_workflows_for(const char *source, IntakeSlice type)
 	return found;
 }
 
-/* All workflows that are not dropped, paused ones too. They hold until this is called again. */
-List *
-intake_workflows_all(void)
-{
-	List *all;
-	ListCell *cell;
-
-	broken = true;
-	all = intake_workflow_read_all(context);
-	foreach (cell, all)
-	{
-		Known *known = find_known(((IntakeWorkflow *) lfirst(cell))->id);
-
-		if (known != NULL)
-			remove_known(known);
-		place(lfirst(cell), true);
-		intake_workflow_look(lfirst(cell));
-	}
-	broken = false;
-	return all;
-}
-
 /* SQL: why the jobs of a workflow wait though nobody has paused it, or NULL. */
 Datum
 intake_sql_workflow_problem(PG_FUNCTION_ARGS)

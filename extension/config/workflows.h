@@ -17,6 +17,5 @@ extern void intake_workflows_refresh(void);
 extern uint64 intake_workflows_version(void);
 extern IntakeWorkflow *intake_workflows_get(int32 id);
 extern List *intake_workflows_for(const char *source, IntakeSlice type);
-extern List *intake_workflows_all(void);
 
 #endif

@@ -25,23 +25,13 @@
 #include "workers/tending.h"
 
 #define LOOK_AGAIN 5000 /* milliseconds, while something is not as it should be */
+#define LOOK_SHARE 50   /* looking takes one part in so many of the time */
 
 static bool changed = false;     /* workflows may have, since the last look */
 static int64 next_look = 0;      /* milliseconds, by the monotonic clock */
+static int64 not_before = 0;     /* likewise: whatever has changed */
 static bool settling = false;    /* jobs of a dropped workflow may still come */
 static TransactionId change = 0; /* transactions from this one on know what was dropped */
-
-/* Whether a workflow waits for something outside. */
-static bool
-is_any_blocked(void)
-{
-	ListCell *cell;
-
-	foreach (cell, intake_workflows_all())
-		if (((IntakeWorkflow *) lfirst(cell))->blocked)
-			return true;
-	return false;
-}
 
 /* Whether all transactions have ended that may have read the workflows before the last change. */
 static bool
@@ -94,13 +84,16 @@ intake_tending_poll(void)
 long
 intake_tending_due(void)
 {
-	return changed ? 0 : Max(0, next_look - intake_clock_ms());
+	int64 due = changed ? 0 : next_look;
+
+	return Max(0, Max(due, not_before) - intake_clock_ms());
 }
 
 /* Looks after the workflows, in the transaction in progress, which has an active snapshot. */
 void
 intake_tending_do(void)
 {
+	int64 start = intake_clock_now();
 	bool gone;
 	uint32 noted;
 
@@ -114,12 +107,12 @@ intake_tending_do(void)
 		intake_dependency_keep(false);
 	}
 	gone = are_readers_gone();
-	intake_owner_execute("SELECT intake.tend_workflows()");
+	changed = ask("SELECT intake.tend_workflows()");
 	if (settling)
 		settling = ask("SELECT intake.discard_jobs_of_dropped()") || !gone;
-	changed = false;
-	if (!is_any_blocked())
+	if (!ask("SELECT intake.workflows_wait()"))
 		intake_database_blocked_end(noted);
 	if (!settling)
 		next_look = PG_INT64_MAX / 2;
+	not_before = intake_clock_ms() + (intake_clock_now() - start) * LOOK_SHARE / 1000;
 }
