@@ -309,8 +309,7 @@ ask(IntakePartitioned table, int64 id, IntakePartition *found)
 static void
 look_ahead(IntakePartitioned table, int64 id, const IntakePartition *partition)
 {
-	static int64
-		called_at[INTAKE_PARTITIONED_COUNT]; /* the end of the partition, at the last call */
+	static int64 called_at[INTAKE_PARTITIONED_COUNT]; /* its end, at the last call */
 
 	if (id - partition->low < INTAKE_PARTITION_ROWS / 2 || called_at[table] == partition->end)
 		return;

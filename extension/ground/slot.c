@@ -10,14 +10,10 @@
 
 #include <signal.h>
 
-#include "access/htup_details.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
 #include "storage/shmem.h"
-#include "utils/acl.h"
-#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "ground/clock.h"
@@ -36,8 +32,6 @@ const IntakeWorkerTraits intake_slot_kinds[] = {
 
 IntakeSlot *intake_slot_self = NULL;
 static IntakeSlot *slots = NULL; /* pg_intake.max_workers and the launcher */
-
-PG_FUNCTION_INFO_V1(intake_sql_workers);
 
 Size
 intake_slot_shmem_size(void)
@@ -263,6 +257,18 @@ intake_slot_rank(void)
 	return rank;
 }
 
+/* Copies slot number I, from 0. Returns false when there is none of that number. */
+bool
+intake_slot_read(int i, IntakeSlot *worker)
+{
+	if (slots == NULL || i >= SLOTS)
+		return false;
+	LWLockAcquire(intake_shmem->lock, LW_SHARED);
+	*worker = slots[i];
+	LWLockRelease(intake_shmem->lock);
+	return true;
+}
+
 /* ---- waking ---- */
 
 /*
@@ -346,24 +352,19 @@ intake_slot_stop(Oid database)
 	LWLockRelease(intake_shmem->lock);
 }
 
-/* Terminates every worker in DATABASE, and returns how many there were. */
-int
+/* Terminates every worker in DATABASE. */
+void
 intake_slot_terminate(Oid database)
 {
-	int count = 0;
-
 	LWLockAcquire(intake_shmem->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < SLOTS; i++)
 	{
 		IntakeSlot *worker = &slots[i];
 
-		if (!is_in(worker, database) || worker->state != INTAKE_SLOT_RUNNING)
-			continue;
-		kill(worker->pid, SIGTERM);
-		count++;
+		if (is_in(worker, database) && worker->state == INTAKE_SLOT_RUNNING)
+			kill(worker->pid, SIGTERM);
 	}
 	LWLockRelease(intake_shmem->lock);
-	return count;
 }
 
 /*
@@ -392,39 +393,4 @@ intake_slot_leave(void)
 {
 	intake_slot_self->stop = true;
 	proc_exit(0);
-}
-
-/* SQL: the workers of this database, with their roles and jobs. */
-Datum
-intake_sql_workers(PG_FUNCTION_ARGS)
-{
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-
-	InitMaterializedSRF(fcinfo, 0);
-	for (int i = 0; slots != NULL && i < SLOTS; i++)
-	{
-		IntakeSlot worker;
-		Datum values[6];
-		bool nulls[6] = {0};
-
-		LWLockAcquire(intake_shmem->lock, LW_SHARED);
-		worker = slots[i];
-		LWLockRelease(intake_shmem->lock);
-		if (worker.state != INTAKE_SLOT_RUNNING ||
-			(worker.database != MyDatabaseId && worker.kind != INTAKE_LAUNCHER))
-			continue;
-
-		values[0] = Int32GetDatum(worker.pid);
-		values[1] = CStringGetTextDatum(intake_slot_kinds[worker.kind].name);
-		nulls[2] = !OidIsValid(worker.role);
-		if (!nulls[2])
-			values[2] = CStringGetTextDatum(
-				GetUserNameFromId(worker.role, true) ? GetUserNameFromId(worker.role, true) : "");
-		values[3] = TimestampTzGetDatum(worker.started_at);
-		nulls[4] = worker.job_id == 0;
-		values[4] = Int64GetDatum(worker.job_id);
-		values[5] = Int64GetDatum(worker.jobs);
-		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-	}
-	return (Datum) 0;
 }

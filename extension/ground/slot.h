@@ -84,12 +84,13 @@ extern bool intake_slot_attach(const IntakeStart *start);
 extern int intake_slot_count(IntakeWorkerKind kind, Oid database, Oid role);
 extern int intake_slot_count_all(Oid database);
 extern int intake_slot_rank(void);
+extern bool intake_slot_read(int i, IntakeSlot *worker);
 extern bool intake_slot_wake(IntakeWorkerKind kind, Oid database, Oid role);
 extern void intake_slot_wake_launcher(void);
 extern void intake_slot_wake_idle(void);
 extern void intake_slot_wake_supervisors(void);
 extern void intake_slot_stop(Oid database);
-extern int intake_slot_terminate(Oid database);
+extern void intake_slot_terminate(Oid database);
 extern _Noreturn void intake_slot_leave(void);
 extern bool intake_slot_lease_held(int64 lease);
 

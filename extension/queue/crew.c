@@ -8,12 +8,9 @@
  */
 #include "postgres.h"
 
-#include "fmgr.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
-#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "ground/clock.h"
@@ -33,18 +30,8 @@ typedef struct Lines
 	int n_first;
 } Lines;
 
-/* A crew, for people. */
-typedef struct CrewState
-{
-	Oid role;
-	int ready;               /* lanes */
-	TimestampTz ready_since; /* the one that has waited longest; 0: none is ready */
-} CrewState;
-
 static HTAB *crews = NULL;
 static Lines *lines = NULL;
-
-PG_FUNCTION_INFO_V1(intake_sql_crews);
 
 /* ---- shared memory ---- */
 
@@ -295,10 +282,10 @@ intake_crew_unserved(void)
 }
 
 /* The crews of this database. Palloc'ed. */
-static CrewState *
-read_crews(int *count)
+IntakeCrewState *
+intake_crew_read(int *count)
 {
-	CrewState *states = NULL;
+	IntakeCrewState *states = NULL;
 	HASH_SEQ_STATUS status;
 	IntakeCrew *crew;
 	int room;
@@ -307,12 +294,12 @@ read_crews(int *count)
 	if (crews == NULL)
 		return NULL;
 	room = hash_get_num_entries(crews) + 16;
-	states = palloc_extended(room * sizeof(CrewState), MCXT_ALLOC_HUGE);
+	states = palloc_extended(room * sizeof(IntakeCrewState), MCXT_ALLOC_HUGE);
 	LWLockAcquire(intake_shmem->lane_lock, LW_SHARED);
 	hash_seq_init(&status, crews);
 	while ((crew = hash_seq_search(&status)) != NULL)
 	{
-		CrewState *state = &states[*count];
+		IntakeCrewState *state = &states[*count];
 
 		if (crew->tag.database != MyDatabaseId || *count == room)
 			continue;
@@ -324,28 +311,4 @@ read_crews(int *count)
 	}
 	unlock();
 	return states;
-}
-
-/* SQL: the same. */
-Datum
-intake_sql_crews(PG_FUNCTION_ARGS)
-{
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	int count;
-	CrewState *states = read_crews(&count);
-
-	InitMaterializedSRF(fcinfo, 0);
-	for (int i = 0; i < count; i++)
-	{
-		char *role = GetUserNameFromId(states[i].role, true);
-		Datum values[3];
-		bool nulls[3] = {0};
-
-		values[0] = CStringGetTextDatum(role ? role : "");
-		values[1] = Int32GetDatum(states[i].ready);
-		values[2] = TimestampTzGetDatum(states[i].ready_since);
-		nulls[2] = states[i].ready_since == 0;
-		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-	}
-	return (Datum) 0;
 }

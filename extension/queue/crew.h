@@ -43,6 +43,14 @@ typedef struct IntakeCrew
 	int64 lined_up_at; /* milliseconds, by intake_clock_ms */
 } IntakeCrew;
 
+/* A crew, for people. */
+typedef struct IntakeCrewState
+{
+	Oid role;
+	int ready;               /* lanes */
+	TimestampTz ready_since; /* the one that has waited longest; 0: none is ready */
+} IntakeCrewState;
+
 extern Size intake_crew_shmem_size(void);
 extern void intake_crew_startup(void);
 
@@ -63,5 +71,7 @@ extern void intake_crew_leave(void);
 extern bool intake_crew_next(IntakeCrewTag *tag, long *wait);
 extern void intake_crew_enlist(const IntakeCrewTag *tag, bool at_head);
 extern int intake_crew_unserved(void);
+
+extern IntakeCrewState *intake_crew_read(int *count);
 
 #endif
