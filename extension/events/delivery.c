@@ -48,7 +48,6 @@ fill(IntakeEvent *event, IntakeEvent *delivery, int place, Jsonb *headers)
 	event->delivery = delivery;
 	event->position = place + 1;
 	event->headers = headers;
-	event->body = PointerGetDatum(cstring_to_text_with_len(item->body.data, item->body.len));
 	event->json = delivery->json == INTAKE_JSON_HELD ? INTAKE_JSON_HELD : INTAKE_JSON_UNKNOWN;
 	event->type = item->type;
 	event->key = item->key;

@@ -13,6 +13,7 @@
 #include "utils/datum.h"
 #include "utils/fmgrprotos.h"
 #include "utils/fmgroids.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -24,6 +25,7 @@
 #include "events/match.h"
 #include "events/payload.h"
 #include "events/rearm.h"
+#include "ground/datum.h"
 #include "ground/duration.h"
 #include "ground/intake.h"
 #include "ground/partition.h"
@@ -31,7 +33,8 @@
 #include "queue/room.h"
 #include "verify/scheme.h"
 
-#define LARGE (256 * 1024) /* bytes of a body */
+#define LARGE (256 * 1024)     /* bytes of a body */
+#define TOGETHER (1024 * 1024) /* bytes of bodies */
 
 PG_FUNCTION_INFO_V1(intake_sql_emit);
 PG_FUNCTION_INFO_V1(intake_sql_announce);
@@ -42,6 +45,14 @@ text_datum(IntakeSlice text)
 	return PointerGetDatum(cstring_to_text_with_len(text.data, text.len));
 }
 
+/* The body of an event; that of an item stands in its delivery. */
+IntakeSlice
+intake_event_body(const IntakeEvent *event)
+{
+	return event->delivery ? event->delivery->items[event->position - 1].body
+						   : intake_datum_bytes(event->body);
+}
+
 /*
  * The body of an event as it goes into the table. A delivery is stored beside its items, and the server
  * would spend more time on compressing it than all the rest takes: so it is, quickly, before.
@@ -49,6 +60,8 @@ text_datum(IntakeSlice text)
 static Datum
 body_of(const IntakeEvent *event)
 {
+	if (event->delivery != NULL)
+		return text_datum(intake_event_body(event));
 #ifdef USE_LZ4
 	Datum body = PointerGetDatum(DatumGetByteaPP(event->body));
 
@@ -89,30 +102,47 @@ add_event(IntakeTable *table, const IntakeEvent *event)
 	intake_table_add(table, values, nulls, NULL);
 }
 
+/*
+ * Inserts those of the events that are fresh. A row has a copy of its body, so there are never more
+ * of them at once than bodies of TOGETHER bytes have, or one.
+ */
 static void
 insert_events(IntakeEvent **events, int count)
 {
+	MemoryContext rows =
+		AllocSetContextCreate(CurrentMemoryContext, "pg_intake rows", ALLOCSET_DEFAULT_SIZES);
 	IntakeTable table;
 	IntakePartition open = {InvalidOid};
+	size_t bytes = 0;
 
 	for (int i = 0; i < count; i++)
 	{
 		int64 id = events[i]->id;
+		MemoryContext old;
 
 		if (!events[i]->fresh)
 			continue;
-		if (!OidIsValid(open.oid) || id < open.low || id >= open.end)
+		if (OidIsValid(open.oid) && (id < open.low || id >= open.end || bytes >= TOGETHER))
 		{
-			if (OidIsValid(open.oid))
-				intake_table_close(&table);
+			intake_table_close(&table);
+			MemoryContextReset(rows);
+			open.oid = InvalidOid;
+			bytes = 0;
+		}
+		if (!OidIsValid(open.oid))
+		{
 			intake_partition_need(INTAKE_PARTITIONED_EVENT, id, &open);
 			intake_table_open(&table, open.oid);
 			table.grows = table.streams = true;
 		}
+		old = MemoryContextSwitchTo(rows);
 		add_event(&table, events[i]);
+		MemoryContextSwitchTo(old);
+		bytes += intake_event_body(events[i]).len;
 	}
 	if (OidIsValid(open.oid))
 		intake_table_close(&table);
+	MemoryContextDelete(rows);
 }
 
 /* Makes one job for each workflow that the event matches. */
@@ -187,7 +217,7 @@ intake_event_emit(const char *type, Jsonb *payload, IntakeSlice key, TimestampTz
 	if (!event.keyless)
 		event.stored_key = intake_key_row_make(event.source_id, &event.key, 1);
 	event.headers = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
-	event.body = text_datum(intake_payload_text(payload));
+	event.body = intake_payload_body(payload);
 	event.run_at = run_at;
 	intake_workflows_refresh();
 	(void) intake_event_store(&events, 1, false);

@@ -54,7 +54,7 @@ typedef struct IntakeEvent
 	int32 secret_id;                 /* 0: none */
 	char verified;                   /* IntakeVerified */
 	Jsonb *headers;
-	Datum body;                           /* a bytea */
+	Datum body;                           /* a bytea; of an item see intake_event_body */
 	IntakeJson json;                      /* what it is, where that is known */
 	TimestampTz run_at;                   /* of its jobs; 0: now */
 	bool replay_dead;                     /* a duplicate re-arms dead jobs */
@@ -86,6 +86,7 @@ typedef struct IntakeStoredEvent
 	int position;      /* in that delivery, from 1; 0: it is the delivery */
 } IntakeStoredEvent;
 
+extern IntakeSlice intake_event_body(const IntakeEvent *event);
 extern bool intake_event_read(int64 id, IntakeStoredEvent *event);
 extern bool intake_event_store(IntakeEvent **events, int count, bool optimistic);
 extern void intake_event_check_sizes(IntakeSlice type, IntakeSlice key);

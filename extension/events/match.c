@@ -329,7 +329,7 @@ filter(List *candidates, const IntakeEvent *event)
 	/* An item is JSON, whatever its delivery is. */
 	all.payload =
 		intake_payload_of_event(event->delivery ? INTAKE_SOURCE_INTERNAL : event->source_id,
-								event->headers, intake_datum_bytes(event->body), event->json);
+								event->headers, intake_event_body(event), event->json);
 	if (all.payload == NULL || !risky)
 		(void) apply_filters(&all);
 	else if (!try_together(&all))

@@ -274,15 +274,17 @@ has_secret(IntakeSlice value, IntakeSlice secret)
 		   memmem(value.data, value.len, secret.data, secret.len) != NULL;
 }
 
-/* The text of a payload that was given as jsonb: what the body of its event is. */
-IntakeSlice
-intake_payload_text(Jsonb *payload)
+/* The text of a payload that was given as jsonb, a bytea: what the body of its event is. */
+Datum
+intake_payload_body(Jsonb *payload)
 {
 	StringInfoData text;
 
 	initStringInfo(&text);
+	appendStringInfoSpaces(&text, VARHDRSZ);
 	(void) JsonbToCString(&text, &payload->root, VARSIZE(payload));
-	return (IntakeSlice){text.data, text.len};
+	SET_VARSIZE(text.data, text.len);
+	return PointerGetDatum(text.data);
 }
 
 /*

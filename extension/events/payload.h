@@ -18,7 +18,7 @@ extern Jsonb *intake_payload_of_event(int32 source_id, Jsonb *headers, IntakeSli
 									  IntakeJson known);
 extern Jsonb *intake_payload_of_stored(const IntakeStoredEvent *event, MemoryContext keeps);
 extern IntakeSlice intake_payload_head(Jsonb *headers);
-extern IntakeSlice intake_payload_text(Jsonb *payload);
+extern Datum intake_payload_body(Jsonb *payload);
 extern Jsonb *intake_payload_headers(IntakeSlice block, const IntakeReaders *readers,
 									 IntakeSlice secret);
 

@@ -106,10 +106,10 @@ intake_stored_received_at(int64 id, TimestampTz *received_at)
 
 /* A stored body, with what says how it is to be read. */
 static IntakeRequest
-request_of(Jsonb *headers, Datum body)
+request_of(Jsonb *headers, IntakeSlice body)
 {
 	return (IntakeRequest){.headers = intake_payload_head(headers),
-						   .body = intake_datum_bytes(body),
+						   .body = body,
 						   .most = (size_t) intake_settings_max_body_size * 1024};
 }
 
@@ -131,8 +131,8 @@ intake_stored_compare(int64 id, const IntakeEvent *event, bool *same)
 	found = intake_event_read(id, &stored);
 	if (found)
 	{
-		IntakeRequest one = request_of(event->headers, event->body);
-		IntakeRequest other = request_of(stored.headers, stored.body);
+		IntakeRequest one = request_of(event->headers, intake_event_body(event));
+		IntakeRequest other = request_of(stored.headers, intake_datum_bytes(stored.body));
 
 		one.json = event->json;
 		*same = intake_volatile_same(event->volatiles, &one, &other);

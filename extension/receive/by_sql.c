@@ -126,8 +126,8 @@ intake_sql_ingest(PG_FUNCTION_ARGS)
 		elog(ERROR, "intake.ingest returns a row");
 	delivery.source_name = text_argument(fcinfo, 0);
 	delivery.request.headers = intake_by_sql_headers(PG_GETARG_JSONB_P(1));
-	delivery.request.body = text_argument(fcinfo, 2);
-	delivery.event.body = PG_GETARG_DATUM(2);
+	delivery.event.body = PointerGetDatum(PG_GETARG_BYTEA_PP(2));
+	delivery.request.body = intake_datum_bytes(delivery.event.body);
 	delivery.request.query = text_argument(fcinfo, 3);
 	delivery.request.method =
 		PG_ARGISNULL(4) ? intake_slice_cstr("POST") : text_argument(fcinfo, 4);

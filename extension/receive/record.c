@@ -216,7 +216,8 @@ intake_sql_record(PG_FUNCTION_ARGS)
 	request.method = intake_slice_cstr("POST");
 	request.query = intake_slice_cstr("");
 	request.headers = intake_by_sql_headers(PG_GETARG_JSONB_P(4));
-	request.body = intake_payload_text(PG_GETARG_JSONB_P(3));
+	event.body = intake_payload_body(PG_GETARG_JSONB_P(3));
+	request.body = intake_datum_bytes(event.body);
 	set_key(&event, source, &request, optional_text(fcinfo, 1));
 	event.type =
 		PG_ARGISNULL(2) ? intake_extract_text(type_of(source), &request) : optional_text(fcinfo, 2);
@@ -228,7 +229,6 @@ intake_sql_record(PG_FUNCTION_ARGS)
 	event.source_name = pstrdup(source->name);
 	readers = (IntakeReaders){source->profile->scheme, key_of(source), type_of(source)};
 	event.headers = intake_payload_headers(request.headers, &readers, INTAKE_ABSENT);
-	event.body = PointerGetDatum(cstring_to_text_with_len(request.body.data, request.body.len));
 	event.json = request.json;
 	PG_RETURN_INT64(store(&event));
 }

@@ -157,6 +157,22 @@ for my $time ('first', 'second')
 }
 is(pid_of(q{SELECT count(*) FROM intake.events WHERE source = 'src' AND payload ->> 'event' = 't'}), 1, 'it is one event');
 
+# One that is split: into many items, and into two.
+$node->safe_psql('postgres', q{SELECT intake.create_source('split', 'none', verified => 'none', key_from => '$.id', options => '{"split": "$[*]"}')});
+for my $items (9900, 2)
+{
+	my $text = join '', map { chr(97 + rand 26) } 1 .. 5000;
+	my $length = int(SIZE / $items) - 60;
+	my $body = '[' . join(',', map { sprintf '{"id":"%d/%d","text":"%s"}', $items, $_, substr $text x ($length / 5000 + 1), 0, $length } 1 .. $items) . ']';
+	my ($shim, $gateway) = (shim_pid($url), gateway());
+	my %before = map { $_ => status_of($_, 'RssAnon') } $shim, $gateway;
+	my $most = send_to('split', 'X-None: 1', $body, $shim, $gateway) - $before{$shim} - $before{$gateway};
+	note("$items items: request " . ratio($most));
+	cmp_ok($most / SIZE, '<', 3, "$items items: shim and backend together");
+	given_back(%before);
+	is(pid_of(qq{SELECT count(*) FROM intake.events WHERE source = 'split' AND key LIKE '$items/%'}), $items, "$items items: they are there");
+}
+
 # One that is too large for the database is refused as ever; one whose call is lost is sent again.
 $node->safe_psql('postgres', q{ALTER SYSTEM SET pg_intake.max_body_size = '20MB'; SELECT pg_reload_conf()});
 wait_for(sub { post("$url/webhooks/src", $noise)->{status} == 413 }, 'a body that is larger than the database accepts gets 413');
