@@ -21,20 +21,21 @@
 
 #define RETRY_MS 1000
 
-/* Memory for sources: 10,000 plain ones need two thirds of it. */
+/* Memory for sources: 10,000 plain ones need less than half of it. */
 #define MOST_BYTES (32 * 1024 * 1024)
 
-/* What libcrypto takes for a secret, about. */
-#define KEY_BYTES 1000
+/* What libcrypto takes for a public key, about. */
+#define KEY_BYTES 2000
 
 typedef struct Known
 {
 	IntakeSource *source;
 	size_t bytes;
 	bool doomed;
-	int64 retry_at;    /* by intake_clock_ms; 0: it needs no retry */
-	dlist_node recent; /* in by_use */
-	dlist_node going;  /* in outdated or retried */
+	bool used;        /* since it was last looked at whether it may go */
+	int64 retry_at;   /* by intake_clock_ms; 0: it needs no retry */
+	dlist_node place; /* in all */
+	dlist_node going; /* in outdated or retried */
 } Known;
 
 typedef struct NameEntry
@@ -51,7 +52,7 @@ typedef struct IdEntry
 
 static HTAB *by_name = NULL;
 static HTAB *by_id = NULL;
-static dlist_head by_use = DLIST_STATIC_INIT(by_use);     /* all, the last one used first */
+static dlist_head all = DLIST_STATIC_INIT(all);
 static dlist_head outdated = DLIST_STATIC_INIT(outdated); /* to be dropped */
 static dlist_head retried = DLIST_STATIC_INIT(retried);   /* likewise, at their time */
 static bool all_outdated = false;
@@ -115,7 +116,7 @@ drop(Known *known)
 		(void) hash_search(by_id, &known->source->id, HASH_REMOVE, NULL);
 	if (known->doomed || known->retry_at != 0)
 		dlist_delete(&known->going);
-	dlist_delete(&known->recent);
+	dlist_delete(&known->place);
 	bytes -= known->bytes;
 	MemoryContextDelete(known->source->context);
 }
@@ -138,11 +139,13 @@ keep(IntakeSource *source, uint64 before)
 	bool found;
 
 	known->source = source;
-	known->bytes = MemoryContextMemAllocated(source->context, true) +
-				   source->n_secrets * KEY_BYTES + sizeof(NameEntry) + sizeof(IdEntry);
+	known->bytes =
+		MemoryContextMemAllocated(source->context, true) + sizeof(NameEntry) + sizeof(IdEntry);
+	for (int i = 0; i < source->n_secrets; i++)
+		known->bytes += source->secrets[i].key.n_public_keys * KEY_BYTES;
 	MemoryContextSetParent(source->context, TopMemoryContext);
 	bytes += known->bytes;
-	dlist_push_head(&by_use, &known->recent);
+	dlist_push_tail(&all, &known->place);
 	if (lacks_key_file(source))
 	{
 		known->retry_at = intake_clock_ms() + RETRY_MS;
@@ -188,9 +191,9 @@ drop_changed(void)
 		drop(dlist_head_element(Known, going, &outdated));
 	if (!all_outdated && profile_changes == intake_profiles_changes())
 		return;
-	dlist_foreach_modify(place, &by_use)
+	dlist_foreach_modify(place, &all)
 	{
-		Known *known = dlist_container(Known, recent, place.cur);
+		Known *known = dlist_container(Known, place, place.cur);
 
 		if (all_outdated || known->source->profile->outdated)
 			drop(known);
@@ -212,16 +215,34 @@ drop_retried(void)
 	}
 }
 
+static bool
+is_too_much(void)
+{
+	return bytes + intake_profiles_bytes() > MOST_BYTES;
+}
+
+/*
+ * Has those go first that were not used since the last look at them: to keep a list in the order of
+ * use would have each request write to three sources.
+ */
 static void
 make_room(void)
 {
-	if (bytes + intake_profiles_bytes() <= MOST_BYTES)
-		return;
-	intake_profiles_tidy();
-	while (bytes + intake_profiles_bytes() > MOST_BYTES && !dlist_is_empty(&by_use))
+	if (is_too_much())
+		intake_profiles_tidy();
+	while (is_too_much() && !dlist_is_empty(&all))
 	{
-		drop(dlist_tail_element(Known, recent, &by_use));
-		if (bytes + intake_profiles_bytes() > MOST_BYTES)
+		Known *first = dlist_head_element(Known, place, &all);
+
+		if (first->used)
+		{
+			first->used = false;
+			dlist_delete(&first->place);
+			dlist_push_tail(&all, &first->place);
+			continue;
+		}
+		drop(first);
+		if (is_too_much())
 			intake_profiles_tidy();
 	}
 }
@@ -229,7 +250,7 @@ make_room(void)
 /* ---- looking up ---- */
 
 /*
- * Forgets the sources that have changed, and the least recently used ones beyond the memory for them,
+ * Forgets the sources that have changed, and beyond the memory for them those not used for long,
  * unless they are held. What intake_sources_find returns holds until the next refresh. The caller is
  * in a transaction.
  */
@@ -275,7 +296,8 @@ intake_sources_find(IntakeSlice name)
 			return NULL;
 		known = keep(source, before);
 	}
-	dlist_move_head(&by_use, &known->recent);
+	if (!known->used)
+		known->used = true;
 	return known->source;
 }
 

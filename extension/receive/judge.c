@@ -74,15 +74,15 @@ select_secrets(IntakeSource *source, int64 now, bool valid, IntakeSecret **secre
 	return count;
 }
 
-/* HMAC with the newest secret that is valid, for handshakes; NULL where there is none. */
-static IntakeMac *
+/* HMAC with the newest secret that is valid, for handshakes; without a key where there is none. */
+static IntakeMac
 handshake_mac(IntakeSource *source, int64 now)
 {
 	IntakeSecret *secrets[INTAKE_SECRETS_TRIED];
 	IntakeKey *keys[INTAKE_SECRETS_TRIED];
 
 	if (source->profile->scheme == NULL || select_secrets(source, now, true, secrets, keys) == 0)
-		return NULL;
+		return (IntakeMac){0};
 	return intake_signing_key_mac(keys[0], source->profile->scheme->algorithm);
 }
 

@@ -4,9 +4,10 @@
  *
  * A message comes as parts, so that a body is never copied to stand behind a timestamp.
  * Looking up a method of libcrypto, and making a context for it, costs as much as digesting
- * a kilobyte; both are kept.
+ * a kilobyte; both are kept. Nothing is kept of a key of HMAC: digesting its two blocks takes as long
+ * as copying what libcrypto would keep of them, and less where that must come from memory, because
+ * many sources take turns.
  */
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 
 #include "read/word.h"
@@ -15,7 +16,10 @@
 
 #define CHUNK (1024 * 1024) /* bytes between two looks for interrupts */
 
+#define MOST_BLOCK 128
+
 static const char *const algorithm_names[] = {"sha1", "sha256", "sha512"};
+static const size_t block_sizes[] = {64, 64, MOST_BLOCK};
 
 bool
 intake_digest_parse(const char *name, IntakeAlgorithm *algorithm)
@@ -39,15 +43,31 @@ intake_digest_method(IntakeAlgorithm algorithm)
 	return methods[algorithm];
 }
 
-/* Digests a slice, chunk by chunk, with a function of libcrypto. SHA-512 takes twice as long. */
+/* A context for digests of that kind, begun anew; NULL when libcrypto fails. Each is made once. */
+static EVP_MD_CTX *
+begin(IntakeAlgorithm algorithm)
+{
+	static EVP_MD_CTX *contexts[3];
+	EVP_MD_CTX **context = &contexts[algorithm];
+	const EVP_MD *method = NULL; /* as it was */
+
+	if (*context == NULL)
+	{
+		method = intake_digest_method(algorithm);
+		*context = method ? EVP_MD_CTX_new() : NULL;
+	}
+	return *context != NULL && EVP_DigestInit_ex(*context, method, NULL) == 1 ? *context : NULL;
+}
+
+/* Digests a slice, chunk by chunk. SHA-512 takes twice as long. */
 static bool
-update(int (*function)(void *, const void *, size_t), void *context, IntakeSlice text, int weight)
+update(EVP_MD_CTX *context, IntakeSlice text, int weight)
 {
 	while (text.len > 0)
 	{
 		size_t length = text.len < CHUNK ? text.len : CHUNK;
 
-		if (function(context, text.data, length) != 1)
+		if (EVP_DigestUpdate(context, text.data, length) != 1)
 			return false;
 		text = intake_slice_after(text, length);
 		intake_work_charge(length * weight);
@@ -55,23 +75,23 @@ update(int (*function)(void *, const void *, size_t), void *context, IntakeSlice
 	return true;
 }
 
-static int
-update_plain(void *context, const void *data, size_t length)
+static bool
+finish(EVP_MD_CTX *context, const IntakeSlice *parts, int count, int weight, IntakeDigest *out)
 {
-	return EVP_DigestUpdate(context, data, length);
+	unsigned int length = 0;
+	bool ok = context != NULL;
+
+	for (int i = 0; ok && i < count; i++)
+		ok = update(context, parts[i], weight);
+	ok = ok && EVP_DigestFinal_ex(context, out->bytes, &length) == 1;
+	out->len = length;
+	return ok;
 }
 
 static int
-update_mac(void *context, const void *data, size_t length)
+weight_of(IntakeAlgorithm algorithm)
 {
-	return EVP_MAC_update(context, data, length);
-}
-
-/* Asking what a context is for costs as much as a short message. */
-static int
-mac_weight(IntakeMac *mac, size_t length)
-{
-	return length > 4096 && EVP_MAC_CTX_get_mac_size(mac) > 32 ? 2 : 1;
+	return algorithm == INTAKE_SHA512 ? 2 : 1;
 }
 
 /* The digest of the parts, one behind the other. Returns false when libcrypto fails. */
@@ -79,60 +99,45 @@ bool
 intake_digest_plain(IntakeAlgorithm algorithm, const IntakeSlice *parts, int count,
 					IntakeDigest *out)
 {
-	static EVP_MD_CTX *context = NULL;
-	const EVP_MD *method = intake_digest_method(algorithm);
-	unsigned int length = 0;
+	return finish(begin(algorithm), parts, count, weight_of(algorithm), out);
+}
+
+/* The digest of a block made of KEY, in which each byte is changed by PAD, and of the parts. */
+static bool
+digest_behind(IntakeMac mac, unsigned char pad, const IntakeSlice *parts, int count,
+			  IntakeDigest *out)
+{
+	size_t size = block_sizes[mac.algorithm];
+	unsigned char block[MOST_BLOCK];
+	EVP_MD_CTX *context = begin(mac.algorithm);
 	bool ok;
 
-	if (context == NULL)
-		context = EVP_MD_CTX_new();
-	ok = context != NULL && method != NULL && EVP_DigestInit_ex(context, method, NULL) == 1;
-	for (int i = 0; ok && i < count; i++)
-		ok = update(update_plain, context, parts[i], algorithm == INTAKE_SHA512 ? 2 : 1);
-	ok = ok && EVP_DigestFinal_ex(context, out->bytes, &length) == 1;
-	out->len = length;
+	memset(block, pad, size);
+	for (size_t i = 0; i < mac.key.len; i++)
+		block[i] ^= (unsigned char) mac.key.data[i];
+	ok = context != NULL && EVP_DigestUpdate(context, block, size) == 1 &&
+		 finish(context, parts, count, weight_of(mac.algorithm), out);
+	OPENSSL_cleanse(block, size);
 	return ok;
 }
 
-/* Makes a key of HMAC (RFC 2104) ready for use. NULL when libcrypto fails. */
-IntakeMac *
-intake_digest_mac_new(IntakeAlgorithm algorithm, IntakeSlice key)
-{
-	static EVP_MAC *hmac = NULL;
-	IntakeMac *mac;
-	OSSL_PARAM parameters[2] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *) algorithm_names[algorithm],
-										 0),
-		OSSL_PARAM_construct_end(),
-	};
-
-	if (hmac == NULL)
-		hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	mac = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
-	if (mac == NULL ||
-		EVP_MAC_init(mac, (const unsigned char *) key.data, key.len, parameters) != 1)
-	{
-		EVP_MAC_CTX_free(mac);
-		return NULL;
-	}
-	return mac;
-}
-
-/* HMAC of the parts. Returns false when libcrypto fails. */
+/* HMAC (RFC 2104) of the parts. Returns false when there is no key, or libcrypto fails. */
 bool
-intake_digest_mac(IntakeMac *mac, const IntakeSlice *parts, int count, IntakeDigest *out)
+intake_digest_mac(IntakeMac mac, const IntakeSlice *parts, int count, IntakeDigest *out)
 {
-	bool ok = mac != NULL && EVP_MAC_init(mac, NULL, 0, NULL) == 1;
+	IntakeDigest shorter;
+	IntakeDigest inner;
+	IntakeSlice digested;
+	bool ok = mac.key.data != NULL;
 
-	for (int i = 0; ok && i < count; i++)
-		ok = update(update_mac, mac, parts[i], mac_weight(mac, parts[i].len));
-	return ok && EVP_MAC_final(mac, out->bytes, &out->len, sizeof(out->bytes)) == 1;
-}
-
-void
-intake_digest_mac_free(IntakeMac *mac)
-{
-	EVP_MAC_CTX_free(mac);
+	if (ok && mac.key.len > block_sizes[mac.algorithm])
+	{
+		ok = intake_digest_plain(mac.algorithm, &mac.key, 1, &shorter);
+		mac.key = intake_digest_slice(&shorter);
+	}
+	ok = ok && digest_behind(mac, 0x36, parts, count, &inner);
+	digested = intake_digest_slice(&inner);
+	return ok && digest_behind(mac, 0x5C, &digested, 1, out);
 }
 
 IntakeSlice

@@ -24,17 +24,19 @@ typedef struct IntakeDigest
 	size_t len;
 } IntakeDigest;
 
-/* A key of HMAC, ready for use: its two blocks are digested already. */
-typedef EVP_MAC_CTX IntakeMac;
+/* HMAC with a key, which is somebody else's; absent: there is none. */
+typedef struct IntakeMac
+{
+	IntakeAlgorithm algorithm;
+	IntakeSlice key;
+} IntakeMac;
 
 extern bool intake_digest_parse(const char *name, IntakeAlgorithm *algorithm);
 extern const EVP_MD *intake_digest_method(IntakeAlgorithm algorithm);
 extern bool intake_digest_plain(IntakeAlgorithm algorithm, const IntakeSlice *parts, int count,
 								IntakeDigest *out);
-extern IntakeMac *intake_digest_mac_new(IntakeAlgorithm algorithm, IntakeSlice key);
-extern bool intake_digest_mac(IntakeMac *mac, const IntakeSlice *parts, int count,
+extern bool intake_digest_mac(IntakeMac mac, const IntakeSlice *parts, int count,
 							  IntakeDigest *out);
-extern void intake_digest_mac_free(IntakeMac *mac);
 extern IntakeSlice intake_digest_slice(const IntakeDigest *digest);
 extern bool intake_digest_equal(IntakeSlice a, IntakeSlice b);
 

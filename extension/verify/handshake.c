@@ -253,7 +253,7 @@ make_answer(const IntakeHandshake *rule, const IntakeValues *values, IntakeAnswe
  */
 bool
 intake_handshake_answer(const IntakeHandshake *rules, int count, const IntakeRequest *request,
-						IntakeSlice token, IntakeMac *mac, bool verified, IntakeAnswer *answer)
+						IntakeSlice token, IntakeMac mac, bool verified, IntakeAnswer *answer)
 {
 	IntakeValues values = {0};
 

@@ -52,7 +52,7 @@ typedef struct IntakeAnswer
 extern IntakeHandshake *intake_handshake_compile(const IntakeHandshakeRow *row, const char **why);
 extern void intake_handshake_release(IntakeHandshake *rule);
 extern bool intake_handshake_answer(const IntakeHandshake *rules, int count,
-									const IntakeRequest *request, IntakeSlice token, IntakeMac *mac,
+									const IntakeRequest *request, IntakeSlice token, IntakeMac mac,
 									bool verified, IntakeAnswer *answer);
 
 #endif

@@ -233,13 +233,11 @@ intake_signing_key_prepare(const IntakeScheme *scheme, IntakeSlice secret, Intak
 	return prepare_secret(scheme, key, why);
 }
 
-/* HMAC with the key; NULL when libcrypto fails. */
-IntakeMac *
-intake_signing_key_mac(IntakeKey *key, IntakeAlgorithm algorithm)
+/* HMAC with the key. */
+IntakeMac
+intake_signing_key_mac(const IntakeKey *key, IntakeAlgorithm algorithm)
 {
-	if (key->mac[algorithm] == NULL && key->bytes.data != NULL)
-		key->mac[algorithm] = intake_digest_mac_new(algorithm, key->bytes);
-	return key->mac[algorithm];
+	return (IntakeMac){algorithm, key->bytes};
 }
 
 /* Gives back what libcrypto holds for a key, and wipes its bytes; the secret is the caller's. */
@@ -248,8 +246,6 @@ intake_signing_key_release(IntakeKey *key)
 {
 	if (key->bytes.data != NULL)
 		OPENSSL_cleanse((char *) key->bytes.data, key->bytes.len);
-	for (int i = 0; i < 3; i++)
-		intake_digest_mac_free(key->mac[i]);
 	for (int i = 0; i < key->n_public_keys; i++)
 		intake_publickey_free(&key->public_keys[i]);
 	memset(key, 0, sizeof(*key));

@@ -14,7 +14,6 @@ typedef struct IntakeKey
 {
 	IntakeSlice secret; /* as the provider shows it, or normalised where its scheme asks */
 	IntakeSlice bytes;  /* what it stands for, for HMAC */
-	IntakeMac *mac[3];  /* by algorithm; made when first wanted */
 	IntakePublicKey *public_keys; /* for kinds with public keys */
 	int n_public_keys;
 } IntakeKey;
@@ -22,7 +21,7 @@ typedef struct IntakeKey
 extern bool intake_signing_key_is_secret(IntakeSlice text, const char **why);
 extern bool intake_signing_key_prepare(const IntakeScheme *scheme, IntakeSlice secret,
 									   IntakeKey *key, const char **why);
-extern IntakeMac *intake_signing_key_mac(IntakeKey *key, IntakeAlgorithm algorithm);
+extern IntakeMac intake_signing_key_mac(const IntakeKey *key, IntakeAlgorithm algorithm);
 extern void intake_signing_key_release(IntakeKey *key);
 
 #endif

@@ -485,7 +485,7 @@ call_function(const IntakePart *part, const IntakeValues *values)
 	if (part->kind == INTAKE_PART_CRC32)
 		return crc32_decimal(parts, count);
 	if (part->kind == INTAKE_PART_HMAC)
-		ok = values->mac != NULL && intake_digest_mac(values->mac, parts, count, &digest);
+		ok = intake_digest_mac(values->mac, parts, count, &digest);
 	else
 		ok = intake_digest_plain(part->algorithm, parts, count, &digest);
 	return ok ? encode(part->encoding, &digest) : INTAKE_ABSENT;

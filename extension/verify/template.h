@@ -32,7 +32,7 @@ typedef struct IntakeValues
 	IntakeSlice timestamp; /* as it was written */
 	IntakeSlice secret;
 	IntakeSlice token;
-	IntakeMac *mac;          /* for hmac...(), or NULL */
+	IntakeMac mac;           /* for hmac...(), or without a key */
 	IntakeSlice item;        /* where relative pointers begin */
 	IntakeSlice form_sorted; /* of the body, where it is made already */
 	bool lasting;            /* parts of the body may be cut out: what is absent is empty */

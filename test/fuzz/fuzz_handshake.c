@@ -6,7 +6,7 @@
 #include "presets.h"
 
 static void
-try_all(IntakeHandshake *rules, int count, const IntakeRequest *request, IntakeMac *mac)
+try_all(IntakeHandshake *rules, int count, const IntakeRequest *request, IntakeMac mac)
 {
 	for (int verified = 0; verified < 2; verified++)
 	{
@@ -26,15 +26,13 @@ try_all(IntakeHandshake *rules, int count, const IntakeRequest *request, IntakeM
 void
 fuzz(IntakeSlice input)
 {
-	static IntakeMac *mac = NULL;
+	const IntakeMac mac = {INTAKE_SHA256, intake_slice_cstr("key")};
 	static const char *const methods[] = {"GET", "POST", "HEAD"};
 	const FuzzPreset *preset;
 	IntakeHandshake rules[8];
 	IntakeRequest request = {0};
 	const char *error = NULL;
 
-	if (mac == NULL)
-		mac = intake_digest_mac_new(INTAKE_SHA256, intake_slice_cstr("key"));
 	if (input.len < 1)
 		return;
 	preset = &fuzz_presets[(unsigned char) input.data[0] % fuzz_n_presets];

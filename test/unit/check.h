@@ -27,6 +27,7 @@ check_that(bool holds, const char *what, const char *file, int line)
 
 extern void test_reading(void);
 extern void test_times(void);
+extern void test_digest(void);
 extern void test_keys(void);
 extern void test_jwt(void);
 extern void test_json(void);

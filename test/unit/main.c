@@ -12,6 +12,7 @@ main(void)
 {
 	test_reading();
 	test_times();
+	test_digest();
 	test_keys();
 	test_jwt();
 	test_json();

@@ -23,7 +23,7 @@ has(IntakeSlice text, IntakeSlice other)
 static bool
 answers(Attack *a, const IntakeHandshake *rule, const IntakePlace *place, IntakeSlice content)
 {
-	IntakeMac *mac = intake_signing_key_mac(&a->key, a->scheme->algorithm);
+	IntakeMac mac = intake_signing_key_mac(&a->key, a->scheme->algorithm);
 	IntakeRequest request = {.method = intake_slice_cstr(rule->method),
 							 .headers = intake_slice_cstr(""),
 							 .body = intake_slice_cstr("")};

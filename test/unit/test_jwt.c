@@ -28,14 +28,13 @@ static char *
 signed_token(const char *header, const char *claims)
 {
 	char *out = palloc(strlen(header) + strlen(claims) + 100);
-	IntakeMac *mac = intake_digest_mac_new(INTAKE_SHA256, intake_slice_cstr(SECRET));
+	IntakeMac mac = {INTAKE_SHA256, intake_slice_cstr(SECRET)};
 	IntakeDigest digest;
 	IntakeSlice content;
 
 	sprintf(out, "%s.%s", header, claims);
 	content = intake_slice_cstr(out);
 	CHECK(intake_digest_mac(mac, &content, 1, &digest));
-	intake_digest_mac_free(mac);
 	strcat(strcat(out, "."), base64url(digest.bytes, digest.len));
 	return out;
 }
