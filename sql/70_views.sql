@@ -141,16 +141,12 @@ INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.owners');
 
 -- Rooms that may be large have an index by workflow; the others are counted once for all workflows.
 CREATE VIEW intake.stats AS
-    SELECT w.name AS workflow, c.ready, c.delayed, coalesce(r.jobs, 0) AS running,
-           coalesce(s.jobs, 0) AS suspect, c.dead
+    SELECT w.name AS workflow,
+           (SELECT count(*) FROM intake.queue q WHERE q.workflow_id = w.id) AS ready,
+           (SELECT count(*) FROM intake.delayed d WHERE d.workflow_id = w.id) AS delayed,
+           coalesce(r.jobs, 0) AS running, coalesce(s.jobs, 0) AS suspect,
+           (SELECT count(*) FROM intake.dead_letter d WHERE d.workflow_id = w.id) AS dead
     FROM intake.workflow w
-    CROSS JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE room = 1) AS ready, count(*) FILTER (WHERE room = 2) AS delayed,
-               count(*) FILTER (WHERE room = 3) AS dead
-        FROM (SELECT 1 AS room FROM intake.queue q WHERE q.workflow_id = w.id
-              UNION ALL SELECT 2 FROM intake.delayed d WHERE d.workflow_id = w.id
-              UNION ALL SELECT 3 FROM intake.dead_letter d WHERE d.workflow_id = w.id) jobs
-    ) c
     LEFT JOIN (SELECT workflow_id, count(*) AS jobs FROM intake.running GROUP BY workflow_id) r ON r.workflow_id = w.id
     LEFT JOIN (SELECT workflow_id, count(*) AS jobs FROM intake.suspect GROUP BY workflow_id) s ON s.workflow_id = w.id
     WHERE w.dropped_at IS NULL;
