@@ -30,7 +30,7 @@ OWNER_PATIENCE=${OWNER_PATIENCE:-90} # seconds for jobs to run behind that
 owners_fill() {
 	local i
 	cluster_init "$idle_dir"
-	cluster_start "$idle_dir" "$idle_port" "-h '' -c log_min_messages=debug1 -c autovacuum=off -c max_worker_processes=16 -c max_connections=300 -c pg_intake.max_workers=32"
+	cluster_start "$idle_dir" "$idle_port" "-h '' -c log_min_messages=debug1 -c autovacuum=off -c max_worker_processes=16 -c max_connections=300 -c pg_intake.max_workers=32 -c pg_intake.idle_time=$(scaled 30 2)s"
 	idle_socket=$(cluster_socket "$idle_dir")
 	idle_query -d postgres <<-SQL >/dev/null
 		CREATE EXTENSION dblink;
