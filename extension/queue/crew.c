@@ -5,6 +5,10 @@
  * A crew is here while it has a lane that has work. If it has ready lanes and no idle executor, it
  * stands in one of two lines, those without any executor in the first. The launcher starts executors
  * in that order, so that each role has its turn when there are fewer processes than roles.
+ *
+ * The lanes of a crew stand in two lines as well. One that becomes ready goes before those that have
+ * had a turn and have more: so a lane with a job now and then waits for one job at most, whatever
+ * backlogs the others have. After some turns in a row, one of the others has its own.
  */
 #include "postgres.h"
 
@@ -21,6 +25,9 @@
 
 /* Milliseconds that one executor has for the lanes of its crew before there is another. */
 #define GRACE 10
+
+/* Turns in a row of lanes that have become ready, while others have more. */
+#define MOST_FAVOURS 16
 
 /* Guarded by intake_shmem->lane_lock, as all crews are. */
 typedef struct Lines
@@ -84,8 +91,9 @@ intake_crew_find(Oid database, Oid role, HASHACTION action)
 
 	if (crew != NULL && !found)
 	{
-		dlist_init(&crew->ready);
-		crew->n_ready = crew->n_lanes = 0;
+		dlist_init(&crew->fresh);
+		dlist_init(&crew->again);
+		crew->favours = crew->n_ready = crew->n_lanes = 0;
 		crew->line = INTAKE_NO_LINE;
 	}
 	return crew;
@@ -142,13 +150,24 @@ line_up(IntakeCrew *crew, bool at_head)
 	return true;
 }
 
-/* A lane of a crew has become ready. */
+/* A lane of a crew has become ready; AGAIN: it has had a turn, and has more. */
 void
-intake_crew_add(IntakeCrew *crew, IntakeReady *ready)
+intake_crew_add(IntakeCrew *crew, IntakeReady *ready, bool again)
 {
-	dlist_push_tail(&crew->ready, &ready->place);
+	dlist_push_tail(again ? &crew->again : &crew->fresh, &ready->place);
 	crew->n_ready++;
 	ready->since = GetCurrentTimestamp();
+}
+
+/* The lane whose turn is next, of a crew that has one that is ready. */
+IntakeReady *
+intake_crew_choose(IntakeCrew *crew)
+{
+	bool favour = !dlist_is_empty(&crew->fresh) &&
+				  (dlist_is_empty(&crew->again) || crew->favours < MOST_FAVOURS);
+
+	crew->favours = favour ? crew->favours + 1 : 0;
+	return dlist_head_element(IntakeReady, place, favour ? &crew->fresh : &crew->again);
 }
 
 /* It has been taken, or is another crew's. */
@@ -281,6 +300,19 @@ intake_crew_unserved(void)
 	return count;
 }
 
+/* Notes since when the first lane of a line waits, if none has waited longer. */
+static void
+note_wait(CrewState *state, dlist_head *line)
+{
+	TimestampTz since;
+
+	if (dlist_is_empty(line))
+		return;
+	since = dlist_head_element(IntakeReady, place, line)->since;
+	if (state->ready_since == 0 || since < state->ready_since)
+		state->ready_since = since;
+}
+
 /* The crews of this database. Palloc'ed. */
 IntakeCrewState *
 intake_crew_read(int *count)
@@ -305,8 +337,9 @@ intake_crew_read(int *count)
 			continue;
 		state->role = crew->tag.role;
 		state->ready = crew->n_ready;
-		state->ready_since =
-			crew->n_ready == 0 ? 0 : dlist_head_element(IntakeReady, place, &crew->ready)->since;
+		state->ready_since = 0;
+		note_wait(state, &crew->fresh);
+		note_wait(state, &crew->again);
 		(*count)++;
 	}
 	unlock();

@@ -35,9 +35,11 @@ typedef struct IntakeReady
 typedef struct IntakeCrew
 {
 	IntakeCrewTag tag; /* hash key */
-	dlist_head ready;  /* of IntakeReady, the one that has waited longest first */
-	int n_ready;
-	int n_lanes; /* all that are its own */
+	dlist_head fresh;  /* of IntakeReady: those that have become ready, longest waiting first */
+	dlist_head again;  /* likewise, those that have had a turn and have more */
+	int favours;       /* turns of fresh ones since the last one of the others */
+	int n_ready;       /* in both */
+	int n_lanes;       /* all that are its own */
 	IntakeCrewLine line;
 	dlist_node place;  /* in that line */
 	int64 lined_up_at; /* milliseconds, by intake_clock_ms */
@@ -56,7 +58,8 @@ extern void intake_crew_startup(void);
 
 /* For lanes; the caller holds intake_shmem->lane_lock. */
 extern IntakeCrew *intake_crew_find(Oid database, Oid role, HASHACTION action);
-extern void intake_crew_add(IntakeCrew *crew, IntakeReady *ready);
+extern void intake_crew_add(IntakeCrew *crew, IntakeReady *ready, bool again);
+extern IntakeReady *intake_crew_choose(IntakeCrew *crew);
 extern void intake_crew_remove(IntakeCrew *crew, IntakeReady *ready);
 extern void intake_crew_lose_lane(IntakeCrew *crew);
 extern void intake_crew_forget_if_empty(IntakeCrew *crew);

@@ -6,7 +6,8 @@
  * lane is known here only while it has work that nobody reads, or while an executor reads it, so an
  * idle workflow costs nothing, however many there are. The executors of a role in a database are its
  * crew. Its lanes that have work wait in a line, and each executor takes the first one, claims a
- * batch, and puts it at the end if there is more: so no lane waits for another for longer than that.
+ * batch, and puts it at the end of another line if there is more: so no lane waits for another for
+ * longer than that.
  *
  * Claimed jobs leave dead rows behind, so reading from the head of a lane would cost more the longer
  * an old snapshot keeps those rows; where there is more, the next executor reads on from the cursor.
@@ -101,11 +102,11 @@ find_lane(Oid database, int32 workflow_id, HASHACTION action, bool *found)
 	return hash_search(lanes, &tag, action, found);
 }
 
-/* Puts a lane at the end of the line of its crew. */
+/* Puts a lane at the end of a line of its crew; AGAIN: it has had a turn, and has more. */
 static void
-make_ready(Lane *lane)
+make_ready(Lane *lane, bool again)
 {
-	intake_crew_add(lane->crew, &lane->waiting);
+	intake_crew_add(lane->crew, &lane->waiting, again);
 	lane->ready = true;
 }
 
@@ -142,7 +143,7 @@ assign(Lane *lane, IntakeCrew *crew)
 	lane->crew = crew;
 	crew->n_lanes++;
 	if (ready)
-		make_ready(lane);
+		make_ready(lane, false);
 	if (old != NULL)
 		intake_crew_lose_lane(old);
 }
@@ -175,7 +176,7 @@ need_lane(int32 workflow_id, Oid role, bool *news)
 	*news = lane->crew != crew && (lane->ready || !found);
 	assign(lane, crew);
 	if (!found)
-		make_ready(lane);
+		make_ready(lane, false);
 	return lane;
 }
 
@@ -232,7 +233,7 @@ intake_lane_take(IntakeReading *taken)
 	crew = intake_crew_find(MyDatabaseId, intake_slot_self->role, HASH_FIND);
 	if (crew != NULL && crew->n_ready > 0)
 	{
-		Lane *lane = dlist_container(Lane, waiting.place, dlist_head_node(&crew->ready));
+		Lane *lane = dlist_container(Lane, waiting.place, &intake_crew_choose(crew)->place);
 
 		make_unready(lane);
 		reading.workflow_id = lane->tag.workflow_id;
@@ -262,7 +263,7 @@ intake_lane_put(int64 cursor, bool more)
 		lane->cursor = more ? cursor : PG_INT64_MAX;
 		if (more || lane->rewind != PG_INT64_MAX)
 		{
-			make_ready(lane);
+			make_ready(lane, more);
 			intake_crew_call(lane->crew);
 		}
 		else
