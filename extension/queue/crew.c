@@ -302,7 +302,7 @@ intake_crew_unserved(void)
 
 /* Notes since when the first lane of a line waits, if none has waited longer. */
 static void
-note_wait(CrewState *state, dlist_head *line)
+note_wait(IntakeCrewState *state, dlist_head *line)
 {
 	TimestampTz since;
 
