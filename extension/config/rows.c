@@ -67,8 +67,13 @@ char *
 intake_rows_text(int row, const char *column)
 {
 	int number = number_of(column);
+	bool null;
+	Datum value;
 
-	return number > 0 ? SPI_getvalue(rows[row], shape, number) : NULL;
+	if (number == 0 || TupleDescAttr(shape, number - 1)->atttypid != TEXTOID)
+		return number == 0 ? NULL : SPI_getvalue(rows[row], shape, number);
+	value = heap_getattr(rows[row], number, shape, &null);
+	return null ? NULL : TextDatumGetCString(value);
 }
 
 /* Appends what tells the value of a column from others of it, as it is in memory. */
@@ -97,13 +102,14 @@ intake_rows_datum(int row, const char *column, bool *null)
 	return value_of(row, column, null);
 }
 
-/* A column that is a whole number; OTHERWISE where it is NULL. */
-int64
-intake_rows_number(int row, const char *column, int64 otherwise)
+/* A column that is an int4; OTHERWISE where it is NULL. */
+int32
+intake_rows_number(int row, const char *column, int32 otherwise)
 {
-	char *value = intake_rows_text(row, column);
+	bool null;
+	Datum value = value_of(row, column, &null);
 
-	return value ? pg_strtoint64(value) : otherwise;
+	return null ? otherwise : DatumGetInt32(value);
 }
 
 /* Whether a column is true. */

@@ -37,7 +37,7 @@ extern bool intake_rows_null(int row, const char *column);
 extern Datum intake_rows_datum(int row, const char *column, bool *null);
 extern void intake_rows_append(int row, const char *column, StringInfo out);
 extern char *intake_rows_text(int row, const char *column);
-extern int64 intake_rows_number(int row, const char *column, int64 otherwise);
+extern int32 intake_rows_number(int row, const char *column, int32 otherwise);
 extern bool intake_rows_is(int row, const char *column, const char *word);
 extern bool intake_rows_bool(int row, const char *column);
 extern TimestampTz intake_rows_time(int row, const char *column, TimestampTz otherwise);
