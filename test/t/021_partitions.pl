@@ -54,6 +54,7 @@ is(($emit->())[1], 't', 'an event in the second half');
 $node->safe_psql('postgres', 'SELECT pg_terminate_backend(pid) FROM intake.workers');
 wait_for(sub { $partitions->() =~ /event_6000000/ }, 'the next partition');
 pass('the supervisor makes partitions ahead');
+wait_for_sql($node, "SELECT count(*) = 1 FROM intake.workers WHERE kind = 'launcher'");
 
 # A detached partition takes no rows, and none is made in its place.
 $node->safe_psql('postgres', 'ALTER TABLE intake.event DETACH PARTITION intake.event_5000000');
