@@ -23,28 +23,22 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/catalog.h"
-#include "catalog/dependency.h"
-#include "catalog/indexing.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_shdepend.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "commands/user.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
 #include "nodes/parsenodes.h"
-#include "storage/lmgr.h"
-#include "storage/lock.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
 
 #include "config/dependency.h"
+#include "config/told.h"
 #include "ground/intake.h"
 #include "ground/owner.h"
 #include "ground/table.h"
@@ -53,22 +47,7 @@ static ProcessUtility_hook_type previous_hook = NULL;
 
 PG_FUNCTION_INFO_V1(intake_sql_depend_on_owners);
 
-/* ---- rows of pg_shdepend ---- */
-
-/* The column of workflow that the rows are about. */
-typedef struct Column
-{
-	Oid table;
-	AttrNumber number;
-} Column;
-
-static Column
-find_column(void)
-{
-	Oid table = intake_table_oid("workflow");
-
-	return (Column){table, get_attnum(table, "owner")};
-}
+/* ---- all roles ---- */
 
 /* The roles that own a workflow here, by the newest snapshot. */
 static List *
@@ -104,59 +83,6 @@ list_owners(void)
 	return owners;
 }
 
-/* The roles that the server has been told of. */
-static List *
-list_told(Column column)
-{
-	Relation catalog = table_open(SharedDependRelationId, AccessShareLock);
-	ScanKeyData keys[4];
-	SysScanDesc scan;
-	HeapTuple tuple;
-	List *told = NIL;
-
-	ScanKeyInit(&keys[0], Anum_pg_shdepend_dbid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(MyDatabaseId));
-	ScanKeyInit(&keys[1], Anum_pg_shdepend_classid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(RelationRelationId));
-	ScanKeyInit(&keys[2], Anum_pg_shdepend_objid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(column.table));
-	ScanKeyInit(&keys[3], Anum_pg_shdepend_objsubid, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(column.number));
-	scan = systable_beginscan(catalog, SharedDependDependerIndexId, true, NULL, 4, keys);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		told = lappend_oid(told, ((Form_pg_shdepend) GETSTRUCT(tuple))->refobjid);
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	list_sort(told, list_oid_cmp);
-	return told;
-}
-
-/* Adds the row of ROLE, or takes it away. */
-static void
-tell(Column column, Oid role, bool owns)
-{
-	Oid *roles = palloc(sizeof(Oid));
-
-	*roles = role;
-	LockSharedObject(AuthIdRelationId, role, 0, AccessShareLock);
-	/* A role that has just been dropped is no error: see intake.bind_workflow. */
-	if (owns && SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role)))
-		updateAclDependencies(RelationRelationId, column.table, column.number, InvalidOid, 0, NULL,
-							  1, roles);
-	else if (!owns)
-		updateAclDependencies(RelationRelationId, column.table, column.number, InvalidOid, 1, roles,
-							  0, NULL);
-}
-
-static bool
-lock(Column column, LOCKMODE mode, bool wait)
-{
-	LOCKTAG tag;
-
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, column.table, column.number);
-	return LockAcquire(&tag, mode, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
-}
-
 /* The roles of the first list that are not in the second. Both are sorted. */
 static List *
 difference(List *roles, List *others)
@@ -182,23 +108,24 @@ difference(List *roles, List *others)
 void
 intake_dependency_keep(bool wait)
 {
-	Column column = find_column();
+	IntakeToldColumn column = intake_told_column();
 	List *owners = list_owners();
-	List *told = list_told(column);
-	bool alone = difference(told, owners) != NIL && lock(column, ExclusiveLock, false);
+	List *told = intake_told_list(column);
+	bool alone = difference(told, owners) != NIL && intake_told_lock(column, ExclusiveLock, false);
 	ListCell *cell;
 
-	if (!alone && !wait && (difference(owners, told) == NIL || !lock(column, ShareLock, false)))
+	if (!alone && !wait &&
+		(difference(owners, told) == NIL || !intake_told_lock(column, ShareLock, false)))
 		return;
 	if (!alone && wait)
-		(void) lock(column, ShareLock, true);
+		(void) intake_told_lock(column, ShareLock, true);
 	owners = list_owners();
-	told = list_told(column);
+	told = intake_told_list(column);
 	foreach (cell, difference(owners, told))
-		tell(column, lfirst_oid(cell), true);
+		intake_told_set(column, lfirst_oid(cell), true);
 	if (alone)
 		foreach (cell, difference(told, owners))
-			tell(column, lfirst_oid(cell), false);
+			intake_told_set(column, lfirst_oid(cell), false);
 	CommandCounterIncrement();
 }
 
@@ -209,7 +136,7 @@ intake_dependency_keep(bool wait)
  * not made or changed: the server has been told of the owners of those.
  */
 static bool
-owns_any(Column column, Oid role, bool before)
+owns_any(IntakeToldColumn column, Oid role, bool before)
 {
 	Relation table = table_open(column.table, AccessShareLock);
 	Oid index = get_relname_relid("workflow_owner", RelationGetNamespace(table));
@@ -238,36 +165,9 @@ owns_any(Column column, Oid role, bool before)
 	return found;
 }
 
-/* Whether the server has been told of a role. */
-static bool
-is_told(Column column, Oid role)
-{
-	Relation catalog = table_open(SharedDependRelationId, AccessShareLock);
-	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple tuple;
-	bool found = false;
-
-	ScanKeyInit(&keys[0], Anum_pg_shdepend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(AuthIdRelationId));
-	ScanKeyInit(&keys[1], Anum_pg_shdepend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(role));
-	scan = systable_beginscan(catalog, SharedDependReferenceIndexId, true, NULL, 2, keys);
-	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Form_pg_shdepend row = (Form_pg_shdepend) GETSTRUCT(tuple);
-
-		found = row->dbid == MyDatabaseId && row->classid == RelationRelationId &&
-				row->objid == column.table && row->objsubid == column.number;
-	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	return found;
-}
-
 /* Tells the server of a role that owns a workflow now. What this transaction told last, it knows. */
 static void
-add_owner(Column column, Oid role)
+add_owner(IntakeToldColumn column, Oid role)
 {
 	static Oid last = InvalidOid;
 	static FullTransactionId transaction;
@@ -278,9 +178,9 @@ add_owner(Column column, Oid role)
 		(role == last && FullTransactionIdEquals(transaction, now) &&
 		 subtransaction == GetCurrentSubTransactionId()))
 		return;
-	(void) lock(column, ShareLock, true);
-	if (!owns_any(column, role, true) && !is_told(column, role))
-		tell(column, role, true);
+	(void) intake_told_lock(column, ShareLock, true);
+	if (!owns_any(column, role, true) && !intake_told_has(column, role))
+		intake_told_set(column, role, true);
 	CommandCounterIncrement();
 	last = role;
 	transaction = now;
@@ -289,13 +189,13 @@ add_owner(Column column, Oid role)
 
 /* Takes away the row of a role that owns no workflow any more, if nobody is adding one now. */
 static void
-remove_owner(Column column, Oid role)
+remove_owner(IntakeToldColumn column, Oid role)
 {
 	if (!OidIsValid(role) || IsPinnedObject(AuthIdRelationId, role) ||
-		owns_any(column, role, false) || !lock(column, ExclusiveLock, false))
+		owns_any(column, role, false) || !intake_told_lock(column, ExclusiveLock, false))
 		return;
-	if (!owns_any(column, role, false) && is_told(column, role))
-		tell(column, role, false);
+	if (!owns_any(column, role, false) && intake_told_has(column, role))
+		intake_told_set(column, role, false);
 	CommandCounterIncrement();
 }
 
@@ -336,9 +236,9 @@ intake_sql_depend_on_owners(PG_FUNCTION_ARGS)
 	inserted = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
 	before = inserted ? InvalidOid : owner_of(trigger->tg_trigtuple, shape);
 	after = owner_of(inserted ? trigger->tg_trigtuple : trigger->tg_newtuple, shape);
-	add_owner(find_column(), after);
+	add_owner(intake_told_column(), after);
 	if (before != after)
-		remove_owner(find_column(), before);
+		remove_owner(intake_told_column(), before);
 	return PointerGetDatum(NULL);
 }
 
@@ -348,12 +248,12 @@ intake_sql_depend_on_owners(PG_FUNCTION_ARGS)
 static void
 hide(List *roles)
 {
-	Column column = find_column();
+	IntakeToldColumn column = intake_told_column();
 	ListCell *cell;
 
-	foreach (cell, list_told(column))
+	foreach (cell, intake_told_list(column))
 		if (list_member_oid(roles, lfirst_oid(cell)))
-			tell(column, lfirst_oid(cell), false);
+			intake_told_set(column, lfirst_oid(cell), false);
 	CommandCounterIncrement();
 }
 

@@ -31,7 +31,7 @@ typedef struct IntakeMembers
 
 typedef struct IntakeGroup
 {
-	const char *source; /* hash key; "*": those that have a pattern as source */
+	const char *source; /* hash key; NULL: those that have a pattern as source */
 	IntakeMembers exact;
 	IntakeMembers globs;
 	dlist_node node; /* the rest is for workflows.c */

@@ -25,6 +25,7 @@
 #include "events/match.h"
 #include "events/payload.h"
 #include "events/rearm.h"
+#include "events/trouble.h"
 #include "ground/datum.h"
 #include "ground/duration.h"
 #include "ground/intake.h"
@@ -221,7 +222,7 @@ intake_event_emit(const char *type, Jsonb *payload, IntakeSlice key, TimestampTz
 	event.run_at = run_at;
 	intake_workflows_refresh();
 	(void) intake_event_store(&events, 1, false);
-	intake_match_record_failures();
+	intake_trouble_record();
 	return event.id;
 }
 

@@ -5,7 +5,7 @@
  * A filter is written by one role and sees everybody's events. So a filter that raises an error or
  * takes too long finds nothing, and no other workflow notices. If one of an event's filters might
  * do so, all of them are tried in one subtransaction; if that fails, each is tried in its own. A
- * failed filter is recorded as a rejection, at most once a minute for each workflow and process.
+ * failed filter is recorded as a rejection (trouble.c).
  *
  * A delivery may be ten thousand events, and a transaction have many. So slow tries are added up in
  * each: when those of all filters together have taken long, each is tried in its own, and one whose
@@ -16,49 +16,27 @@
 #include <ctype.h>
 
 #include "access/xact.h"
-#include "lib/ilist.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/fmgrprotos.h"
-#include "utils/hsearch.h"
 #include "utils/jsonb.h"
 #include "utils/jsonpath.h"
-#include "utils/memutils.h"
 #include "utils/timeout.h"
 
 #include "config/workflows.h"
 #include "events/match.h"
 #include "events/payload.h"
-#include "events/rejection.h"
+#include "events/trouble.h"
 #include "ground/clock.h"
 #include "ground/datum.h"
 #include "ground/intake.h"
 #include "ground/txn.h"
 
 #define LONGEST_SAFE 1000     /* characters of a filter */
-#define BETWEEN_RECORDS 60000 /* milliseconds */
 #define LONGEST_TRY 500       /* milliseconds for the filters of an event */
 #define SLOW_TRY 10           /* milliseconds */
 #define LONGEST_TOGETHER 1000 /* milliseconds of slow tries of all filters, in a transaction */
 #define LONGEST_ALONE 5000    /* milliseconds of slow tries of one filter, likewise */
 
-/* What this process has seen of a filter that failed, or was slow. */
-typedef struct Trouble
-{
-	int32 workflow_id;   /* hash key */
-	uint64 reading;      /* of the workflow: another one is news */
-	TimestampTz slow_in; /* the transaction, by its start, in which it was slow */
-	int64 slow;          /* milliseconds that slow tries have taken there */
-	int64 failures;      /* since they were recorded last; with some, it is among the unrecorded */
-	int64 recorded_at;   /* by intake_clock_ms; 0: never */
-	dlist_node node;
-	char error[200];
-	char source[104]; /* of the last event */
-} Trouble;
-
-static HTAB *troubles = NULL; /* NULL: none yet */
-static dlist_head unrecorded = DLIST_STATIC_INIT(unrecorded);
-static int64 record_next = 0; /* not before, by intake_clock_ms, one of them is to be recorded */
 static TimeoutId try_timeout = MAX_TIMEOUTS;
 static volatile sig_atomic_t late = false;
 
@@ -180,66 +158,6 @@ try_filters(Matching *matching, const char **message)
 	return false;
 }
 
-/* What is known of a filter that has failed, or been slow. NULL where it is not, yet. */
-static Trouble *
-find_trouble(const IntakeWorkflow *workflow)
-{
-	Trouble *trouble = troubles ? hash_search(troubles, &workflow->id, HASH_FIND, NULL) : NULL;
-
-	return trouble != NULL && trouble->reading == workflow->reading ? trouble : NULL;
-}
-
-static void
-make_troubles(void)
-{
-	HASHCTL control = {.keysize = sizeof(int32), .entrysize = sizeof(Trouble)};
-
-	control.hcxt = TopMemoryContext;
-	troubles =
-		hash_create("pg_intake troubles", 16, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-}
-
-/* The same, begun where there is none: what was known of a workflow before it changed is over. */
-static Trouble *
-trouble_of(const IntakeWorkflow *workflow)
-{
-	Trouble *trouble = find_trouble(workflow);
-	bool found;
-
-	if (trouble != NULL)
-		return trouble;
-	if (troubles == NULL)
-		make_troubles();
-	trouble = hash_search(troubles, &workflow->id, HASH_ENTER, &found);
-	if (found && trouble->failures > 0)
-		dlist_delete(&trouble->node);
-	*trouble = (Trouble){.workflow_id = workflow->id, .reading = workflow->reading};
-	return trouble;
-}
-
-/* When its failures are to be recorded, by intake_clock_ms. */
-static int64
-record_at(const Trouble *trouble)
-{
-	return trouble->recorded_at == 0 ? 0 : trouble->recorded_at + BETWEEN_RECORDS;
-}
-
-static void
-note_failure(const IntakeWorkflow *workflow, const char *source, const char *message)
-{
-	Trouble *trouble = trouble_of(workflow);
-	size_t length = pg_mbcliplen(message, strlen(message), sizeof(trouble->error) - 1);
-
-	memcpy(trouble->error, message, length);
-	trouble->error[length] = '\0';
-	strlcpy(trouble->source, source, sizeof(trouble->source));
-	if (trouble->failures++ == 0)
-	{
-		dlist_push_tail(&unrecorded, &trouble->node);
-		record_next = Min(record_next, record_at(trouble));
-	}
-}
-
 /* Tries the filters of MATCHING, and adds what a slow try takes to *SLOW. */
 static bool
 try_and_time(Matching *matching, int64 *slow, const char **message)
@@ -271,10 +189,8 @@ try_together(Matching *all)
 static bool
 try_alone(Matching *one, const IntakeWorkflow *workflow, const char **message)
 {
-	TimestampTz now = GetCurrentTransactionStartTimestamp();
-	Trouble *trouble = find_trouble(workflow);
-	int64 slow = trouble != NULL && trouble->slow_in == now ? trouble->slow : 0;
-	int64 before = slow;
+	int64 before = intake_trouble_slow(workflow);
+	int64 slow = before;
 	bool good;
 
 	*message = "its slow tries have taken too long together";
@@ -282,11 +198,7 @@ try_alone(Matching *one, const IntakeWorkflow *workflow, const char **message)
 		return false;
 	good = try_and_time(one, &slow, message);
 	if (slow > before)
-	{
-		trouble = trouble_of(workflow);
-		trouble->slow_in = now;
-		trouble->slow = slow;
-	}
+		intake_trouble_note_slow(workflow, slow);
 	return good;
 }
 
@@ -303,7 +215,7 @@ apply_filters_apart(const Matching *all, const char *source)
 
 		one.candidates = list_make1(lfirst(cell));
 		if (!try_alone(&one, lfirst(cell), &message))
-			note_failure(lfirst(cell), source, message);
+			intake_trouble_note(lfirst(cell), source, message);
 	}
 	return one.matching;
 }
@@ -347,61 +259,4 @@ intake_match_workflows(const IntakeEvent *event)
 	foreach (cell, matching)
 		intake_workflow_look(lfirst(cell));
 	return matching;
-}
-
-static bool
-record(void *argument)
-{
-	intake_rejection_record(argument, 1);
-	return true;
-}
-
-/* Records the failures of a filter; none are left. Those of a workflow that is dropped are dropped. */
-static void
-record_failures(Trouble *trouble)
-{
-	IntakeWorkflow *workflow = intake_workflows_get(trouble->workflow_id);
-	IntakeRejection rejection = {0};
-	ErrorData *error;
-
-	rejection.source = trouble->source;
-	rejection.reason = "filter_failed";
-	rejection.status = 200;
-	rejection.requests = trouble->failures;
-	if (workflow != NULL)
-		rejection.detail = psprintf("workflow \"%s\": %s", workflow->name, trouble->error);
-	if (workflow != NULL && !intake_txn_try(record, &rejection, &error) &&
-		intake_txn_error_is_general(error))
-		ReThrowError(error);
-	dlist_delete(&trouble->node);
-	trouble->failures = 0;
-	trouble->recorded_at = intake_clock_ms();
-}
-
-/*
- * Records in the current transaction which filters have failed, if that is due. The event is stored
- * even if this cannot be.
- */
-void
-intake_match_record_failures(void)
-{
-	int64 now;
-	int64 next = PG_INT64_MAX;
-	dlist_mutable_iter place;
-
-	if (dlist_is_empty(&unrecorded))
-		return;
-	now = intake_clock_ms();
-	if (now < record_next)
-		return;
-	dlist_foreach_modify(place, &unrecorded)
-	{
-		Trouble *trouble = dlist_container(Trouble, node, place.cur);
-
-		if (record_at(trouble) <= now)
-			record_failures(trouble);
-		else
-			next = Min(next, record_at(trouble));
-	}
-	record_next = next;
 }

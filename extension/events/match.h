@@ -12,6 +12,5 @@
 #include "events/event.h"
 
 extern List *intake_match_workflows(const IntakeEvent *event);
-extern void intake_match_record_failures(void);
 
 #endif

@@ -24,9 +24,9 @@
 #include "config/sources.h"
 #include "config/workflows.h"
 #include "events/event.h"
-#include "events/match.h"
 #include "events/rejection.h"
 #include "events/stored.h"
+#include "events/trouble.h"
 #include "ground/datum.h"
 #include "ground/intake.h"
 #include "ground/rowtype.h"
@@ -269,7 +269,7 @@ process(IntakeDelivery *deliveries, int count)
 	}
 	intake_secret_use_note(deliveries, count);
 	record_rejections(deliveries, count);
-	intake_match_record_failures();
+	intake_trouble_record();
 }
 
 /* Judges and stores a batch, and records what was rejected. */

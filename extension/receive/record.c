@@ -14,8 +14,8 @@
 #include "common/scratch.h"
 #include "config/workflows.h"
 #include "events/key_row.h"
-#include "events/match.h"
 #include "events/payload.h"
+#include "events/trouble.h"
 #include "ground/datum.h"
 #include "ground/intake.h"
 #include "receive/by_sql.h"
@@ -194,7 +194,7 @@ store(IntakeEvent *event)
 {
 	intake_workflows_refresh();
 	(void) intake_event_store(&event, 1, false);
-	intake_match_record_failures();
+	intake_trouble_record();
 	return event->id;
 }
 
