@@ -10,7 +10,7 @@ use Time::HiRes qw(time sleep);
 use constant MIB => 1 << 20;
 use constant SIZE => 24 * MIB;
 
-my $node = new_server('large', 'pg_intake.executors' => 1, autovacuum => 'off', max_wal_size => "'4GB'");
+my $node = new_server('large', 'pg_intake.executors' => 1, 'pg_intake.idle_time' => "'10min'", autovacuum => 'off', max_wal_size => "'4GB'");
 
 # A body of SIZE bytes: START, then PIECE as often as it fits behind one another, and END.
 sub filled

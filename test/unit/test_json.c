@@ -7,6 +7,7 @@
 
 #include "read/json.h"
 #include "read/location.h"
+#include "read/outline.h"
 #include "check.h"
 
 static bool
@@ -139,10 +140,43 @@ test_broken(void)
 	}
 }
 
+/* What an outline says of the container at a place: "length commas". */
+static const char *
+outlined(IntakeOutline *outline, size_t place)
+{
+	static char said[64];
+	IntakeNote note = intake_outline_look(outline, outline->text + place);
+
+	snprintf(said, sizeof(said), "%u %u", note.end - note.start, note.commas);
+	return said;
+}
+
+static void
+test_outline(void)
+{
+	char text[] = "{\"small\":[1,2],\"text\":\"[,]\\\"{,\",\"large\":[{},{\"a\":[],\"b\":1},"
+				  "\"01234567890123456789012345678901234567890123456789\"],\"last\":{}}";
+	IntakeOutline outline;
+	size_t large = strstr(text, "[{}") - text;
+
+	intake_outline_make(&outline, intake_slice_cstr(text));
+	CHECK(outline.count == 2);
+	/* In the order of the text, against it, and what is noted as well as what is read again. */
+	CHECK(strcmp(outlined(&outline, 0), "123 3") == 0);
+	CHECK(strcmp(outlined(&outline, strstr(text, "[1") - text), "5 1") == 0);
+	CHECK(strcmp(outlined(&outline, large), "72 2") == 0);
+	CHECK(strcmp(outlined(&outline, large + 1), "2 0") == 0);
+	CHECK(strcmp(outlined(&outline, large + 4), "14 1") == 0);
+	CHECK(strcmp(outlined(&outline, strlen(text) - 3), "2 0") == 0);
+	CHECK(strcmp(outlined(&outline, large), "72 2") == 0);
+	CHECK(strcmp(outlined(&outline, 0), "123 3") == 0);
+}
+
 void
 test_json(void)
 {
 	test_validity();
 	test_paths();
 	test_broken();
+	test_outline();
 }
