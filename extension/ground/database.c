@@ -15,9 +15,11 @@
 
 #include "ground/clock.h"
 #include "ground/database.h"
+#include "ground/settings.h"
 #include "ground/shmem.h"
 #include "ground/slot.h"
 
+#define LOOK_SOON 1000 /* milliseconds */
 #define FIRST_DATABASES 64
 #define MOST_DATABASES 16384
 
@@ -103,6 +105,20 @@ intake_database_call(uint32 calls)
 	wake(MyDatabaseId);
 }
 
+/* The same for a database that is known already. */
+void
+intake_database_call_for(Oid database, uint32 calls)
+{
+	Entry *entry;
+
+	LWLockAcquire(intake_shmem->lock, LW_EXCLUSIVE);
+	entry = hash_search(databases, &database, HASH_FIND, NULL);
+	if (entry != NULL)
+		entry->state.calls |= calls;
+	unlock();
+	wake(database);
+}
+
 /*
  * Has the workflows looked after in this database, or EVERYWHERE: in databases that are known to have
  * some, or ONLY in those where one is BLOCKED. Never raises an error.
@@ -143,16 +159,29 @@ intake_database_delayed(TimestampTz due)
 		wake(MyDatabaseId);
 }
 
-/* A supervisor of this database is to look at LOOK_AT at the latest. */
-void
-intake_database_look_by(int64 look_at)
+/* Has LOOK_AT be when a supervisor is to look, unless it is to do so before. */
+static bool
+set_look(Entry *entry, int64 look_at)
 {
-	Entry *entry = lock_entry();
+	if (entry == NULL || (entry->state.look_at != 0 && entry->state.look_at <= look_at))
+		return false;
+	entry->state.look_at = look_at;
+	return true;
+}
 
-	if (entry != NULL && (entry->state.look_at == 0 || look_at < entry->state.look_at))
-		entry->state.look_at = look_at;
+/*
+ * Jobs of this database are ready, and no lane says so: a supervisor is to search for them a short
+ * while later. Never raises an error.
+ */
+void
+intake_database_look_soon(void)
+{
+	int64 look_at = intake_clock_ms() + Min(LOOK_SOON, intake_settings_poll_interval);
+	bool sooner = set_look(lock_entry(), look_at);
+
 	unlock();
-	intake_slot_wake_launcher();
+	if (sooner)
+		wake(MyDatabaseId);
 }
 
 /* Jobs of this database were searched for now. */
@@ -162,10 +191,7 @@ intake_database_searched(void)
 	Entry *entry = lock_entry();
 
 	if (entry != NULL)
-	{
 		entry->searched_at = intake_clock_ms();
-		entry->state.look_at = 0;
-	}
 	unlock();
 }
 
@@ -210,6 +236,19 @@ intake_database_is_called(void)
 	called = entry != NULL && entry->state.calls != 0;
 	unlock();
 	return called;
+}
+
+/* Whether the supervisor is to look by itself, at the time NOW (by intake_clock_ms); it owes that now. */
+bool
+intake_database_take_look(int64 now)
+{
+	Entry *entry = lock_entry();
+	bool due = entry != NULL && entry->state.look_at != 0 && entry->state.look_at <= now;
+
+	if (due)
+		entry->state.look_at = 0;
+	unlock();
+	return due;
 }
 
 /* Forgets when the next delayed job is due. To be called before the rows are looked at. */
@@ -313,8 +352,8 @@ intake_database_leave(int64 look_at)
 
 	if (free)
 	{
-		if (entry->state.look_at == 0 || (look_at != 0 && look_at < entry->state.look_at))
-			entry->state.look_at = look_at;
+		if (look_at != 0)
+			(void) set_look(entry, look_at);
 		intake_slot_self->leaving = intake_slot_self->content = true;
 	}
 	unlock();

@@ -33,14 +33,16 @@ extern Size intake_database_shmem_size(void);
 extern void intake_database_startup(void);
 
 extern void intake_database_call(uint32 calls);
+extern void intake_database_call_for(Oid database, uint32 calls);
 extern void intake_database_call_concerned(bool everywhere, bool only_blocked);
 extern void intake_database_delayed(TimestampTz due);
-extern void intake_database_look_by(int64 look_at);
+extern void intake_database_look_soon(void);
 extern void intake_database_searched(void);
 extern bool intake_database_is_searched(int64 since);
 
 extern uint32 intake_database_take_calls(void);
 extern bool intake_database_is_called(void);
+extern bool intake_database_take_look(int64 now);
 extern TimestampTz intake_database_due(void);
 extern void intake_database_forget_due(void);
 extern void intake_database_found_due(TimestampTz due);

@@ -243,7 +243,10 @@ intake_slot_count(IntakeWorkerKind kind, Oid database, Oid role)
 	return count;
 }
 
-/* How many workers of this one's kind, database and role have a slot before it. */
+/*
+ * How many workers of this one's kind, database and role have a slot before it, without those that
+ * take no more work.
+ */
 int
 intake_slot_rank(void)
 {
@@ -251,8 +254,8 @@ intake_slot_rank(void)
 
 	LWLockAcquire(intake_shmem->lock, LW_SHARED);
 	for (IntakeSlot *worker = slots; worker < intake_slot_self; worker++)
-		rank += matches(worker, intake_slot_self->kind, intake_slot_self->database,
-						intake_slot_self->role);
+		rank += !worker->leaving && matches(worker, intake_slot_self->kind,
+											intake_slot_self->database, intake_slot_self->role);
 	LWLockRelease(intake_shmem->lock);
 	return rank;
 }

@@ -128,13 +128,16 @@ give_back(int code, Datum arg)
 	const IntakeJob *culprit = NULL;
 	bool all;
 
+	/* The end of the postmaster is a crash: nobody is to blame, and the next server recovers. */
+	if (!PostmasterIsAlive())
+		return;
+	AbortOutOfAnyTransaction();
+	/* Whoever is woken by this finds the rows free: they have not been claimed. */
 	if (holder->claiming)
 		intake_lane_tell(holder->reading.workflow_id, intake_slot_self->role,
 						 holder->reading.start);
-	/* The end of the postmaster is a crash: nobody is to blame, and the next server recovers. */
-	if (holder->uncommitted >= holder->count || !PostmasterIsAlive())
+	if (holder->uncommitted >= holder->count)
 		return;
-	AbortOutOfAnyTransaction();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	all = requeue_all(holder, charged, &culprit);
@@ -147,12 +150,19 @@ give_back(int code, Datum arg)
 		intake_slot_self->holding = 0;
 }
 
-/* Exit callback, behind that: rows that may be left are looked for. */
+/*
+ * Exit callback, behind that: rows that may be left are looked for, and so are suspects, whose turn
+ * this process may have waited for.
+ */
 static void
 report(int code, Datum arg)
 {
-	if (intake_slot_self->holding > 0 && PostmasterIsAlive())
+	if (!PostmasterIsAlive())
+		return;
+	if (intake_slot_self->holding > 0)
 		intake_database_call(INTAKE_CALL_RECOVER);
+	if (intake_database_has_suspects())
+		intake_database_call(INTAKE_CALL_SEARCH);
 }
 
 /*

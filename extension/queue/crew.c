@@ -288,6 +288,23 @@ intake_crew_enlist(const IntakeCrewTag *tag, bool at_head)
 	unlock();
 }
 
+/*
+ * The same for all crews: what an earlier launcher had taken out of their lines, and has not started,
+ * is known to nobody else.
+ */
+void
+intake_crew_enlist_all(void)
+{
+	HASH_SEQ_STATUS status;
+	IntakeCrew *crew;
+
+	lock();
+	hash_seq_init(&status, crews);
+	while ((crew = hash_seq_search(&status)) != NULL)
+		(void) line_up(crew, false);
+	unlock();
+}
+
 /* How many crews wait for their first executor. */
 int
 intake_crew_unserved(void)

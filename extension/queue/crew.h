@@ -73,6 +73,7 @@ extern void intake_crew_leave(void);
 /* For the launcher. */
 extern bool intake_crew_next(IntakeCrewTag *tag, long *wait);
 extern void intake_crew_enlist(const IntakeCrewTag *tag, bool at_head);
+extern void intake_crew_enlist_all(void);
 extern int intake_crew_unserved(void);
 
 extern IntakeCrewState *intake_crew_read(int *count);

@@ -181,10 +181,10 @@ need_lane(int32 workflow_id, Oid role, bool *news)
 }
 
 /*
- * Tells the lane of a workflow that jobs from POSITION on are there for the executors of ROLE. When
- * pg_intake.max_lanes have work already, the supervisor finds it later. Raises no error.
+ * Tells the lane of a workflow that jobs from POSITION on are there for the executors of ROLE. Returns
+ * false when too many lanes have work already: the supervisor tells it later. Raises no error.
  */
-void
+bool
 intake_lane_tell(int32 workflow_id, Oid role, int64 position)
 {
 	Lane *lane;
@@ -198,7 +198,47 @@ intake_lane_tell(int32 workflow_id, Oid role, int64 position)
 		intake_crew_call(lane->crew);
 	unlock();
 	if (lane == NULL)
-		intake_database_look_by(intake_clock_ms() + intake_settings_poll_interval);
+		intake_database_look_soon();
+	return lane != NULL;
+}
+
+/* The workflows of this database whose lanes have work. Palloc'ed. */
+int32 *
+intake_lane_list(int *count)
+{
+	HASH_SEQ_STATUS status;
+	Lane *lane;
+	int room = hash_get_num_entries(lanes) + 16;
+	int32 *workflows = palloc_extended(room * sizeof(int32), MCXT_ALLOC_HUGE);
+
+	*count = 0;
+	LWLockAcquire(intake_shmem->lane_lock, LW_SHARED);
+	hash_seq_init(&status, lanes);
+	while ((lane = hash_seq_search(&status)) != NULL)
+		if (lane->tag.database == MyDatabaseId && *count < room)
+			workflows[(*count)++] = lane->tag.workflow_id;
+	unlock();
+	return workflows;
+}
+
+/*
+ * The jobs of a workflow are for executors of ROLE now, or, where that is InvalidOid, for nobody: then
+ * its lane is freed. That of another role might wait for an executor that cannot start.
+ */
+void
+intake_lane_settle(int32 workflow_id, Oid role)
+{
+	Lane *lane;
+	bool moves;
+
+	lock();
+	lane = find_lane(MyDatabaseId, workflow_id, HASH_FIND, NULL);
+	moves = lane != NULL && lane->ready && lane->crew->tag.role != role;
+	if (moves && !OidIsValid(role))
+		forget_lane(lane);
+	unlock();
+	if (moves && OidIsValid(role))
+		(void) intake_lane_tell(workflow_id, role, INTAKE_LANE_NOWHERE);
 }
 
 /* ---- for an executor ---- */

@@ -18,11 +18,9 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "ground/clock.h"
 #include "ground/database.h"
 #include "ground/intake.h"
 #include "ground/partition.h"
-#include "ground/settings.h"
 #include "ground/shape.h"
 #include "ground/table.h"
 #include "queue/announce.h"
@@ -215,7 +213,7 @@ intake_room_claim(const IntakeReading *reading, int64 lease, int most, IntakeJob
 		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
 						errmsg("a job of the queue is in table \"running\" already")));
 	if (claimed < found)
-		intake_database_look_by(intake_clock_ms() + intake_settings_poll_interval);
+		intake_database_look_soon();
 	intake_table_close(&running);
 	intake_table_close(&queue);
 	PopActiveSnapshot();

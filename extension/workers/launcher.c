@@ -317,6 +317,7 @@ intake_launcher_main(Datum arg)
 		proc_exit(1);
 	databases = make_databases();
 	intake_post_open();
+	intake_crew_enlist_all();
 	for (;;)
 	{
 		uint64 news = intake_shmem_news();

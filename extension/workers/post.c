@@ -14,6 +14,7 @@
 
 #include "ground/bgworker.h"
 #include "ground/clock.h"
+#include "ground/database.h"
 #include "ground/slot.h"
 #include "workers/make_way.h"
 #include "workers/post.h"
@@ -105,7 +106,13 @@ intake_post_look_after_starts(void)
 		bool stopped = GetBackgroundWorkerPid(child->handle, &pid) == BGWH_STOPPED;
 
 		if (stopped && intake_slot_release(&child->start))
+		{
 			intake_post_ended(&child->tag, false, 0);
+			/* Its role may not be able to connect: then nobody waits for it any more. */
+			if (OidIsValid(child->tag.role))
+				intake_database_call_for(child->tag.database,
+										 INTAKE_CALL_TEND | INTAKE_CALL_SEARCH);
+		}
 		else if (!stopped && intake_slot_is_starting(&child->start))
 			continue;
 		pfree(child->handle);

@@ -124,6 +124,17 @@ until_due(void)
 	return Min(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), due) + 1, INTAKE_NO_WAIT);
 }
 
+/* Milliseconds until this process is to look by itself. */
+static long
+until_look(void)
+{
+	IntakeDatabaseState state;
+
+	if (!intake_database_read(MyDatabaseId, &state) || state.look_at == 0)
+		return INTAKE_NO_WAIT;
+	return Max(state.look_at - intake_clock_ms(), 0);
+}
+
 /* ---- searching ---- */
 
 /* The first job behind WORKFLOW_ID and its lane: its workflow, and its position. False: none. */
@@ -146,22 +157,61 @@ find_next_lane(int32 *workflow_id, int64 *position)
 	return found;
 }
 
-/* Tells each lane that has jobs, announced or not, and those of suspects. */
+static Oid
+role_of(int32 workflow_id)
+{
+	return intake_workflow_role(intake_workflows_get(workflow_id));
+}
+
+/*
+ * Tells each lane behind *WORKFLOW_ID that has jobs, announced or not. Returns false where there was
+ * no room for one, which is *WORKFLOW_ID then.
+ */
+static bool
+tell_lanes(int32 *workflow_id)
+{
+	int64 position;
+
+	while (find_next_lane(workflow_id, &position))
+	{
+		Oid role = role_of(*workflow_id);
+
+		CHECK_FOR_INTERRUPTS();
+		if (OidIsValid(role) && !intake_lane_tell(*workflow_id, role, position))
+			return false;
+	}
+	return true;
+}
+
+/* Lanes of workflows that run no jobs any more, or whose jobs are another role's. */
+static void
+settle_lanes(void)
+{
+	int count;
+	int32 *workflows = intake_lane_list(&count);
+
+	for (int i = 0; i < count; i++)
+		intake_lane_settle(workflows[i], role_of(workflows[i]));
+	pfree(workflows);
+}
+
+/* Tells the lanes, and those of suspects. Where there is not room for all, they take turns. */
 static void
 search(void)
 {
-	int32 workflow_id = PG_INT32_MIN;
-	int64 position;
+	static int32 told = PG_INT32_MIN; /* those up to this one had their turn, the last time */
+	int32 workflow_id = told;
+	bool room;
 
 	intake_workflows_refresh();
-	while (find_next_lane(&workflow_id, &position))
+	settle_lanes();
+	room = tell_lanes(&workflow_id);
+	if (room && told != PG_INT32_MIN)
 	{
-		Oid role = intake_workflow_role(intake_workflows_get(workflow_id));
-
-		CHECK_FOR_INTERRUPTS();
-		if (OidIsValid(role))
-			intake_lane_tell(workflow_id, role, position);
+		workflow_id = PG_INT32_MIN;
+		room = tell_lanes(&workflow_id);
 	}
+	told = room ? PG_INT32_MIN : workflow_id - 1;
 	intake_suspect_tell();
 }
 
@@ -328,18 +378,34 @@ until_poll_or_leave(void)
 	return left > 0 ? Min(left, intake_settings_poll_interval) : intake_settings_poll_interval;
 }
 
-/* Has the jobs searched for from time to time, while executors are there. */
+/*
+ * Has the jobs searched for from time to time, while executors are there, and when that is asked for.
+ */
 static void
 poll(void)
 {
 	static int64 next = 0;
 	int64 now = intake_clock_ms();
 
-	if (now < next)
+	if (!intake_database_take_look(now) && now < next)
 		return;
 	next = now + intake_settings_poll_interval;
 	recovering.wanted = seeking.wanted = true;
 	intake_tending_poll();
+}
+
+/*
+ * Waits for calls, at most so many milliseconds. A lock that this process has waited for may have
+ * taken the news that there are some, so it looks before it waits.
+ */
+static void
+rest(long wait)
+{
+	intake_slot_self->idle = true;
+	wait = Min(Min(wait, until_poll_or_leave()), Min(until_due(), until_look()));
+	if (!intake_database_is_called())
+		(void) intake_bgworker_wait(wait);
+	intake_slot_self->idle = false;
 }
 
 extern PGDLLEXPORT void intake_supervisor_main(Datum arg);
@@ -373,10 +439,7 @@ intake_supervisor_main(Datum arg)
 		pgstat_report_stat(true);
 		pgstat_report_activity(STATE_IDLE, NULL);
 		leave_if_idle(Min(wait, until_due()));
-		intake_slot_self->idle = true;
-		if (!intake_database_is_called())
-			intake_bgworker_wait(Min(wait, until_poll_or_leave()));
-		intake_slot_self->idle = false;
+		rest(wait);
 		(void) intake_bgworker_reload();
 		CHECK_FOR_INTERRUPTS();
 	}
