@@ -230,27 +230,32 @@ COMMENT ON FUNCTION intake.table_problem(regclass) IS
     'Why the extension cannot use a table of its own, or a partition, as somebody has altered it; NULL where it can';
 INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.table_problem');
 
+-- What is replicated changes rows, too.
 CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE ON intake.scheme
     FOR EACH ROW EXECUTE FUNCTION intake.config_changed('scheme', 'name');
 COMMENT ON TRIGGER config_changed ON intake.scheme IS 'Makes every process that knows the scheme read it again';
 CREATE TRIGGER config_truncated AFTER TRUNCATE ON intake.scheme
     FOR EACH STATEMENT EXECUTE FUNCTION intake.config_changed('scheme', 'name');
 COMMENT ON TRIGGER config_truncated ON intake.scheme IS 'Makes every process read all schemes again';
+ALTER TABLE intake.scheme ENABLE ALWAYS TRIGGER config_changed, ENABLE ALWAYS TRIGGER config_truncated;
 CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE ON intake.source
     FOR EACH ROW EXECUTE FUNCTION intake.config_changed('source', 'id');
 COMMENT ON TRIGGER config_changed ON intake.source IS 'Makes every process that knows the source read it again';
 CREATE TRIGGER config_truncated AFTER TRUNCATE ON intake.source
     FOR EACH STATEMENT EXECUTE FUNCTION intake.config_changed('source', 'id');
 COMMENT ON TRIGGER config_truncated ON intake.source IS 'Makes every process read all sources again';
+ALTER TABLE intake.source ENABLE ALWAYS TRIGGER config_changed, ENABLE ALWAYS TRIGGER config_truncated;
 CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE ON intake.source_secret
     FOR EACH ROW EXECUTE FUNCTION intake.config_changed('source', 'source_id');
 COMMENT ON TRIGGER config_changed ON intake.source_secret IS 'Makes every process that knows the source read it again';
 CREATE TRIGGER config_truncated AFTER TRUNCATE ON intake.source_secret
     FOR EACH STATEMENT EXECUTE FUNCTION intake.config_changed('source', 'source_id');
 COMMENT ON TRIGGER config_truncated ON intake.source_secret IS 'Makes every process read all sources again';
+ALTER TABLE intake.source_secret ENABLE ALWAYS TRIGGER config_changed, ENABLE ALWAYS TRIGGER config_truncated;
 CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE ON intake.workflow
     FOR EACH ROW EXECUTE FUNCTION intake.config_changed('workflow', 'id');
 COMMENT ON TRIGGER config_changed ON intake.workflow IS 'Makes every process that knows the workflow read it again';
 CREATE TRIGGER config_truncated AFTER TRUNCATE ON intake.workflow
     FOR EACH STATEMENT EXECUTE FUNCTION intake.config_changed('workflow', 'id');
 COMMENT ON TRIGGER config_truncated ON intake.workflow IS 'Makes every process read all workflows again';
+ALTER TABLE intake.workflow ENABLE ALWAYS TRIGGER config_changed, ENABLE ALWAYS TRIGGER config_truncated;

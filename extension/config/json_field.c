@@ -8,6 +8,7 @@
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 #include "config/json_field.h"
@@ -57,12 +58,14 @@ read(int32 source_id)
 	char *text = NULL;
 
 	intake_rows_look(&look, "source", "source_pkey", "id", Int32GetDatum(source_id));
+	intake_piece_read_from(INTAKE_PIECE_SOURCE, RelationGetRelid(look.table));
 	if (intake_rows_next(&look) && !intake_rows_null(0, "scheme"))
 		scheme = CStringGetTextDatum(intake_rows_text(0, "scheme"));
 	intake_rows_end(&look);
 	if (scheme == (Datum) 0)
 		return NULL;
 	intake_rows_look(&look, "scheme", "scheme_pkey", "name", scheme);
+	intake_piece_read_from(INTAKE_PIECE_SCHEME, RelationGetRelid(look.table));
 	if (intake_rows_next(&look))
 		text = intake_rows_text(0, "json_from");
 	intake_rows_end(&look);

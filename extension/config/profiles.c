@@ -15,6 +15,7 @@
 #include "config/rows.h"
 #include "ground/piece.h"
 #include "ground/slice_table.h"
+#include "ground/table.h"
 
 /* The newest profile of a key. */
 typedef struct Entry
@@ -101,8 +102,10 @@ read_new(IntakeSlice key, int32 source_id, const char *scheme, uint64 before)
 {
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "pg_intake profile", ALLOCSET_SMALL_SIZES);
-	IntakeProfile *profile = intake_profile_read(source_id, context);
+	IntakeProfile *profile;
 
+	intake_piece_read_from(INTAKE_PIECE_SCHEME, intake_table_oid("scheme"));
+	profile = intake_profile_read(source_id, context);
 	profile->made_of = (IntakeSlice){MemoryContextAlloc(context, key.len), key.len};
 	memcpy((char *) profile->made_of.data, key.data, key.len);
 	profile->piece = intake_piece_named(scheme, strlen(scheme));

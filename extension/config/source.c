@@ -8,6 +8,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -16,6 +17,7 @@
 #include "config/source.h"
 #include "config/vault.h"
 #include "ground/datum.h"
+#include "ground/piece.h"
 
 #define LONGEST_NAME 1000 /* bytes; the table has shorter ones */
 
@@ -176,6 +178,7 @@ read_secrets(IntakeSource *source)
 
 	intake_rows_look(&look, "source_secret", "source_secret_source", "source_id",
 					 Int32GetDatum(source->id));
+	intake_piece_read_from(INTAKE_PIECE_SOURCE, RelationGetRelid(look.table));
 	while (intake_rows_next(&look))
 		read_secret(source);
 	intake_rows_end(&look);
@@ -211,6 +214,7 @@ read_row(IntakeSource *source, IntakeSlice name, IntakeSlice *profile_key, char 
 
 	intake_rows_look(&look, "source", "source_name", "name",
 					 PointerGetDatum(cstring_to_text_with_len(name.data, name.len)));
+	intake_piece_read_from(INTAKE_PIECE_SOURCE, RelationGetRelid(look.table));
 	while ((found = intake_rows_next(&look)) && !intake_rows_null(0, "dropped_at"))
 		;
 	if (found)

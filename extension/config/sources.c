@@ -136,6 +136,7 @@ keep(IntakeSource *source, uint64 before)
 {
 	IntakeSlice name = intake_slice_cstr(source->name);
 	Known *known = MemoryContextAllocZero(source->context, sizeof(Known));
+	IdEntry *numbered;
 	bool found;
 
 	known->source = source;
@@ -154,7 +155,11 @@ keep(IntakeSource *source, uint64 before)
 	/* What was told meanwhile may have been about it. */
 	if (changes != before)
 		doom(known);
-	((IdEntry *) hash_search(by_id, &source->id, HASH_ENTER, &found))->known = known;
+	numbered = hash_search(by_id, &source->id, HASH_ENTER, &found);
+	/* It has another name now, and the message of that, which is still to come, can find one only. */
+	if (found && numbered->known != known)
+		doom(numbered->known);
+	numbered->known = known;
 	((NameEntry *) hash_search(by_name, &name, HASH_ENTER, &found))->known = known;
 	return known;
 }

@@ -27,6 +27,7 @@
 #include "ground/compat.h"
 #include "ground/database.h"
 #include "ground/intake.h"
+#include "ground/piece.h"
 #include "ground/table.h"
 
 PG_FUNCTION_INFO_V1(intake_sql_row_problem);
@@ -51,6 +52,7 @@ open_table(Reader *reader, MemoryContext context)
 
 	intake_table_lock(oid, AccessShareLock);
 	reader->table = table_open(oid, NoLock);
+	intake_piece_read_from(INTAKE_PIECE_WORKFLOW, oid);
 	reader->row = intake_workflow_row_make(RelationGetDescr(reader->table));
 	if (reader->row->id == 0 || reader->row->source == 0)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

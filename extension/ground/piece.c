@@ -7,6 +7,10 @@
  * too, and the process that changes something after each of its commands, and once more when it
  * rolls back. The oid of that relation says which piece it is. Nothing stands behind it in
  * pg_class; where a real relation has the same oid, each of the two is looked at once in vain.
+ *
+ * Rows may also change, or go, without a word of theirs: where triggers are disabled for a while, where
+ * a table is dropped with the extension. So a message about a table that pieces were read from is one
+ * about all of them. VACUUM and ANALYZE send such messages, too, which is rare enough.
  */
 #include "postgres.h"
 
@@ -29,7 +33,10 @@
  * a command with all others. */
 #define MOST_OF_COMMAND 1000
 
-static List *watchers[INTAKE_PIECE_KINDS]; /* of IntakePieceForget, in TopMemoryContext */
+#define MOST_TABLES 2 /* that pieces of a kind are read from */
+
+static List *watchers[INTAKE_PIECE_KINDS];          /* of IntakePieceForget, in TopMemoryContext */
+static Oid tables[INTAKE_PIECE_KINDS][MOST_TABLES]; /* the last one first */
 
 /* ---- telling ---- */
 
@@ -100,16 +107,25 @@ tell(IntakePieceKind kind, int32 id)
 		((IntakePieceForget) lfirst(cell))(id);
 }
 
+static bool
+is_read_from(IntakePieceKind kind, Oid table)
+{
+	for (int i = 0; i < MOST_TABLES; i++)
+		if (tables[kind][i] == table)
+			return true;
+	return false;
+}
+
 /* A relation has changed; InvalidOid: messages were lost, any may have. */
 static void
 take_in(Datum arg, Oid relation)
 {
 	uint32 kind = (relation & ~IS_PIECE) >> ID_BITS;
 
-	if (!OidIsValid(relation))
-		for (int i = 0; i < INTAKE_PIECE_KINDS; i++)
+	for (int i = 0; i < INTAKE_PIECE_KINDS; i++)
+		if (!OidIsValid(relation) || is_read_from(i, relation))
 			tell(i, 0);
-	else if ((relation & IS_PIECE) != 0 && kind < INTAKE_PIECE_KINDS)
+	if ((relation & IS_PIECE) != 0 && kind < INTAKE_PIECE_KINDS)
 		tell(kind, relation & ID_MASK);
 }
 
@@ -131,4 +147,14 @@ intake_piece_watch(IntakePieceKind kind, IntakePieceForget forget)
 	old = MemoryContextSwitchTo(TopMemoryContext);
 	watchers[kind] = lappend(watchers[kind], forget);
 	MemoryContextSwitchTo(old);
+}
+
+/* Notes that pieces of a kind are read from TABLE, which is open. */
+void
+intake_piece_read_from(IntakePieceKind kind, Oid table)
+{
+	if (is_read_from(kind, table))
+		return;
+	memmove(&tables[kind][1], &tables[kind][0], (MOST_TABLES - 1) * sizeof(Oid));
+	tables[kind][0] = table;
 }

@@ -26,5 +26,6 @@ typedef void (*IntakePieceForget)(int32 id);
 extern int32 intake_piece_named(const char *name, size_t length);
 extern void intake_piece_changed(IntakePieceKind kind, int32 id);
 extern void intake_piece_watch(IntakePieceKind kind, IntakePieceForget forget);
+extern void intake_piece_read_from(IntakePieceKind kind, Oid table);
 
 #endif
