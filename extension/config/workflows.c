@@ -21,6 +21,7 @@
 #include "config/workflows.h"
 #include "ground/piece.h"
 #include "ground/txn.h"
+#include "queue/announce.h"
 
 #define MOST_CHANGES 1000 /* more of them at once are as good as all */
 
@@ -53,33 +54,36 @@ forget(int32 id)
 static IntakeGroup *
 read_group(const char *source)
 {
+	bool was_broken = broken;
 	IntakeGroup *group;
 
 	broken = true;
 	group = intake_kept_enter_group(source, intake_workflow_read_source(source, context));
-	broken = false;
+	broken = was_broken;
 	return group;
 }
 
 static IntakeGroup *
 read_patterns(void)
 {
+	bool was_broken = broken;
 	IntakeGroup *group;
 
 	broken = true;
 	group = intake_kept_enter_patterns(intake_workflow_read_patterns(context));
-	broken = false;
+	broken = was_broken;
 	return group;
 }
 
 static IntakeKnown *
 read_lone(int32 id)
 {
+	bool was_broken = broken;
 	IntakeKnown *known;
 
 	broken = true;
 	known = intake_kept_enter(id, intake_workflow_read(id, context));
-	broken = false;
+	broken = was_broken;
 	return known;
 }
 
@@ -104,6 +108,7 @@ read_again(int32 id)
 {
 	IntakeKnown *known = intake_kept_find(id);
 	bool wanted = known != NULL && known->group == NULL;
+	bool was_broken = broken;
 	IntakeWorkflow *workflow;
 
 	if (known == NULL && !intake_kept_any_group())
@@ -114,7 +119,7 @@ read_again(int32 id)
 		intake_kept_remove(known);
 	if (workflow != NULL)
 		place(workflow, wanted);
-	broken = false;
+	broken = was_broken;
 }
 
 /* ---- for others ---- */
@@ -135,6 +140,7 @@ begin(void)
 void
 intake_workflows_refresh(void)
 {
+	intake_announce_refresh();
 	AcceptInvalidationMessages();
 	if (context != NULL && (all_changed || broken))
 	{

@@ -146,23 +146,38 @@ insert_events(IntakeEvent **events, int count)
 	MemoryContextDelete(rows);
 }
 
-/* Makes one job for each workflow that the event matches. */
+/* A workflow that an event is for, and the role whose executors run its jobs now. */
+typedef struct Target
+{
+	int32 workflow_id;
+	Oid role;
+} Target;
+
+/*
+ * Makes one job for each workflow that the event matches. What others have had follow the rows may
+ * refresh the workflows when a row is inserted, so what is needed of them is taken before that.
+ */
 static void
 dispatch(IntakeTable *queue, const IntakeEvent *event)
 {
+	List *workflows = intake_match_workflows(event);
+	Target *targets = palloc(list_length(workflows) * sizeof(Target));
+	int count = 0;
 	ListCell *cell;
 
-	foreach (cell, intake_match_workflows(event))
+	foreach (cell, workflows)
 	{
 		IntakeWorkflow *workflow = lfirst(cell);
 
-		if (event->run_at != 0)
-			intake_room_delay(workflow->id, intake_table_next_id("job_id_seq"), event->id, 0,
-							  event->run_at);
-		else
-			intake_room_enqueue(queue, workflow->id, intake_workflow_role(workflow), 0, event->id,
-								0);
+		targets[count++] = (Target){workflow->id, intake_workflow_role(workflow)};
 	}
+	for (int i = 0; i < count; i++)
+		if (event->run_at != 0)
+			intake_room_delay(targets[i].workflow_id, intake_table_next_id("job_id_seq"), event->id,
+							  0, event->run_at);
+		else
+			intake_room_enqueue(queue, targets[i].workflow_id, targets[i].role, 0, event->id, 0);
+	pfree(targets);
 }
 
 /*

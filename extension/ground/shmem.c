@@ -31,6 +31,7 @@ intake_shmem_startup(void)
 	{
 		memset(intake_shmem, 0, sizeof(IntakeShmem));
 		pg_atomic_init_u64(&intake_shmem->news, 0);
+		pg_atomic_init_u64(&intake_shmem->changes, 0);
 		pg_atomic_init_u32(&intake_shmem->wanted, 0);
 		intake_shmem->lock = &GetNamedLWLockTranche("pg_intake")[0].lock;
 		intake_shmem->lane_lock = &GetNamedLWLockTranche("pg_intake")[1].lock;
@@ -42,6 +43,21 @@ uint64
 intake_shmem_news(void)
 {
 	return pg_atomic_read_u64(&intake_shmem->news);
+}
+
+/* Grows when workflows, or what they depend on, have changed. */
+uint64
+intake_shmem_changes(void)
+{
+	pg_memory_barrier();
+	return pg_atomic_read_u64(&intake_shmem->changes);
+}
+
+/* Such a change has been committed, and every process has been sent word of it. */
+void
+intake_shmem_note_change(void)
+{
+	(void) pg_atomic_fetch_add_u64(&intake_shmem->changes, 1);
 }
 
 /* Whether others wait for the places of workers. */

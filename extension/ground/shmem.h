@@ -44,7 +44,8 @@ typedef struct IntakeShmem
 	 * before it waits.
 	 */
 	pg_atomic_uint64 news;
-	pg_atomic_uint32 wanted; /* how many places others wait for */
+	pg_atomic_uint64 changes; /* of workflows and what they depend on, anywhere, that were told */
+	pg_atomic_uint32 wanted;  /* how many places others wait for */
 	IntakeMailbox mailbox;
 	IntakeWish wishes[INTAKE_WISHES]; /* guarded by the lock */
 } IntakeShmem;
@@ -55,6 +56,8 @@ extern void intake_shmem_request(void);
 extern void intake_shmem_startup(void);
 
 extern uint64 intake_shmem_news(void);
+extern uint64 intake_shmem_changes(void);
+extern void intake_shmem_note_change(void);
 extern bool intake_shmem_place_is_wanted(void);
 extern bool intake_shmem_give_place(void);
 extern void intake_shmem_ask_partition(int table, int64 id);

@@ -5,6 +5,16 @@
  *
  * That is told behind the invalidations of the commit, so that whoever is woken by it sees the
  * configuration as it is.
+ *
+ * A job of a workflow that is paused, or cannot run, is told to nobody: it is searched for when that
+ * changes. Where it has changed since the transaction looked, that search may have come before the
+ * job could be seen, so another one is asked for.
+ *
+ *		who stores the job				  who resumes the workflow
+ *		note the count of changes		  commit
+ *		look: it is paused				  count a change
+ *		commit							  have jobs searched for
+ *		search, if the count has changed
  */
 #include "postgres.h"
 
@@ -34,7 +44,11 @@ static int n_few = 0;
 static HTAB *others = NULL; /* in TopTransactionContext */
 static TimestampTz earliest = DT_NOEND;
 static bool workflows_too = false;
+static uint64 refreshed_at = 0; /* the count of changes when the workflows were last refreshed */
+static uint64 untold_since;     /* likewise, when the first job was that nobody is told of */
+static bool untold = false;     /* there is one */
 static bool surroundings[2][2]; /* have changed: everywhere or here; names too or not */
+static bool changes = false;    /* workflows have, or surroundings */
 static bool committed = false;
 
 static void
@@ -43,7 +57,7 @@ forget(void)
 	n_few = 0;
 	others = NULL;
 	earliest = DT_NOEND;
-	workflows_too = committed = false;
+	workflows_too = changes = committed = untold = false;
 	memset(surroundings, 0, sizeof(surroundings));
 }
 
@@ -70,6 +84,10 @@ publish(void)
 	}
 	if (earliest != DT_NOEND)
 		intake_database_delayed(earliest);
+	if (untold && untold_since != intake_shmem_changes())
+		intake_database_call(INTAKE_CALL_SEARCH);
+	if (changes)
+		intake_shmem_note_change();
 	if (workflows_too)
 		intake_database_call(INTAKE_CALL_TEND | INTAKE_CALL_SEARCH);
 	for (int everywhere = 0; everywhere < 2; everywhere++)
@@ -82,6 +100,7 @@ publish(void)
 void
 intake_announce_prepared(void)
 {
+	intake_shmem_note_change();
 	intake_database_call(INTAKE_CALL_ALL);
 }
 
@@ -154,6 +173,24 @@ find(int32 workflow_id)
 	return told;
 }
 
+/* The workflows are about to be refreshed, with all that has been told by now. */
+void
+intake_announce_refresh(void)
+{
+	if (intake_shmem != NULL)
+		refreshed_at = intake_shmem_changes();
+}
+
+/* Notes that a job was put into a lane that nobody reads now. */
+static void
+note_untold(void)
+{
+	register_once();
+	if (!untold)
+		untold_since = refreshed_at;
+	untold = true;
+}
+
 /*
  * Notes that this transaction puts a job at POSITION of the lane of a workflow, for the executors of
  * ROLE. InvalidOid: none run such jobs now.
@@ -163,8 +200,13 @@ intake_announce_job(int32 workflow_id, Oid role, int64 position)
 {
 	Announcement *told;
 
-	if (intake_shmem == NULL || !OidIsValid(role))
+	if (intake_shmem == NULL)
 		return;
+	if (!OidIsValid(role))
+	{
+		note_untold();
+		return;
+	}
 	register_once();
 	told = find(workflow_id);
 	told->role = role;
@@ -188,7 +230,7 @@ intake_announce_workflow(void)
 	if (intake_shmem == NULL)
 		return;
 	register_once();
-	workflows_too = true;
+	workflows_too = changes = true;
 }
 
 /*
@@ -201,5 +243,5 @@ intake_announce_surroundings(bool everywhere, bool names)
 	if (intake_shmem == NULL)
 		return;
 	register_once();
-	surroundings[everywhere][names] = true;
+	surroundings[everywhere][names] = changes = true;
 }
