@@ -10,6 +10,7 @@
 
 #include "lib/ilist.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 
 #include "config/profiles.h"
@@ -265,6 +266,8 @@ intake_sources_refresh(void)
 	begin();
 	if (holders > 0)
 		return;
+	/* A function may ask many times in one transaction. */
+	AcceptInvalidationMessages();
 	drop_changed();
 	drop_retried();
 	make_room();
