@@ -27,6 +27,7 @@ my %shapes = (
 	string => [ filled('"', 'what somebody writes ', '"'), 6 ],
 	members => [ do { my $text = '{' . join(',', map { sprintf '"k%x":%d', $_, $_ % 1000 } 1 .. 1_650_000); $text . ' ' x (SIZE - 1 - length $text) . '}' }, 6 ],
 	deep => [ filled('{"a":[' x 400, '[[[[[[[[[[[[{"b":[]}]]]]]]]]]]]],', '0' . ']}' x 400), 6 ],
+	chains => [ filled('[', '[' x 999 . ']' x 999 . ',', '0]'), 6 ],
 	empty => [ filled('[', '[],', '0]'), 6 ],
 	digits => [ filled('[', '1,', '0]'), 7.5 ],
 	nothing => [ filled('', '[1,', ''), 6 ],
