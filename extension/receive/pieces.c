@@ -4,7 +4,7 @@
  *
  * In one message, the server would hold it three times before the first line of ours runs. What was put
  * together belongs to the transaction, or the subtransaction, that its first piece came in: at the end
- * of that it is gone.
+ * of that it is gone, and with the call that has taken it.
  */
 #include "postgres.h"
 
@@ -82,6 +82,18 @@ let_go(void)
 	pieces->body = NULL;
 }
 
+/* If there is no memory for it, what is there stays as it is. */
+static void
+make_room(Size needed)
+{
+	Size room = needed + pieces->room / 2;
+
+	if (needed <= pieces->room)
+		return;
+	pieces->body = repalloc_huge(pieces->body, room);
+	pieces->room = room;
+}
+
 /* Puts a piece behind those that are there. */
 void
 intake_pieces_put(Datum piece)
@@ -90,17 +102,14 @@ intake_pieces_put(Datum piece)
 
 	if (pieces == NULL)
 		begin();
-	pieces->length += bytes.len;
-	if (pieces->length > (Size) intake_settings_max_body_size * 1024)
+	if (pieces->length + bytes.len > (Size) intake_settings_max_body_size * 1024)
 		let_go();
-	if (pieces->body == NULL)
-		return;
-	if (pieces->length + VARHDRSZ > pieces->room)
+	if (pieces->body != NULL)
 	{
-		pieces->room = pieces->length + VARHDRSZ + pieces->room / 2;
-		pieces->body = repalloc_huge(pieces->body, pieces->room);
+		make_room(pieces->length + bytes.len + VARHDRSZ);
+		memcpy(VARDATA(pieces->body) + pieces->length, bytes.data, bytes.len);
 	}
-	memcpy(VARDATA(pieces->body) + pieces->length - bytes.len, bytes.data, bytes.len);
+	pieces->length += bytes.len;
 }
 
 /* Whether pieces wait for their request. */
@@ -111,7 +120,7 @@ intake_pieces_are_there(void)
 }
 
 /*
- * The body that LAST is the last piece of, a bytea, which is there until the transaction ends; sets
+ * The body that LAST is the last piece of, a bytea, which is there as long as the current context; sets
  * *LENGTH. A NULL pointer where it is longer than may be.
  */
 Datum
@@ -120,6 +129,7 @@ intake_pieces_take(Datum last, size_t *length)
 	struct varlena *body;
 
 	intake_pieces_put(last);
+	MemoryContextSetParent(pieces->context, CurrentMemoryContext);
 	body = pieces->body;
 	*length = pieces->length;
 	pieces = NULL;

@@ -15,6 +15,7 @@ CREATE FUNCTION body_of(id text, size int) RETURNS bytea LANGUAGE sql AS $$
 BEGIN;
 SELECT put(substr(body_of('one', 4000000), 1, 1000000)), put(substr(body_of('one', 4000000), 1000001, 1)), put(''), put(substr(body_of('one', 4000000), 1000002, 2500000));
 SELECT send(substr(body_of('one', 4000000), 3500002), body_of('one', 4000000));
+SELECT count(*) AS kept FROM pg_backend_memory_contexts WHERE name = 'pg_intake pieces';
 COMMIT;
 SELECT body = body_of('one', 4000000) AS whole, payload ->> 'event' AS type FROM intake.events WHERE source = 'pieces';
 -- Behind it, a request is whole.
