@@ -32,7 +32,7 @@ extern void test_keys(void);
 extern void test_jwt(void);
 extern void test_json(void);
 extern void test_items(void);
-extern void test_outline(void);
+extern void test_notes(void);
 extern void test_volatile(void);
 extern void test_multipart(void);
 extern void test_unpack(void);

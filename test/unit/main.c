@@ -17,7 +17,7 @@ main(void)
 	test_jwt();
 	test_json();
 	test_items();
-	test_outline();
+	test_notes();
 	test_volatile();
 	test_multipart();
 	test_unpack();

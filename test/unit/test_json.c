@@ -160,7 +160,8 @@ test_outline(void)
 	size_t large = strstr(text, "[{}") - text;
 
 	intake_outline_make(&outline, intake_slice_cstr(text));
-	CHECK(outline.count == 2);
+	/* Of the document, less than 64 bytes are not those of a noted container. */
+	CHECK(outline.count == 1);
 	/* In the order of the text, against it, and what is noted as well as what is read again. */
 	CHECK(strcmp(outlined(&outline, 0), "123 3") == 0);
 	CHECK(strcmp(outlined(&outline, strstr(text, "[1") - text), "5 1") == 0);

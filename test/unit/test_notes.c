@@ -1,5 +1,5 @@
 /*
- * test_outline.c
+ * test_notes.c
  *		What is noted of the containers of a text is true, and little.
  */
 #include <stdint.h>
@@ -132,7 +132,7 @@ test_chains(void)
 }
 
 void
-test_outline(void)
+test_notes(void)
 {
 	for (int i = 0; i < 400; i++)
 	{
