@@ -2,7 +2,7 @@
  * bgworker.c
  *		What all kinds of worker have in common as background workers.
  *
- * Signals are the server's own: SIGTERM ends the process at the next chance (die), SIGHUP
+ * Signals do what the server's own do: SIGTERM ends the process at the next chance (die), SIGHUP
  * asks for the configuration file, SIGUSR1 stays the server's.
  */
 #include "postgres.h"
@@ -93,12 +93,21 @@ intake_bgworker_started_with(void)
 	return start;
 }
 
+/* Somebody ends this process. A handler of a job that goes on too long does that otherwise. */
+static void
+terminate(SIGNAL_ARGS)
+{
+	if (intake_slot_self != NULL)
+		intake_slot_self->terminated = true;
+	die(postgres_signal_arg);
+}
+
 /* Sets up a worker; to be called first, before it connects, which takes a transaction. */
 void
 intake_bgworker_begin(void)
 {
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, die);
+	pqsignal(SIGTERM, terminate);
 	pqsignal(SIGINT, StatementCancelHandler);
 	BackgroundWorkerUnblockSignals();
 	apply_settings();

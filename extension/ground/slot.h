@@ -56,6 +56,7 @@ typedef struct IntakeSlot
 	int holding;           /* jobs that its lease may be on */
 	bool absent;           /* a supervisor has not found the extension */
 	bool content;          /* it ends because it has nothing to do, or gives its place to another */
+	bool terminated;       /* somebody has ended it; it has not failed */
 	volatile bool idle;    /* waits for its latch, and for work */
 	volatile bool leaving; /* takes no more work */
 	volatile bool stop;    /* has been asked to stop */

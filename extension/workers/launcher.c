@@ -179,12 +179,11 @@ reap(void)
 
 	while (intake_slot_reap(&ended))
 	{
-		IntakeCrewTag tag = {ended.database, ended.role};
 		Database *database = hash_search(databases, &ended.database, HASH_FIND, NULL);
 
 		if (ended.kind == INTAKE_SUPERVISOR && database != NULL)
 			note_look(database, &ended);
-		intake_post_ended(&tag, ended.content, intake_clock_ms() - ended.reserved_at);
+		intake_post_ended(&ended);
 	}
 }
 

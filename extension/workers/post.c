@@ -76,14 +76,19 @@ forget_post(Post *post)
 		hash_search(posts, &post->tag, HASH_REMOVE, NULL);
 }
 
-/* The worker of a post has ended, after so many milliseconds; CONTENT: as it wanted to. */
-void
-intake_post_ended(const IntakeCrewTag *tag, bool content, int64 life)
+/*
+ * The worker of a post has ended. Only those that fail again and again, without having run a job, are
+ * waited for longer and longer.
+ */
+static void
+note_end(const IntakeCrewTag *tag, const IntakeSlot *ended)
 {
 	Post *post = find_post(tag);
 
-	if (content || life >= LONG_LIFE)
+	if (ended->content || intake_clock_ms() - ended->reserved_at >= LONG_LIFE)
 		post->backoff = 0;
+	else if (ended->terminated || ended->jobs > 0)
+		post->backoff = FIRST_BACKOFF;
 	else
 		post->backoff = Min(Max(post->backoff * 2, FIRST_BACKOFF), LAST_BACKOFF);
 	post->next_start = intake_clock_ms() + post->backoff;
@@ -91,6 +96,15 @@ intake_post_ended(const IntakeCrewTag *tag, bool content, int64 life)
 		forget_post(post);
 	if (OidIsValid(tag->role))
 		intake_crew_enlist(tag, false);
+}
+
+/* A worker that had a slot has ended. */
+void
+intake_post_ended(const IntakeSlot *ended)
+{
+	IntakeCrewTag tag = {ended->database, ended->role};
+
+	note_end(&tag, ended);
 }
 
 /* Forgets children that have taken their slots, or have ended before that. */
@@ -107,7 +121,9 @@ intake_post_look_after_starts(void)
 
 		if (stopped && intake_slot_release(&child->start))
 		{
-			intake_post_ended(&child->tag, false, 0);
+			IntakeSlot none = {.reserved_at = intake_clock_ms()};
+
+			note_end(&child->tag, &none);
 			/* Its role may not be able to connect: then nobody waits for it any more. */
 			if (OidIsValid(child->tag.role))
 				intake_database_call_for(child->tag.database,

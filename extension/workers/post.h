@@ -11,7 +11,7 @@
 #include "queue/crew.h"
 
 extern void intake_post_open(void);
-extern void intake_post_ended(const IntakeCrewTag *tag, bool content, int64 life);
+extern void intake_post_ended(const IntakeSlot *ended);
 extern void intake_post_forgive(const IntakeCrewTag *tag);
 extern void intake_post_look_after_starts(void);
 extern bool intake_post_start(IntakeWorkerKind kind, const IntakeCrewTag *tag);

@@ -68,6 +68,16 @@ wait_for_sql($node, "SELECT count(*) = 0 FROM intake.workers WHERE pid = $waitin
 $lock->quit;
 $has_run->('suspect', 'a suspect runs whose executor was ended while it waited for that');
 
+# Executors that somebody ends have not failed: the next one comes soon.
+for my $n (1 .. 12)
+{
+	$sql->(qq{SELECT intake.emit('note', '{}', key => 'ended $n')});
+	wait_for_sql($node, "SELECT count(*) = 1 FROM effect WHERE key = 'ended $n'");
+	$terminate->($pids->(q{role = 'ann'}));
+	wait_for_sql($node, q{SELECT count(*) = 0 FROM intake.workers WHERE role = 'ann'});
+}
+is($sql->(q{SELECT max(finished_at - received_at) < '5 s' FROM intake.jobs j JOIN intake.events e ON e.id = event_id WHERE key LIKE 'ended%'}), 't', 'jobs wait for the next executor, and no longer');
+
 # More lanes than there is room for.
 $sql->(q{SELECT intake.create_workflow('many_' || n, 'note(intake.job)', type => 'many_' || n) FROM generate_series(1, 3000) AS n}, 'ann');
 $sql->(q{SELECT count(intake.emit('many_' || n, '{}', key => 'many ' || n)) FROM generate_series(1, 3000) AS n});
