@@ -355,6 +355,18 @@ run_together(IntakeHolder *holder, const IntakeWorkflow *workflow, int end)
 	return committed;
 }
 
+/* Behind the next jobs that this process holds, MOST of them, and of one workflow. */
+static int
+end_of_run(const IntakeHolder *holder, int most)
+{
+	int end = holder->next + 1;
+
+	while (end < holder->count && end - holder->next < most &&
+		   holder->jobs[end].workflow_id == holder->jobs[holder->next].workflow_id)
+		end++;
+	return end;
+}
+
 /*
  * Runs the next job that this process holds: its handler and its completion in one transaction, or,
  * if that fails, the record of the failure in another. Where its workflow says so, those behind it
@@ -372,7 +384,7 @@ intake_attempt_run(IntakeHolder *holder)
 
 	if (!able)
 		return false;
-	end = Min(holder->count, holder->next + workflow->jobs_per_transaction);
+	end = end_of_run(holder, workflow->jobs_per_transaction);
 	MemoryContextSwitchTo(holder->memory);
 	if (end - holder->next < 2 || !run_together(holder, workflow, end))
 	{

@@ -133,9 +133,9 @@ give_back(int code, Datum arg)
 		return;
 	AbortOutOfAnyTransaction();
 	/* Whoever is woken by this finds the rows free: they have not been claimed. */
-	if (holder->claiming)
-		intake_lane_tell(holder->reading.workflow_id, intake_slot_self->role,
-						 holder->reading.start);
+	for (int i = 0; i < holder->n_readings; i++)
+		intake_lane_tell(holder->readings[i].workflow_id, intake_slot_self->role,
+						 holder->readings[i].start);
 	if (holder->uncommitted >= holder->count)
 		return;
 	StartTransactionCommand();
@@ -201,8 +201,38 @@ intake_holder_open(IntakeHolder *holder)
 	before_shmem_exit(give_back, PointerGetDatum(holder));
 }
 
+/* Begins a claim, in a transaction; nothing is held. */
+void
+intake_holder_claim_begin(IntakeHolder *holder)
+{
+	intake_table_open(&holder->queue, intake_table_oid("queue"));
+	intake_table_open(&holder->running_table, intake_table_oid("running"));
+	holder->next = holder->uncommitted = holder->count = 0;
+}
+
+/* Adds up to MOST jobs of the lane that was taken to the claim, and returns how many. */
+int
+intake_holder_claim(IntakeHolder *holder, const IntakeReading *reading, int most)
+{
+	int claimed;
+
+	holder->readings[holder->n_readings++] = *reading;
+	claimed = intake_room_claim(&holder->queue, &holder->running_table, reading, holder->lease,
+								Min(most, INTAKE_HOLDER_MOST - holder->found),
+								holder->jobs + holder->found);
+	holder->found += claimed;
+	return claimed;
+}
+
+/* Whether the claim has no room for another lane. */
+bool
+intake_holder_is_full(const IntakeHolder *holder)
+{
+	return holder->n_readings == INTAKE_HOLDER_LANES || holder->found == INTAKE_HOLDER_MOST;
+}
+
 /* Makes a claim of COUNT jobs durable. They are held only when it is. */
-static int
+static void
 commit_claim(IntakeHolder *holder, int count)
 {
 	intake_slot_self->holding = count;
@@ -211,24 +241,16 @@ commit_claim(IntakeHolder *holder, int count)
 	CommitTransactionCommand();
 	holder->next = holder->uncommitted = 0;
 	holder->count = count;
-	return count;
 }
 
-/*
- * Claims up to MOST jobs of the lane that was taken, and returns how many. Commits the transaction
- * that it is called in; nothing is held when it is called.
- */
-int
-intake_holder_claim(IntakeHolder *holder, const IntakeReading *reading, int most)
+/* Ends a claim, and commits the transaction that it was made in. */
+void
+intake_holder_claim_end(IntakeHolder *holder)
 {
-	int count;
-
-	holder->reading = *reading;
-	holder->claiming = true;
-	count = intake_room_claim(reading, holder->lease, Min(most, INTAKE_HOLDER_MOST), holder->jobs);
-	count = commit_claim(holder, count);
-	holder->claiming = false;
-	return count;
+	intake_table_close(&holder->running_table);
+	intake_table_close(&holder->queue);
+	commit_claim(holder, holder->found);
+	holder->n_readings = holder->found = 0;
 }
 
 /* Likewise takes a suspect of a workflow. The caller has kept all other jobs away. */
@@ -240,7 +262,8 @@ intake_holder_claim_suspect(IntakeHolder *holder, int32 workflow_id)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	count = intake_suspect_take(workflow_id, holder->lease, &holder->jobs[0]) ? 1 : 0;
 	PopActiveSnapshot();
-	return commit_claim(holder, count);
+	commit_claim(holder, count);
+	return count;
 }
 
 /* ---- running ---- */

@@ -12,22 +12,29 @@
 #include "queue/room.h"
 
 #define INTAKE_HOLDER_MOST 256
+#define INTAKE_HOLDER_LANES 64
 
 typedef struct IntakeHolder
 {
 	int64 lease;
 	IntakeJob jobs[INTAKE_HOLDER_MOST];
 	int count;
-	int next;        /* the first one not started */
-	int uncommitted; /* the first one whose end is not committed */
-	bool running;    /* the one before next is running */
-	bool claiming;   /* a claim is in progress of what reads */
-	IntakeReading reading;
+	int next;          /* the first one not started */
+	int uncommitted;   /* the first one whose end is not committed */
+	bool running;      /* the one before next is running */
+	IntakeTable queue; /* while it claims */
+	IntakeTable running_table;
+	IntakeReading readings[INTAKE_HOLDER_LANES]; /* that a claim in progress has begun */
+	int n_readings;
+	int found;            /* jobs of the claim in progress */
 	MemoryContext memory; /* for the job that runs */
 } IntakeHolder;
 
 extern void intake_holder_open(IntakeHolder *holder);
+extern void intake_holder_claim_begin(IntakeHolder *holder);
 extern int intake_holder_claim(IntakeHolder *holder, const IntakeReading *reading, int most);
+extern bool intake_holder_is_full(const IntakeHolder *holder);
+extern void intake_holder_claim_end(IntakeHolder *holder);
 extern void intake_holder_give_back(IntakeHolder *holder);
 extern int intake_holder_claim_suspect(IntakeHolder *holder, int32 workflow_id);
 extern const IntakeJob *intake_holder_start(IntakeHolder *holder);

@@ -159,15 +159,29 @@ intake_crew_add(IntakeCrew *crew, IntakeReady *ready, bool again)
 	ready->since = GetCurrentTimestamp();
 }
 
+/* Whether the turn is one of a lane that has become ready. */
+static bool
+is_favoured(IntakeCrew *crew)
+{
+	return !dlist_is_empty(&crew->fresh) &&
+		   (dlist_is_empty(&crew->again) || crew->favours < MOST_FAVOURS);
+}
+
 /* The lane whose turn is next, of a crew that has one that is ready. */
+IntakeReady *
+intake_crew_first(IntakeCrew *crew)
+{
+	return dlist_head_element(IntakeReady, place, is_favoured(crew) ? &crew->fresh : &crew->again);
+}
+
+/* The same, and it is taken. */
 IntakeReady *
 intake_crew_choose(IntakeCrew *crew)
 {
-	bool favour = !dlist_is_empty(&crew->fresh) &&
-				  (dlist_is_empty(&crew->again) || crew->favours < MOST_FAVOURS);
+	IntakeReady *chosen = intake_crew_first(crew);
 
-	crew->favours = favour ? crew->favours + 1 : 0;
-	return dlist_head_element(IntakeReady, place, favour ? &crew->fresh : &crew->again);
+	crew->favours = is_favoured(crew) ? crew->favours + 1 : 0;
+	return chosen;
 }
 
 /* It has been taken, or is another crew's. */

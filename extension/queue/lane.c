@@ -260,6 +260,22 @@ intake_lane_open(void)
 	before_shmem_exit(put_back, (Datum) 0);
 }
 
+/* The workflow whose lane would be taken next, unless others change that. Returns false: none. */
+bool
+intake_lane_peek(int32 *workflow_id)
+{
+	IntakeReady *next;
+	IntakeCrew *crew;
+
+	LWLockAcquire(intake_shmem->lane_lock, LW_SHARED);
+	crew = intake_crew_find(MyDatabaseId, intake_slot_self->role, HASH_FIND);
+	next = crew != NULL && crew->n_ready > 0 ? intake_crew_first(crew) : NULL;
+	if (next != NULL)
+		*workflow_id = dlist_container(Lane, waiting.place, &next->place)->tag.workflow_id;
+	unlock();
+	return next != NULL;
+}
+
 /*
  * Takes the first ready lane of this executor's crew. The caller takes a snapshot after this, reads,
  * and calls intake_lane_put. Returns false when none is ready.

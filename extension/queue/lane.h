@@ -26,6 +26,7 @@ extern int32 *intake_lane_list(int *count);
 extern void intake_lane_settle(int32 workflow_id, Oid role);
 
 extern void intake_lane_open(void);
+extern bool intake_lane_peek(int32 *workflow_id);
 extern bool intake_lane_take(IntakeReading *reading);
 extern void intake_lane_put(int64 cursor, bool more);
 extern void intake_lane_forget(Oid database);

@@ -170,34 +170,26 @@ check_the_way(const IntakeJob *jobs, int count)
 }
 
 /*
- * Moves up to MOST jobs of the lane that was taken from queue to running, under LEASE, and puts the
- * lane back. JOBS receives them, in the order of the lane; returns how many. The caller starts none
+ * Moves up to MOST jobs of the lane that was taken from QUEUE to RUNNING, which are open, under LEASE,
+ * and puts the lane back. JOBS receives them, in the order of the lane; returns how many. The caller starts none
  * of them before the transaction has committed, and on an error tells the lane again. A job that
  * somebody else is changing is left to the supervisor's next search.
  */
 int
-intake_room_claim(const IntakeReading *reading, int64 lease, int most, IntakeJob *jobs)
+intake_room_claim(IntakeTable *queue, IntakeTable *running, const IntakeReading *reading,
+				  int64 lease, int most, IntakeJob *jobs)
 {
-	IntakeTable queue;
-	IntakeTable running;
 	Datum values[Natts_running];
 	bool nulls[Natts_running] = {0};
 	int found = read_lane(reading, lease, most, jobs);
 	int claimed = 0;
 
-	if (found == 0)
-	{
-		PopActiveSnapshot();
-		return 0;
-	}
 	check_the_way(jobs, found);
-	intake_table_open(&queue, intake_table_oid("queue"));
-	intake_table_open(&running, intake_table_oid("running"));
 	for (int i = 0; i < found; i++)
 	{
 		IntakeJob job = jobs[i];
 
-		if (!intake_table_delete(&queue, &job.tid))
+		if (!intake_table_delete(queue, &job.tid))
 			continue;
 		INTAKE_COLUMN(values, running_job_id) = Int64GetDatum(job.job_id);
 		INTAKE_COLUMN(values, running_event_id) = Int64GetDatum(job.event_id);
@@ -207,15 +199,13 @@ intake_room_claim(const IntakeReading *reading, int64 lease, int most, IntakeJob
 		INTAKE_COLUMN(values, running_workflow_id) = Int32GetDatum(job.workflow_id);
 		INTAKE_COLUMN(values, running_attempts) = Int32GetDatum(job.attempts);
 		jobs[claimed] = job;
-		intake_table_add(&running, values, nulls, &jobs[claimed++].tid);
+		intake_table_add(running, values, nulls, &jobs[claimed++].tid);
 	}
-	if (!intake_table_flush(&running))
+	if (!intake_table_flush(running))
 		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
 						errmsg("a job of the queue is in table \"running\" already")));
 	if (claimed < found)
 		intake_database_look_soon();
-	intake_table_close(&running);
-	intake_table_close(&queue);
 	PopActiveSnapshot();
 	return claimed;
 }

@@ -41,7 +41,8 @@ extern void intake_room_put_back(IntakeTable *queue, const IntakeJob *job, Oid r
 extern void intake_room_delay(int32 workflow_id, int64 job_id, int64 event_id, int32 attempts,
 							  TimestampTz run_at);
 
-extern int intake_room_claim(const IntakeReading *reading, int64 lease, int most, IntakeJob *jobs);
+extern int intake_room_claim(IntakeTable *queue, IntakeTable *running, const IntakeReading *reading,
+							 int64 lease, int most, IntakeJob *jobs);
 extern IntakeLeave intake_room_take(IntakeTable *table, const IntakeJob *job, bool wait);
 extern IntakeLeave intake_room_leave(const IntakeJob *job, bool wait);
 extern void intake_room_complete(const IntakeJob *job);

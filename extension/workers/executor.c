@@ -29,6 +29,7 @@
 #include "jobs/argument.h"
 #include "jobs/attempt.h"
 #include "jobs/holder.h"
+#include "jobs/pace.h"
 #include "jobs/session.h"
 #include "jobs/suspect.h"
 #include "queue/lane.h"
@@ -36,7 +37,6 @@
 
 #define LIFETIME_JOBS 10000000 /* after which the process makes room for a new one */
 #define BATCH_TIME 50000       /* microseconds of work that a batch should be */
-#define FIRST_BATCH 8          /* jobs, while it is not known how long they take */
 #define SHIFT 200   /* milliseconds that a process has its place when others wait for one */
 #define HALTED 1000 /* milliseconds until what keeps jobs from running is looked at again */
 
@@ -77,49 +77,73 @@ begin(IntakeGate gate)
 	proc_exit(0);
 }
 
-/* How many jobs make a batch: about BATCH_TIME of work. */
-static int
-batch_size(const IntakeWorkflow *workflow)
+/* The workflow whose jobs are to be claimed from the lane that was taken; NULL: none, here and now. */
+static const IntakeWorkflow *
+find_workflow(const IntakeReading *reading)
 {
-	return workflow->job_time > 0 ? Max(1, BATCH_TIME / workflow->job_time) : FIRST_BATCH;
-}
+	IntakeWorkflow *workflow = intake_workflows_get(reading->workflow_id);
+	Oid role = intake_workflow_role(workflow);
 
-/* Notes that so many JOBS of a workflow took so many microseconds. */
-static void
-note_time(int32 workflow_id, int64 time, int jobs)
-{
-	IntakeWorkflow *workflow = intake_workflows_get(workflow_id);
-	int64 job_time = time / Max(jobs, 1) + 1;
-
-	if (workflow != NULL)
-		workflow->job_time =
-			workflow->job_time ? (workflow->job_time * 3 + job_time) / 4 : job_time;
-}
-
-/*
- * Claims a batch from the lane that was taken, unless its jobs wait, or are for another role's
- * executors. Returns how many jobs there are.
- */
-static int
-claim(const IntakeReading *reading)
-{
-	IntakeWorkflow *workflow;
-	Oid role;
-
-	begin(INTAKE_GATE_JOB);
-	intake_workflows_refresh();
-	workflow = intake_workflows_get(reading->workflow_id);
-	role = intake_workflow_role(workflow);
-	halted = !intake_argument_type_fits();
 	if (role == GetSessionUserId() && !halted)
-		return intake_holder_claim(&holder, reading, batch_size(workflow));
+		return workflow;
+	if (role == GetSessionUserId())
+	{
+		intake_lane_put(reading->start, true);
+		return NULL;
+	}
 	if (OidIsValid(role))
 		intake_lane_tell(reading->workflow_id, role, reading->start);
 	else if (workflow != NULL && workflow->blocked)
 		intake_database_call(INTAKE_CALL_TEND);
 	intake_lane_put(PG_INT64_MAX, false);
-	CommitTransactionCommand();
-	return 0;
+	return NULL;
+}
+
+/* Whether the next lane may be claimed from, too, if TIME is left: its jobs are expected to be short. */
+static bool
+next_is_short(int64 time)
+{
+	int32 workflow_id;
+	IntakeWorkflow *workflow;
+
+	if (intake_holder_is_full(&holder) || !intake_lane_peek(&workflow_id))
+		return false;
+	workflow = intake_workflows_get(workflow_id);
+	return workflow == NULL || (intake_pace_expected(workflow) > 0 &&
+								intake_pace_expected(workflow) <= time / INTAKE_PACE_FIRST);
+}
+
+/*
+ * Claims a batch from the lane that was taken, and from those behind it, as long as all of it is
+ * expected to take BATCH_TIME at most: so that many lanes with a job each cost what one with many
+ * does. Returns whether there are jobs.
+ */
+static bool
+claim(IntakeReading *reading)
+{
+	int64 left = BATCH_TIME;
+	bool more = true;
+
+	begin(INTAKE_GATE_JOB);
+	intake_workflows_refresh();
+	halted = !intake_argument_type_fits();
+	intake_holder_claim_begin(&holder);
+	while (more)
+	{
+		const IntakeWorkflow *workflow = find_workflow(reading);
+
+		if (workflow != NULL)
+		{
+			int jobs = intake_holder_claim(&holder, reading, intake_pace_batch(workflow, left));
+
+			/* What is not known may take all of it. */
+			left -=
+				intake_pace_expected(workflow) > 0 ? jobs * intake_pace_expected(workflow) : left;
+		}
+		more = !halted && next_is_short(left) && intake_lane_take(reading);
+	}
+	intake_holder_claim_end(&holder);
+	return holder.count > 0;
 }
 
 /* Whether the place of this process is to be another's, as far as its shift is concerned. */
@@ -131,24 +155,29 @@ is_shift_over(void)
 
 /*
  * Whether the rest of a batch is to be given back, which has taken TIME already: for another lane
- * that no executor has time for, or for another crew.
+ * that no executor has time for, because of other lanes that it has, or for another crew.
  */
 static bool
 must_yield(int64 time)
 {
-	return holder.next < holder.count && time >= BATCH_TIME &&
-		   (intake_crew_any_waits() || is_shift_over());
+	if (holder.next == 0 || holder.next == holder.count || time < BATCH_TIME)
+		return false;
+	return holder.jobs[holder.count - 1].workflow_id != holder.jobs[holder.next - 1].workflow_id ||
+		   intake_crew_any_waits() || is_shift_over();
 }
 
-/* Runs the claimed batch. What is left when the process is asked to stop is given back. */
-static void
-run_batch(int32 workflow_id)
+/* Runs the next jobs of the batch that are of one workflow. Returns false where it may not. */
+static bool
+run_lane(int64 batch_start)
 {
+	int first = holder.next;
+	int32 workflow_id = holder.jobs[first].workflow_id;
 	int64 start = intake_clock_now();
-	int64 time = 0;
+	int64 now = start;
 	bool able = true;
 
-	while (able && holder.next < holder.count && !must_yield(time))
+	while (able && holder.next < holder.count &&
+		   holder.jobs[holder.next].workflow_id == workflow_id && !must_yield(now - batch_start))
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (intake_slot_self->stop)
@@ -158,14 +187,26 @@ run_batch(int32 workflow_id)
 			proc_exit(1);
 		reload();
 		able = intake_attempt_run(&holder);
-		time = intake_clock_now() - start;
+		now = intake_clock_now();
 	}
-	note_time(workflow_id, time, holder.next);
+	intake_pace_note(workflow_id, now - start, holder.next - first);
+	return able;
+}
+
+/* Runs the claimed batch. What is left when the process is asked to stop is given back. */
+static void
+run_batch(void)
+{
+	int64 start = intake_clock_now();
+	bool able = true;
+
+	while (able && holder.next < holder.count && !must_yield(intake_clock_now() - start))
+		able = run_lane(start);
 	if (holder.next < holder.count)
 		intake_holder_give_back(&holder);
 }
 
-/* Works at the first ready lane of the crew. Returns whether there was one. */
+/* Works at the first ready lane of the crew, and maybe others. Returns whether there was one. */
 static bool
 work(void)
 {
@@ -173,8 +214,8 @@ work(void)
 
 	if (!intake_lane_take(&reading))
 		return false;
-	if (claim(&reading) > 0)
-		run_batch(reading.workflow_id);
+	if (claim(&reading))
+		run_batch();
 	pgstat_report_stat(false);
 	return true;
 }
