@@ -20,6 +20,15 @@ BEGIN
         ORDER BY 1;
 END $$;
 
+-- What a query asks of each of its rows anew: where that is expected to cost much, the server compiles it first.
+CREATE FUNCTION plans_asks(query text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    plan jsonb;
+BEGIN
+    EXECUTE 'EXPLAIN (FORMAT JSON, COSTS OFF) ' || query INTO plan;
+    RETURN count(*) FROM jsonb_path_query(plan, 'strict $.**{1 to last} ? (@."Parent Relationship" == "SubPlan")');
+END $$;
+
 BEGIN;
 CREATE FUNCTION plans_handler(job intake.job) RETURNS void LANGUAGE sql AS '';
 INSERT INTO intake.source (id, name, scheme) SELECT 500000 + n, 'plans_' || n, 'hmac' FROM generate_series(1, 1000) n;
@@ -93,6 +102,8 @@ SELECT array_agg(id ORDER BY id) FROM intake.events WHERE source = 'plans_14' AN
 SELECT plans_reads($$ SELECT * FROM intake.stats WHERE workflow = 'plans_14' $$);
 SELECT * FROM intake.stats WHERE workflow IN ('plans_1', 'plans_4', 'plans_14', 'plans_18') ORDER BY 1;
 
+SELECT plans_asks('SELECT * FROM intake.stats') AS of_each_workflow, plans_asks('SELECT * FROM intake.sources') AS of_each_source;
+
 -- Repair finds what it takes out, whatever lane it is in, and whether it has run or not.
 SELECT intake.replay_dead_letters('plans_14', dry_run => true), intake.replay_dead_letters('plans_14', since => '2100-01-01 00:30Z', dry_run => true),
     intake.replay_dead_letters('plans_4', max_jobs => 7, dry_run => true), intake.replay_dead_letters('plans_4', source => 'plans_14', dry_run => true),
@@ -105,4 +116,4 @@ SELECT intake.replay(500010), intake.replay(500012), intake.replay(500013);
 SELECT id, state, error FROM intake.jobs WHERE id IN (500010, 500012, 500013, 500020) ORDER BY id;
 SELECT intake.unfinished_jobs(500001), intake.unfinished_jobs(500002), intake.unfinished_jobs(500009);
 ROLLBACK;
-DROP FUNCTION plans_reads;
+DROP FUNCTION plans_reads, plans_asks;
