@@ -7,7 +7,6 @@
 #include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "access/table.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/array.h"
@@ -21,7 +20,7 @@
 #include "config/rows.h"
 #include "ground/datum.h"
 #include "ground/duration.h"
-#include "ground/intake.h"
+#include "ground/table.h"
 
 /* The rows that were asked for last. */
 static HeapTuple *rows;
@@ -226,15 +225,14 @@ void
 intake_rows_look(IntakeRowLook *look, const char *table, const char *index, const char *column,
 				 Datum value)
 {
-	Oid schema = get_namespace_oid(INTAKE_SCHEMA, false);
 	Oid index_oid;
 	ScanKeyData key;
 	Form_pg_attribute attribute;
 	int number;
 
-	look->table = table_open(get_relname_relid(table, schema), AccessShareLock);
+	look->table = table_open(intake_table_oid(table), AccessShareLock);
 	/* Looked up while the table is locked, it stays. */
-	index_oid = get_relname_relid(index, schema);
+	index_oid = get_relname_relid(index, RelationGetNamespace(look->table));
 	shape = RelationGetDescr(look->table);
 	number = number_of(column);
 	if (number == 0)

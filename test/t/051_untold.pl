@@ -52,6 +52,9 @@ is($verifies->('secret-again'), 'f', 'a secret that replication has removed does
 $sql->('SET session_replication_role = replica; ' . $copy->('replicated'));
 is($jobs->('replicated'), 'replicated', 'a workflow that replication has brought has its jobs');
 
+my ($code, $out, $error) = $node->psql('postgres', q{BEGIN; ALTER TABLE intake.source RENAME TO moved; SELECT intake.verify('src', '{}', 'b')});
+like($error, qr/table "intake.source" does not exist/, 'a table that is not there is named');
+
 # A transaction stores a job of a workflow that does not run; before it commits, the workflow does.
 my $ran = sub { "SELECT count(*) = $_[0] FROM effect WHERE workflow = '$_[1]'" };
 my $race = sub {
