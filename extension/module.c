@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include <unistd.h>
+
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
@@ -78,6 +80,20 @@ breathe(void)
 	CHECK_FOR_INTERRUPTS();
 }
 
+/*
+ * Most handlers are in PL/pgSQL. Processes that start for a job find it loaded, as they find this
+ * library: loading it would take a millisecond of the few that pass before the job runs.
+ */
+static void
+load_plpgsql(void)
+{
+	char path[MAXPGPATH];
+
+	snprintf(path, sizeof(path), "%s/plpgsql%s", pkglib_path, DLSUFFIX);
+	if (access(path, R_OK) == 0)
+		load_file(path, false);
+}
+
 void
 _PG_init(void)
 {
@@ -95,4 +111,5 @@ _PG_init(void)
 	intake_dependency_install_hook();
 	intake_secret_use_install_hook();
 	intake_bgworker_register_launcher();
+	load_plpgsql();
 }
