@@ -2,9 +2,8 @@
  * database.c
  *		What is to be done in each database, as far as the server knows.
  *
- * A supervisor is there only while it has something to do. Whoever makes work for it calls it here:
- * one that is there is woken, else the launcher, which starts one. Before a supervisor leaves, it
- * says when it has to look by itself; calls that come meanwhile are seen under the lock.
+ * Whoever makes work for a supervisor calls it here: one that is there is woken, else the launcher,
+ * which starts one. Before it leaves, it says when to look next, under the lock.
  */
 #include "postgres.h"
 
@@ -20,7 +19,6 @@
 #include "ground/slot.h"
 
 #define LOOK_SOON 1000 /* milliseconds */
-#define FIRST_DATABASES 64
 #define MOST_DATABASES 16384
 
 /* The entry of a database. Guarded by intake_shmem->lock. */
@@ -51,8 +49,8 @@ intake_database_startup(void)
 
 	control.keysize = sizeof(Oid);
 	control.entrysize = sizeof(Entry);
-	databases = ShmemInitHash("pg_intake databases", FIRST_DATABASES, MOST_DATABASES, &control,
-							  HASH_ELEM | HASH_BLOBS);
+	databases =
+		ShmemInitHash("pg_intake databases", 64, MOST_DATABASES, &control, HASH_ELEM | HASH_BLOBS);
 }
 
 /* Locks, and finds or makes the entry of this database; NULL where there is no room for it. */
@@ -78,6 +76,21 @@ static void
 unlock(void)
 {
 	LWLockRelease(intake_shmem->lock);
+}
+
+/* Copies the entry of DATABASE. Returns false when there is none; then the copy is zeros. */
+static bool
+read_entry(Oid database, Entry *copy)
+{
+	Entry *entry;
+
+	LWLockAcquire(intake_shmem->lock, LW_SHARED);
+	entry = hash_search(databases, &database, HASH_FIND, NULL);
+	memset(copy, 0, sizeof(Entry));
+	if (entry != NULL)
+		*copy = *entry;
+	unlock();
+	return entry != NULL;
 }
 
 /* ---- making work for a supervisor ---- */
@@ -112,17 +125,13 @@ intake_database_call_for(Oid database, uint32 calls)
 	Entry *entry;
 
 	LWLockAcquire(intake_shmem->lock, LW_EXCLUSIVE);
-	entry = hash_search(databases, &database, HASH_FIND, NULL);
-	if (entry != NULL)
+	if ((entry = hash_search(databases, &database, HASH_FIND, NULL)) != NULL)
 		entry->state.calls |= calls;
 	unlock();
 	wake(database);
 }
 
-/*
- * Has the workflows looked after in this database, or EVERYWHERE: in databases that are known to have
- * some, or ONLY in those where one is BLOCKED. Never raises an error.
- */
+/* Has workflows looked after here or EVERYWHERE, or ONLY where one is BLOCKED. Raises no error. */
 void
 intake_database_call_concerned(bool everywhere, bool only_blocked)
 {
@@ -139,8 +148,8 @@ intake_database_call_concerned(bool everywhere, bool only_blocked)
 }
 
 /* Notes that a job is delayed until DUE. Returns whether none was known that is due before. */
-static bool
-add_due(TimestampTz due)
+bool
+intake_database_note_due(TimestampTz due)
 {
 	Entry *entry = lock_entry();
 	bool sooner = entry == NULL || due < entry->state.due;
@@ -155,7 +164,7 @@ add_due(TimestampTz due)
 void
 intake_database_delayed(TimestampTz due)
 {
-	if (add_due(due))
+	if (intake_database_note_due(due))
 		wake(MyDatabaseId);
 }
 
@@ -163,10 +172,11 @@ intake_database_delayed(TimestampTz due)
 static bool
 set_look(Entry *entry, int64 look_at)
 {
-	if (entry == NULL || (entry->state.look_at != 0 && entry->state.look_at <= look_at))
-		return false;
-	entry->state.look_at = look_at;
-	return true;
+	bool sooner = entry != NULL && (entry->state.look_at == 0 || look_at < entry->state.look_at);
+
+	if (sooner)
+		entry->state.look_at = look_at;
+	return sooner;
 }
 
 /*
@@ -199,14 +209,9 @@ intake_database_searched(void)
 bool
 intake_database_is_searched(int64 since)
 {
-	Entry *entry;
-	bool searched;
+	Entry entry;
 
-	LWLockAcquire(intake_shmem->lock, LW_SHARED);
-	entry = hash_search(databases, &MyDatabaseId, HASH_FIND, NULL);
-	searched = entry != NULL && entry->searched_at > since;
-	unlock();
-	return searched;
+	return read_entry(MyDatabaseId, &entry) && entry.searched_at > since;
 }
 
 /* ---- for the supervisor ---- */
@@ -228,14 +233,9 @@ intake_database_take_calls(void)
 bool
 intake_database_is_called(void)
 {
-	Entry *entry;
-	bool called;
+	Entry entry;
 
-	LWLockAcquire(intake_shmem->lock, LW_SHARED);
-	entry = hash_search(databases, &MyDatabaseId, HASH_FIND, NULL);
-	called = entry != NULL && entry->state.calls != 0;
-	unlock();
-	return called;
+	return read_entry(MyDatabaseId, &entry) && entry.state.calls != 0;
 }
 
 /* Whether the supervisor is to look by itself, at the time NOW (by intake_clock_ms); it owes that now. */
@@ -262,20 +262,13 @@ intake_database_forget_due(void)
 	unlock();
 }
 
-/* The supervisor has found a job that is delayed until DUE. */
-void
-intake_database_found_due(TimestampTz due)
-{
-	(void) add_due(due);
-}
-
 /* When the next delayed job is due. */
 TimestampTz
 intake_database_due(void)
 {
-	IntakeDatabaseState state;
+	Entry entry;
 
-	return intake_database_read(MyDatabaseId, &state) ? state.due : DT_NOEND;
+	return read_entry(MyDatabaseId, &entry) ? entry.state.due : DT_NOEND;
 }
 
 /* A workflow of this database waits for a role or a function. */
@@ -330,14 +323,9 @@ intake_database_set_suspects(bool any)
 bool
 intake_database_has_suspects(void)
 {
-	Entry *entry;
-	bool any;
+	Entry entry;
 
-	LWLockAcquire(intake_shmem->lock, LW_SHARED);
-	entry = hash_search(databases, &MyDatabaseId, HASH_FIND, NULL);
-	any = entry != NULL && entry->suspects;
-	unlock();
-	return any;
+	return read_entry(MyDatabaseId, &entry) && entry.suspects;
 }
 
 /*
@@ -395,14 +383,11 @@ intake_database_set_turn(int64 next)
 bool
 intake_database_read(Oid database, IntakeDatabaseState *state)
 {
-	Entry *entry;
+	Entry entry;
+	bool known = read_entry(database, &entry);
 
-	LWLockAcquire(intake_shmem->lock, LW_SHARED);
-	entry = hash_search(databases, &database, HASH_FIND, NULL);
-	if (entry != NULL)
-		*state = entry->state;
-	unlock();
-	return entry != NULL;
+	*state = entry.state;
+	return known;
 }
 
 /* The database, or its extension, is gone. */

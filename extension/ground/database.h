@@ -45,7 +45,7 @@ extern bool intake_database_is_called(void);
 extern bool intake_database_take_look(int64 now);
 extern TimestampTz intake_database_due(void);
 extern void intake_database_forget_due(void);
-extern void intake_database_found_due(TimestampTz due);
+extern bool intake_database_note_due(TimestampTz due);
 extern void intake_database_note_blocked(void);
 extern uint32 intake_database_blocked_begin(void);
 extern void intake_database_blocked_end(uint32 noted);
