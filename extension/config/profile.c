@@ -378,6 +378,9 @@ is_of_the_row(const ErrorData *error)
 {
 	int category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
 
+	/* How deep the stack is depends on who asks. */
+	if (error->sqlerrcode == ERRCODE_STATEMENT_TOO_COMPLEX)
+		return false;
 	return category == ERRCODE_DATA_EXCEPTION || category == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||
 		   category == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION;
 }
