@@ -65,7 +65,7 @@ BEGIN
     EXCEPTION WHEN raise_exception THEN
         FOR j IN SELECT (job).* LOOP job := j; END LOOP;
     END;
-    PERFORM j_argument.see('whole_plpgsql', (SELECT kept.job FROM j_argument.kept ORDER BY (kept.job).id DESC LIMIT 1));
+    PERFORM j_argument.see('whole_plpgsql', (SELECT k.job FROM j_argument.kept k WHERE (k.job).id = (whole_plpgsql.job).id));
 END $$;
 SELECT name, count(intake.create_workflow('a_' || name, (name || '(intake.job)')::regprocedure, type => 'j_argument', max_attempts => 1))
     FROM unnest('{fields,fields_plpgsql,passed,passed_atomic,passed_plpgsql,whole,whole_plpgsql}'::text[]) name GROUP BY 1 ORDER BY 1;
