@@ -19,7 +19,8 @@
 #include "workers/make_way.h"
 #include "workers/post.h"
 
-#define FIRST_BACKOFF 100 /* milliseconds */
+#define FIRST_BACKOFF 100  /* milliseconds */
+#define SHORT_BACKOFF 1600 /* the longest where somebody ends workers, or they do run jobs */
 #define LAST_BACKOFF 60000
 #define LONG_LIFE 60000   /* a worker that lived this long is started again at once */
 #define LEFT_FOR 1000     /* milliseconds until what could not be started is tried again */
@@ -77,8 +78,8 @@ forget_post(Post *post)
 }
 
 /*
- * The worker of a post has ended. Only those that fail again and again, without having run a job, are
- * waited for longer and longer.
+ * The worker of a post has ended. What ends again and again is waited for longer and longer, and for
+ * long only where it ends by itself, without having run a job.
  */
 static void
 note_end(const IntakeCrewTag *tag, const IntakeSlot *ended)
@@ -87,10 +88,9 @@ note_end(const IntakeCrewTag *tag, const IntakeSlot *ended)
 
 	if (ended->content || intake_clock_ms() - ended->reserved_at >= LONG_LIFE)
 		post->backoff = 0;
-	else if (ended->terminated || ended->jobs > 0)
-		post->backoff = FIRST_BACKOFF;
 	else
-		post->backoff = Min(Max(post->backoff * 2, FIRST_BACKOFF), LAST_BACKOFF);
+		post->backoff = Min(Max(post->backoff * 2, FIRST_BACKOFF),
+							ended->terminated || ended->jobs > 0 ? SHORT_BACKOFF : LAST_BACKOFF);
 	post->next_start = intake_clock_ms() + post->backoff;
 	if (post->backoff == 0)
 		forget_post(post);
