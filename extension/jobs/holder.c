@@ -37,7 +37,8 @@ static bool
 requeue(const IntakeJob *job, bool wait)
 {
 	IntakeTable queue;
-	IntakeLeave left = job->suspect ? intake_suspect_unmark(job) : intake_room_leave(job, wait);
+	IntakeLeave left =
+		job->suspect ? intake_suspect_unmark(job, wait) : intake_room_leave(job, wait);
 
 	if (left != INTAKE_LEFT)
 		intake_failure_lost(job, left, NULL);

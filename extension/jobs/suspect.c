@@ -123,9 +123,12 @@ intake_suspect_tell(void)
 	intake_database_set_suspects(any);
 }
 
-/* Writes the row of a suspect anew: as started under LEASE, or, where that is 0, as not running. */
+/*
+ * Writes the row of a suspect anew: as started under LEASE, or, where that is 0, as not running. If
+ * another transaction has locked it, waits for its end if WAIT.
+ */
 static IntakeLeave
-rewrite(IntakeJob *job, int64 lease)
+rewrite(IntakeJob *job, int64 lease, bool wait)
 {
 	IntakeTable table;
 	Datum values[Natts_suspect];
@@ -142,7 +145,7 @@ rewrite(IntakeJob *job, int64 lease)
 	INTAKE_COLUMN(values, suspect_attempts) = Int32GetDatum(job->attempts);
 	INTAKE_COLUMN(values, suspect_crashes) = Int32GetDatum(job->crashes);
 	intake_table_open(&table, intake_table_oid("suspect"));
-	left = intake_room_take(&table, job, false);
+	left = intake_room_take(&table, job, wait);
 	if (left == INTAKE_LEFT)
 	{
 		intake_table_insert(&table, values, nulls);
@@ -160,16 +163,19 @@ rewrite(IntakeJob *job, int64 lease)
 bool
 intake_suspect_take(int32 workflow_id, int64 lease, IntakeJob *job)
 {
-	return find_suspect(workflow_id, job) && rewrite(job, lease) == INTAKE_LEFT;
+	return find_suspect(workflow_id, job) && rewrite(job, lease, false) == INTAKE_LEFT;
 }
 
-/* Takes the mark of a suspect away: it was stopped before it could do harm. Waits for nobody. */
+/*
+ * Takes the mark of a suspect away: it was stopped before it could do harm. If another transaction
+ * has locked its row, waits for its end if WAIT.
+ */
 IntakeLeave
-intake_suspect_unmark(const IntakeJob *job)
+intake_suspect_unmark(const IntakeJob *job, bool wait)
 {
 	IntakeJob copy = *job;
 
-	return rewrite(&copy, 0);
+	return rewrite(&copy, 0, wait);
 }
 
 /* A running row whose holder lives is left alone; any other becomes a suspect. */
@@ -221,7 +227,7 @@ blame(IntakeJob *job)
 
 	if (++job->crashes < MOST_CRASHES)
 	{
-		(void) rewrite(job, 0);
+		(void) rewrite(job, 0, false);
 		return;
 	}
 	failure.sqlerrcode = ERRCODE_CRASH_SHUTDOWN;

@@ -12,7 +12,7 @@
 extern int32 intake_suspect_find(Oid role);
 extern void intake_suspect_tell(void);
 extern bool intake_suspect_take(int32 workflow_id, int64 lease, IntakeJob *job);
-extern IntakeLeave intake_suspect_unmark(const IntakeJob *job);
+extern IntakeLeave intake_suspect_unmark(const IntakeJob *job, bool wait);
 extern void intake_suspect_recover(void);
 extern bool intake_suspect_left_any(void);
 

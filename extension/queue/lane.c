@@ -161,7 +161,11 @@ need_lane(int32 workflow_id, Oid role, bool *news)
 
 	if (crew == NULL)
 		return NULL;
-	lane = find_lane(MyDatabaseId, workflow_id, HASH_ENTER_NULL, &found);
+	/* The hash would go on growing, in memory that the server keeps for locks. */
+	lane = find_lane(MyDatabaseId, workflow_id,
+					 hash_get_num_entries(lanes) < intake_settings_max_lanes ? HASH_ENTER_NULL
+																			 : HASH_FIND,
+					 &found);
 	if (lane == NULL)
 	{
 		intake_crew_forget_if_empty(crew);

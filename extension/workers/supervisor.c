@@ -11,15 +11,11 @@
 
 #include "access/stratnum.h"
 #include "access/xact.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
 #include "utils/fmgroids.h"
-#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
-#include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "config/workflows.h"
@@ -27,7 +23,6 @@
 #include "ground/clock.h"
 #include "ground/database.h"
 #include "ground/intake.h"
-#include "ground/owner.h"
 #include "ground/partition.h"
 #include "ground/settings.h"
 #include "ground/shmem.h"

@@ -20,7 +20,14 @@ my $all_ran = sub {
 	wait_for_sql($node, "SELECT count(*) >= $n FROM effect WHERE key = '$key'");
 	is($sql->("SELECT count(*), count(DISTINCT workflow) FROM effect WHERE key = '$key'"), "$n|$n", "each of $n workflows has run its job once: $key");
 };
+# No more than that are known to be ready, while the executors wait for a table.
+my $gate = $node->background_psql('postgres', on_error_die => 1);
+$gate->query_safe('BEGIN; LOCK effect IN SHARE MODE');
 $sql->(q{SELECT intake.emit('all', '{}', key => 'one event')});
+wait_for_sql($node, "SELECT sum(ready) >= $lanes / 2 FROM intake.owners");
+cmp_ok($sql->('SELECT sum(ready) FROM intake.owners'), '<=', $lanes, 'pg_intake.max_lanes holds');
+$gate->query_safe('COMMIT');
+$gate->quit;
 $all_ran->('one event', $count);
 my $start = time;
 for my $n (1 .. 5)
