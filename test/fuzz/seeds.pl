@@ -74,5 +74,6 @@ seed(resplit => chr($_) . chr($_ % 3 * 4) . chr(20) . 'Bob.1700000100.{"a":1}|Bo
   for 0 .. $#$list;
 seed(timestamp => $_) for qw(1700000000 1700000000123 2026-11-23T10:00:00Z 2026-11-23T10:00:00.123456789+02:00), 'Sun, 06 Nov 1994 08:49:37 GMT';
 seed(address => $_) for qw(192.0.2.1 ::1 2001:db8::/32 10.0.0.0/8 ::ffff:1.2.3.4);
+seed(call_url => $_) for qw(https://api.example.com:8443/v1/x?a=%20b http://[2001:db8::7]/ https://192.0.2.1 https://0x7f.1/ u@x api.example.com:443);
 seed(framing => "POST /webhooks/a?b=c&d HTTP/1.1\r\nHost: x\r\nCookie: a=b; c\r\n$_")
   for "Content-Length: 5\r\n\r\nhelloGET / HTTP/1.0\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n5;a=b;c=\"\\d\"\r\nhello\r\n0\r\nX: y\r\n\r\n";

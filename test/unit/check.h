@@ -40,6 +40,8 @@ extern void test_key_parts(void);
 extern void test_content(void);
 extern void test_schemes(void);
 extern void test_address(void);
+extern void test_egress(void);
+extern void test_call_url(void);
 extern void test_peer(void);
 extern void test_framing(void);
 extern void test_path(void);

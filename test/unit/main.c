@@ -25,6 +25,8 @@ main(void)
 	test_content();
 	test_schemes();
 	test_address();
+	test_egress();
+	test_call_url();
 	test_peer();
 	test_framing();
 	test_path();
