@@ -14,6 +14,7 @@
  */
 #include <stdatomic.h>
 
+#include "common/program/clock.h"
 #include "batch.h"
 #include "metrics.h"
 
@@ -53,7 +54,7 @@ shim_batch_submit(ShimRequest *request)
 	if (connections == 0)
 		return false;
 	request->next = NULL;
-	request->submitted_at = shim_metrics_clock();
+	request->submitted_at = intake_clock_seconds();
 	if (first == NULL)
 		first = request;
 	else
@@ -69,12 +70,12 @@ double
 shim_batch_wait(void)
 {
 	if (first == NULL)
-		return SHIM_LONG;
+		return INTAKE_LONG;
 	if (under_way > 0)
-		return first->submitted_at + PATIENCE - shim_metrics_clock();
+		return first->submitted_at + PATIENCE - intake_clock_seconds();
 	if (waiting >= expected || waiting >= max_count)
 		return 0;
-	return ended_at + RETURN_TIME - shim_metrics_clock();
+	return ended_at + RETURN_TIME - intake_clock_seconds();
 }
 
 /* Takes the first requests, so many and of so many bytes at most, but at least one. */
@@ -112,7 +113,7 @@ shim_batch_take(void)
 void
 shim_batch_finish(ShimRequest *batch)
 {
-	ended_at = shim_metrics_clock();
+	ended_at = intake_clock_seconds();
 	expected = waiting;
 	for (ShimRequest *request = batch; request != NULL; request = request->next)
 	{

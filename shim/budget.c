@@ -16,7 +16,7 @@
 
 #include "budget.h"
 #include "listener.h"
-#include "log.h"
+#include "common/program/log.h"
 
 #define LARGE_PIECE (128 * 1024)
 #define MUCH (8u << 20)
@@ -41,7 +41,7 @@ shim_budget_init(size_t bytes, int threads)
 		   (wake_fds[n_threads] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) >= 0)
 		n_threads++;
 	if (n_threads < threads)
-		shim_log(SHIM_ERROR, "cannot serve clients: %m");
+		intake_log(INTAKE_ERROR, "cannot serve clients: %m");
 	/* Unless it is set, the allocator raises it to the largest piece that was ever freed. */
 	(void) mallopt(M_MMAP_THRESHOLD, LARGE_PIECE);
 	return n_threads == threads;

@@ -8,63 +8,41 @@
 #include <string.h>
 
 #include "call.h"
+#include "common/program/array.h"
 
 #define STATEMENT "receive"
 #define COLUMNS 6
 
-#define BYTEA_OID 17
-#define TEXT_OID 25
-#define BYTEA_ARRAY_OID 1001
-#define TEXT_ARRAY_OID 1009
-
 static const char query[] =
 	"SELECT status, content_type, headers, body FROM intake.receive($1, $2, $3, $4, $5, $6)";
 
-static const Oid parameter_types[COLUMNS] = {BYTEA_ARRAY_OID, BYTEA_ARRAY_OID, BYTEA_ARRAY_OID,
-											 BYTEA_ARRAY_OID, BYTEA_ARRAY_OID, TEXT_ARRAY_OID};
+static const Oid parameter_types[COLUMNS] = {INTAKE_BYTEA_ARRAY, INTAKE_BYTEA_ARRAY,
+											 INTAKE_BYTEA_ARRAY, INTAKE_BYTEA_ARRAY,
+											 INTAKE_BYTEA_ARRAY, INTAKE_TEXT_ARRAY};
 
-static _Thread_local ShimBuffer arrays[COLUMNS]; /* of the call that is being made */
+static _Thread_local IntakeBuffer arrays[COLUMNS]; /* of the call that is being made */
 
-/* ---- the wire format of arrays ---- */
-
-static void
-begin_array(ShimBuffer *array, Oid type, int count)
-{
-	array->length = 0;
-	shim_buffer_append_int32(array, count > 0 ? 1 : 0);
-	shim_buffer_append_int32(array, 0);
-	shim_buffer_append_int32(array, (int32_t) type);
-	if (count == 0)
-		return;
-	shim_buffer_append_int32(array, count);
-	shim_buffer_append_int32(array, 1);
-}
-
-static void
-append_element(ShimBuffer *array, const char *data, size_t length)
-{
-	shim_buffer_append_int32(array, (int32_t) length);
-	shim_buffer_append(array, data, length);
-}
+/* ---- parameters ---- */
 
 /* Appends a request, without the first bytes of its body. */
 static void
 append_request(const ShimRequest *request, size_t without)
 {
-	append_element(&arrays[0], request->method, strlen(request->method));
-	append_element(&arrays[1], request->source, request->source_length);
-	append_element(&arrays[2], request->query, strlen(request->query));
-	append_element(&arrays[3], request->headers.data, request->headers.length);
-	append_element(&arrays[4], without > 0 ? request->body.data + without : request->body.data,
-				   request->body.length - without);
-	append_element(&arrays[5], request->peer, strlen(request->peer));
+	intake_array_append(&arrays[0], request->method, strlen(request->method));
+	intake_array_append(&arrays[1], request->source, request->source_length);
+	intake_array_append(&arrays[2], request->query, strlen(request->query));
+	intake_array_append(&arrays[3], request->headers.data, request->headers.length);
+	intake_array_append(&arrays[4], without > 0 ? request->body.data + without : request->body.data,
+						request->body.length - without);
+	intake_array_append(&arrays[5], request->peer, strlen(request->peer));
 }
 
 static void
 begin_arrays(int requests, int bodies)
 {
 	for (int i = 0; i < COLUMNS; i++)
-		begin_array(&arrays[i], i < COLUMNS - 1 ? BYTEA_OID : TEXT_OID, i == 4 ? bodies : requests);
+		intake_array_begin(&arrays[i], i < COLUMNS - 1 ? INTAKE_BYTEA : INTAKE_TEXT,
+						   i == 4 ? bodies : requests);
 }
 
 /*
@@ -90,7 +68,7 @@ void
 shim_call_make_piece(const ShimRequest *request, size_t start)
 {
 	begin_arrays(0, 1);
-	append_element(&arrays[4], request->body.data + start, SHIM_PIECE_BYTES);
+	intake_array_append(&arrays[4], request->body.data + start, SHIM_PIECE_BYTES);
 }
 
 /* ---- answers ---- */
@@ -170,7 +148,7 @@ shim_call_send(PGconn *connection)
 	sent = PQsendQueryPrepared(connection, STATEMENT, COLUMNS, values, lengths, formats, 1);
 	for (int i = 0; i < COLUMNS; i++)
 		if (arrays[i].room > SHIM_CALL_BYTES)
-			shim_buffer_free(&arrays[i]);
+			intake_buffer_free(&arrays[i]);
 	return sent != 0;
 }
 
@@ -178,15 +156,15 @@ shim_call_send(PGconn *connection)
 static bool
 serves(PGconn *connection)
 {
-	ShimBuffer none[2] = {0}; /* arrays of bytea, and of text */
+	IntakeBuffer none[2] = {0}; /* arrays of bytea, and of text */
 	const char *values[COLUMNS];
 	int lengths[COLUMNS];
 	int formats[COLUMNS];
 	PGresult *answer;
 	bool usable_answer;
 
-	begin_array(&none[0], BYTEA_OID, 0);
-	begin_array(&none[1], TEXT_OID, 0);
+	intake_array_begin(&none[0], INTAKE_BYTEA, 0);
+	intake_array_begin(&none[1], INTAKE_TEXT, 0);
 	for (int i = 0; i < COLUMNS; i++)
 	{
 		values[i] = none[i == COLUMNS - 1].data;
@@ -196,8 +174,8 @@ serves(PGconn *connection)
 	answer = PQexecPrepared(connection, STATEMENT, COLUMNS, values, lengths, formats, 1);
 	usable_answer = shim_call_is_answer(answer, 0);
 	PQclear(answer);
-	shim_buffer_free(&none[0]);
-	shim_buffer_free(&none[1]);
+	intake_buffer_free(&none[0]);
+	intake_buffer_free(&none[1]);
 	return usable_answer;
 }
 

@@ -34,6 +34,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/program/clock.h"
 #include "budget.h"
 #include "connection.h"
 #include "framing.h"
@@ -119,7 +120,7 @@ shim_connection_open(int socket)
 		return NULL;
 	}
 	connection->socket = socket;
-	connection->since = shim_metrics_clock();
+	connection->since = intake_clock_seconds();
 	connection->seen_finished = UINT64_MAX;
 	connection->next = list;
 	if (list != NULL)
@@ -370,7 +371,7 @@ wait_for(const ShimConnection *connection, double now)
 static double
 look_at_all(double now, bool full)
 {
-	double wait = SHIM_LONG;
+	double wait = INTAKE_LONG;
 
 	for (ShimConnection *connection = list; connection != NULL; connection = connection->next)
 	{
@@ -394,7 +395,7 @@ shim_connection_look(void)
 	static _Thread_local double looked_at = 0;
 	static _Thread_local double next_look = 0;
 	static _Thread_local unsigned seen_refusals = 0;
-	double now = shim_metrics_clock();
+	double now = intake_clock_seconds();
 
 	if ((stirred || shim_budget_refusals() != seen_refusals) && next_look > looked_at + INTERVAL)
 		next_look = looked_at + INTERVAL;

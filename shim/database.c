@@ -8,17 +8,12 @@
  * connection is given up: the sender tries again, and the event's key makes that safe.
  *
  *		UNUSED	not needed so far: a thread begins with one, and opens another when a call is slow
- *		DOWN	a helper cancels what is late, closes, and connects anew, however long it takes
+ *		DOWN	a helper connects, however long it takes (common/program/connector.c)
  *		IDLE	the loop watches whether the server closes it
  *		BUSY	a batch is under way
- *
- * The helper is a thread that leaves what it has made in made, wakes the loop, and ends.
  */
 #include <libpq-fe.h>
 #include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -26,10 +21,11 @@
 #include "batch.h"
 #include "budget.h"
 #include "call.h"
+#include "common/program/clock.h"
+#include "common/program/connector.h"
+#include "common/program/log.h"
 #include "database.h"
-#include "log.h"
 #include "metrics.h"
-#include "turn.h"
 
 typedef enum
 {
@@ -63,14 +59,10 @@ typedef enum
 typedef struct Link
 {
 	LinkState state;
-	PGconn *connection;     /* DOWN: the helper's, to be closed */
-	bool late;              /* DOWN: what it does is to be cancelled first */
-	bool counted;           /* as up; while it is only made anew as well */
-	atomic_bool failed;     /* DOWN: the helper has tried in vain */
-	pthread_t helper;       /* DOWN */
-	_Atomic(PGconn *) made; /* by the helper, for the loop */
-	int wake_fd;            /* of the loop */
-	ShimRequest *batch;     /* BUSY: under way */
+	PGconn *connection;        /* NULL where it is down */
+	IntakeConnector connector; /* DOWN: makes another one */
+	bool counted;              /* as up; while it is only made anew as well */
+	ShimRequest *batch;        /* BUSY: under way */
 	Step step;
 	size_t handed;    /* bytes of a large body, to libpq */
 	int requests;     /* in the batch */
@@ -87,100 +79,12 @@ static int n_links;
 static _Thread_local Link *links; /* stay when the thread ends: a helper may be at work */
 static _Thread_local int wake_fd; /* a helper has made a connection */
 
-/* ---- connecting, in helpers ---- */
-
-static PGconn *
-open_connection(void)
-{
-	const char *const keywords[] = {"dbname", "fallback_application_name", "connect_timeout", NULL};
-	const char *const values[] = {conninfo, "intake-shim", "5", NULL};
-
-	return PQconnectdbParams(keywords, values, 1);
-}
-
-/* What the server says besides, such as that it is shutting down. */
 static void
-note(void *closure, const char *message)
-{
-	(void) closure;
-	shim_log(SHIM_WARNING, "the database says: %s", message);
-}
-
-/* Makes a new connection ready for calls. Returns false when it is none, or cannot be. */
-static bool
-make_ready(PGconn *connection)
-{
-	if (PQstatus(connection) != CONNECTION_OK)
-		return false;
-	/* Without detail, which may hold what a sender sent. */
-	PQsetErrorVerbosity(connection, PQERRORS_TERSE);
-	PQsetNoticeProcessor(connection, note, NULL);
-	return shim_call_prepare(connection) && PQsetnonblocking(connection, 1) == 0;
-}
-
-static void
-close_old(Link *link)
-{
-	PGcancel *cancel = link->late ? PQgetCancel(link->connection) : NULL;
-	char message[256];
-
-	if (cancel != NULL)
-		(void) PQcancel(cancel, message, sizeof(message));
-	PQfreeCancel(cancel);
-	PQfinish(link->connection);
-	link->connection = NULL;
-}
-
-/* Tries once; NULL: in vain. */
-static PGconn *
-try_to_connect(void)
-{
-	PGconn *connection = open_connection();
-	bool ready = make_ready(connection);
-	bool news = shim_turn_end(ready);
-
-	if (ready)
-	{
-		if (news)
-			shim_log(SHIM_INFO, "connected to the database again");
-		return connection;
-	}
-	if (news)
-		shim_log(SHIM_ERROR, "no connection to the database: %s", PQerrorMessage(connection));
-	PQfinish(connection);
-	return NULL;
-}
-
-/*
- * The helper of a link that is down: connects, however long it takes. Only the first try waits for
- * no turn.
- */
-static void *
-connect_link(void *argument)
-{
-	Link *link = argument;
-	PGconn *connection;
-
-	if (link->connection != NULL)
-		close_old(link);
-	while ((connection = try_to_connect()) == NULL)
-	{
-		atomic_store(&link->failed, true);
-		(void) eventfd_write(link->wake_fd, 1);
-		shim_turn_wait();
-	}
-	atomic_store(&link->made, connection);
-	(void) eventfd_write(link->wake_fd, 1);
-	return NULL;
-}
-
-static void
-start_connecting(Link *link)
+start_connecting(Link *link, bool late)
 {
 	link->state = DOWN;
-	atomic_store(&link->failed, false);
-	if (pthread_create(&link->helper, NULL, connect_link, link) != 0)
-		abort();
+	intake_connector_start(&link->connector, link->connection, late);
+	link->connection = NULL;
 }
 
 /* ---- the state of a link, in the loop ---- */
@@ -199,15 +103,11 @@ count(Link *link, bool up)
 static void
 take_over(Link *link)
 {
-	PGconn *made = atomic_load(&link->made);
-
-	if (atomic_load(&link->failed))
+	if (intake_connector_has_failed(&link->connector))
 		count(link, false);
-	if (made == NULL)
+	link->connection = intake_connector_take(&link->connector);
+	if (link->connection == NULL)
 		return;
-	pthread_join(link->helper, NULL);
-	atomic_store(&link->made, NULL);
-	link->connection = made;
 	link->state = IDLE;
 	count(link, true);
 }
@@ -216,8 +116,7 @@ take_over(Link *link)
 static void
 give_up(Link *link, bool late)
 {
-	link->late = late;
-	start_connecting(link);
+	start_connecting(link, late);
 	count(link, false);
 }
 
@@ -228,10 +127,10 @@ explain(const Link *link, const PGresult *result, Outcome outcome)
 	const char *message = result ? PQresultErrorMessage(result) : PQerrorMessage(link->connection);
 
 	if (outcome == LATE)
-		shim_log(SHIM_WARNING, "the database did not answer within %.1f s", timeout);
+		intake_log(INTAKE_WARNING, "the database did not answer within %.1f s", timeout);
 	else
-		shim_log(SHIM_WARNING, "a call of intake.receive failed: %s",
-				 message[0] ? message : "the connection was lost");
+		intake_log(INTAKE_WARNING, "a call of intake.receive failed: %s",
+				   message[0] ? message : "the connection was lost");
 }
 
 /* Ends the call of a link: with its answer, or, where there is none, with 503. */
@@ -242,7 +141,7 @@ end_call(Link *link, bool answered, Outcome outcome)
 	PGresult *answer = link->answer;
 	PGresult *result = link->result;
 
-	shim_metrics_batch((size_t) link->requests, shim_metrics_clock() - link->sent_at);
+	shim_metrics_batch((size_t) link->requests, intake_clock_seconds() - link->sent_at);
 	link->batch = NULL;
 	link->answer = link->result = NULL;
 	link->state = IDLE;
@@ -293,7 +192,7 @@ send_requests(Link *link)
 	{
 		size_t room = request->body.room;
 
-		shim_buffer_free(&request->body);
+		intake_buffer_free(&request->body);
 		(void) shim_budget_change(&request->held, request->held - room);
 	}
 	return sent;
@@ -404,7 +303,7 @@ send_call(Link *link, ShimRequest *batch)
 {
 	link->state = BUSY;
 	link->batch = batch;
-	link->sent_at = shim_metrics_clock();
+	link->sent_at = intake_clock_seconds();
 	link->step = batch->body.length > SHIM_CALL_BYTES ? BEGIN : WHOLE;
 	link->handed = 0;
 	link->requests = 1;
@@ -453,8 +352,12 @@ shim_database_start(void)
 		abort();
 	wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	for (int i = 0; i < n_links; i++)
-		links[i].wake_fd = wake_fd;
-	start_connecting(&links[0]);
+	{
+		links[i].connector.conninfo = conninfo;
+		links[i].connector.prepare = shim_call_prepare;
+		links[i].connector.wake_fd = wake_fd;
+	}
+	start_connecting(&links[0], false);
 }
 
 /* Fills POLLERS, SHIM_MAX_CONNECTIONS + 1 at most, with what to wait for; returns how many. */
@@ -477,8 +380,8 @@ shim_database_poll(struct pollfd *pollers)
 double
 shim_database_timeout(void)
 {
-	double now = shim_metrics_clock();
-	double least = SHIM_LONG;
+	double now = intake_clock_seconds();
+	double least = INTAKE_LONG;
 
 	for (int i = 0; i < n_links; i++)
 	{
@@ -495,7 +398,7 @@ shim_database_timeout(void)
 void
 shim_database_run(const struct pollfd *pollers)
 {
-	double now = shim_metrics_clock();
+	double now = intake_clock_seconds();
 	eventfd_t count;
 
 	if (pollers[n_links].revents != 0)
@@ -537,7 +440,7 @@ shim_database_send(void)
 			send_call(link, shim_batch_take());
 	}
 	if (shim_batch_wait() <= 0 && find(DOWN) == NULL && (link = find(UNUSED)) != NULL)
-		start_connecting(link);
+		start_connecting(link, false);
 }
 
 /* Takes leave of the server; the thread ends. What is under way is not answered any more. */

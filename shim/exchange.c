@@ -22,7 +22,7 @@
 
 #define RETRY_AFTER "5"
 
-static const ShimTrust *trusted_proxies;
+static const IntakeRanges *trusted_proxies;
 
 static _Thread_local int begun;   /* requests that are not over */
 static _Thread_local int waiting; /* those that are submitted and have no answer yet */
@@ -115,8 +115,8 @@ free_exchange(Exchange *exchange)
 	free(exchange->request.content_type);
 	free(exchange->request.answer_headers);
 	free(exchange->request.answer);
-	shim_buffer_free(&exchange->request.headers);
-	shim_buffer_free(&exchange->request.body);
+	intake_buffer_free(&exchange->request.headers);
+	intake_buffer_free(&exchange->request.body);
 	(void) shim_budget_change(&exchange->request.held, 0);
 	free(exchange);
 	begun--;
@@ -140,7 +140,7 @@ shim_exchange_refuse(Exchange *exchange, int status)
 {
 	shim_connection_refuse(exchange->client, status);
 	exchange->stage = STAGE_REFUSED;
-	shim_buffer_free(&exchange->request.body);
+	intake_buffer_free(&exchange->request.body);
 	(void) shim_exchange_hold(exchange, 0);
 	return MHD_YES;
 }
@@ -176,13 +176,13 @@ static enum MHD_Result
 add_header(void *closure, enum MHD_ValueKind kind, const char *name, size_t name_length,
 		   const char *value, size_t value_length)
 {
-	ShimBuffer *headers = closure;
+	IntakeBuffer *headers = closure;
 
 	(void) kind;
-	shim_buffer_append(headers, name, name_length);
-	shim_buffer_append(headers, ": ", 2);
-	shim_buffer_append(headers, value, value ? value_length : 0);
-	shim_buffer_append(headers, "\r\n", 2);
+	intake_buffer_append(headers, name, name_length);
+	intake_buffer_append(headers, ": ", 2);
+	intake_buffer_append(headers, value, value ? value_length : 0);
+	intake_buffer_append(headers, "\r\n", 2);
 	return MHD_YES;
 }
 
@@ -209,7 +209,7 @@ shim_exchange_submit(Exchange *exchange)
 	request->done = done;
 	request->query = strchr(request->target, '?');
 	request->query = request->query ? request->query + 1 : "";
-	(void) shim_buffer_reserve(&request->headers, exchange->head);
+	(void) intake_buffer_reserve(&request->headers, exchange->head);
 	MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, add_header,
 								&request->headers);
 	note_peer(exchange);
@@ -282,7 +282,7 @@ shim_exchange_finish(Exchange *exchange)
 
 /* For all threads: whom to believe about a request's sender. */
 void
-shim_exchange_init(const ShimTrust *trust)
+shim_exchange_init(const IntakeRanges *trust)
 {
 	trusted_proxies = trust;
 }

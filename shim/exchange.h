@@ -36,7 +36,7 @@ typedef struct Exchange
 	size_t head;   /* bytes held for the target and the headers */
 } Exchange;
 
-extern void shim_exchange_init(const ShimTrust *trust);
+extern void shim_exchange_init(const IntakeRanges *trust);
 
 extern Exchange *shim_exchange_begin(struct MHD_Connection *connection, const char *target);
 extern bool shim_exchange_hold(Exchange *exchange, size_t room);

@@ -15,13 +15,13 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "common/program/clock.h"
 #include "batch.h"
 #include "budget.h"
 #include "database.h"
 #include "framing.h"
 #include "listener.h"
-#include "log.h"
-#include "metrics.h"
+#include "common/program/log.h"
 #include "options.h"
 #include "server.h"
 
@@ -62,10 +62,10 @@ turn(int stop)
 static void
 drain(void)
 {
-	double end = shim_metrics_clock() + options.request_timeout;
+	double end = intake_clock_seconds() + options.request_timeout;
 
 	shim_server_drain();
-	while (shim_server_busy() && shim_metrics_clock() < end)
+	while (shim_server_busy() && intake_clock_seconds() < end)
 		(void) turn(-1);
 }
 
@@ -126,11 +126,11 @@ main(int argc, char **argv)
 			_exit(1);
 
 	run(&signals);
-	shim_log(SHIM_INFO, "stopping");
+	intake_log(INTAKE_INFO, "stopping");
 	shim_listener_close();
 	(void) eventfd_write(stop_fd, 1);
 	for (int i = 0; i < options.threads; i++)
 		(void) pthread_join(threads[i], NULL);
-	shim_log(SHIM_INFO, "stopped");
+	intake_log(INTAKE_INFO, "stopped");
 	_exit(0);
 }

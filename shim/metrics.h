@@ -5,14 +5,11 @@
 #ifndef SHIM_METRICS_H
 #define SHIM_METRICS_H
 
-#include "buffer.h"
+#include "common/program/buffer.h"
 
-#define SHIM_LONG 3600.0 /* seconds to wait where nothing is due */
-
-extern double shim_metrics_clock(void);
 extern void shim_metrics_answer(int status);
 extern void shim_metrics_batch(size_t requests, double seconds);
 extern void shim_metrics_database(int connections);
-extern void shim_metrics_write(ShimBuffer *out, size_t queued, size_t held);
+extern void shim_metrics_write(IntakeBuffer *out, size_t queued, size_t held);
 
 #endif

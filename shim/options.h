@@ -21,10 +21,9 @@ typedef struct ShimOptions
 	size_t max_queue;       /* bytes that are held at once */
 	double request_timeout; /* seconds */
 	int threads;
-	ShimTrust trusted_proxies;
+	IntakeRanges trusted_proxies;
 } ShimOptions;
 
-/* Reads the environment and then the command line. Ends the program on --help and on errors. */
 extern void shim_options_read(int argc, char **argv, ShimOptions *options);
 
 #endif

@@ -9,7 +9,6 @@
  * there are both, they must agree. In doubt the answer is what is known, the nearest proxy.
  */
 #include <netinet/in.h>
-#include <stdlib.h>
 
 #include "peer.h"
 
@@ -23,50 +22,6 @@ typedef struct Elements
 } Elements;
 
 typedef bool (*ReadElement)(IntakeSlice element, IntakeAddress *address);
-
-/* ---- whom to believe ---- */
-
-/*
- * Adds addresses and ranges with commas between them, "unix:" for whoever comes by a Unix socket.
- * Returns false when one is not valid.
- */
-bool
-shim_peer_trust(ShimTrust *trust, const char *list)
-{
-	IntakeSlice rest = intake_slice_trim(intake_slice_cstr(list));
-	IntakeRange range;
-
-	if (rest.len == 0)
-		return true;
-	while (rest.data != NULL)
-	{
-		IntakeSlice text = intake_slice_trim(intake_slice_cut(rest, ",", &rest));
-
-		if (intake_slice_equal(text, intake_slice_cstr("unix:")))
-		{
-			trust->unix_sockets = true;
-			continue;
-		}
-		if (!intake_range_parse(text, &range))
-			return false;
-		trust->ranges = realloc(trust->ranges, (trust->count + 1) * sizeof(range));
-		if (trust->ranges == NULL)
-			abort();
-		trust->ranges[trust->count++] = range;
-	}
-	return true;
-}
-
-static bool
-is_trusted(const ShimTrust *trust, const IntakeAddress *address)
-{
-	if (address->family == AF_UNIX)
-		return trust->unix_sockets;
-	for (size_t i = 0; i < trust->count; i++)
-		if (intake_range_has(&trust->ranges[i], address))
-			return true;
-	return false;
-}
 
 /* ---- an element ---- */
 
@@ -230,7 +185,7 @@ has_name(IntakeSlice *line, const char *name)
 
 /* From the right up to the first one that is not trusted, or is not an address. */
 static IntakeAddress
-walk(const ShimTrust *trust, const Elements *elements, ReadElement read, IntakeAddress nearest)
+walk(const IntakeRanges *trust, const Elements *elements, ReadElement read, IntakeAddress nearest)
 {
 	for (size_t i = 1; i <= elements->count && i <= MAX_ELEMENTS; i++)
 	{
@@ -239,7 +194,7 @@ walk(const ShimTrust *trust, const Elements *elements, ReadElement read, IntakeA
 		if (!read(elements->last[(elements->count - i) % MAX_ELEMENTS], &address))
 			break;
 		nearest = address;
-		if (!is_trusted(trust, &nearest))
+		if (!intake_ranges_have(trust, &nearest))
 			break;
 	}
 	return nearest;
@@ -247,7 +202,7 @@ walk(const ShimTrust *trust, const Elements *elements, ReadElement read, IntakeA
 
 /* NEAREST is a trusted proxy. */
 static IntakeAddress
-read_headers(const ShimTrust *trust, IntakeSlice headers, IntakeAddress nearest)
+read_headers(const IntakeRanges *trust, IntakeSlice headers, IntakeAddress nearest)
 {
 	Elements plain = {.count = 0};
 	Elements forwarded = {.count = 0};
@@ -277,7 +232,7 @@ read_headers(const ShimTrust *trust, IntakeSlice headers, IntakeAddress nearest)
  * ("Name: value\r\n"), terminated; "" when it came by a Unix socket and the headers do not say.
  */
 void
-shim_peer_find(const ShimTrust *trust, const struct sockaddr *socket, IntakeSlice headers,
+shim_peer_find(const IntakeRanges *trust, const struct sockaddr *socket, IntakeSlice headers,
 			   char *out, size_t size)
 {
 	IntakeAddress address = {.family = AF_UNIX};
@@ -286,7 +241,7 @@ shim_peer_find(const ShimTrust *trust, const struct sockaddr *socket, IntakeSlic
 		address = intake_address_of(AF_INET, &((const struct sockaddr_in *) socket)->sin_addr);
 	else if (socket->sa_family == AF_INET6)
 		address = intake_address_of(AF_INET6, &((const struct sockaddr_in6 *) socket)->sin6_addr);
-	if (is_trusted(trust, &address))
+	if (intake_ranges_have(trust, &address))
 		address = read_headers(trust, headers, address);
 	(void) intake_address_print(&address, out, size);
 }

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "buffer.h"
+#include "common/program/buffer.h"
 
 /* A call of more bytes than this has one request; and a body of more goes in pieces. */
 #define SHIM_CALL_BYTES ((size_t) 1 << 20)
@@ -28,8 +28,8 @@ typedef struct ShimRequest
 	const char *source;       /* within target, source_length bytes */
 	size_t source_length;
 	const char *query; /* within target, or "" */
-	ShimBuffer headers;
-	ShimBuffer body;
+	IntakeBuffer headers;
+	IntakeBuffer body;
 	char peer[64];       /* the sender's address, or "" */
 	double submitted_at; /* seconds, monotonic */
 	size_t held;         /* bytes of the budget, for all of this */

@@ -23,7 +23,7 @@
 #include "connection.h"
 #include "exchange.h"
 #include "listener.h"
-#include "log.h"
+#include "common/program/log.h"
 #include "metrics.h"
 #include "path.h"
 #include "server.h"
@@ -59,7 +59,7 @@ get_readiness(Exchange *exchange)
 static enum MHD_Result
 get_metrics(Exchange *exchange)
 {
-	ShimBuffer text = {0};
+	IntakeBuffer text = {0};
 
 	shim_metrics_write(&text, shim_batch_size(), shim_budget_used());
 	return shim_exchange_answer(exchange, 200, "text/plain; version=0.0.4", NULL, text.data,
@@ -182,9 +182,9 @@ handle_headers(Exchange *exchange, const char *method)
 static size_t
 next_room(const Exchange *exchange, size_t more)
 {
-	const ShimBuffer *body = &exchange->request.body;
+	const IntakeBuffer *body = &exchange->request.body;
 	size_t needed = body->length + more;
-	size_t room = shim_buffer_room(body, more);
+	size_t room = intake_buffer_room(body, more);
 	size_t most = exchange->length < max_body ? exchange->length : max_body;
 
 	if (room < FIRST_ROOM)
@@ -195,7 +195,7 @@ next_room(const Exchange *exchange, size_t more)
 static enum MHD_Result
 handle_body(Exchange *exchange, const char *data, size_t *size)
 {
-	ShimBuffer *body = &exchange->request.body;
+	IntakeBuffer *body = &exchange->request.body;
 	size_t length = *size;
 	size_t room = next_room(exchange, length);
 
@@ -207,9 +207,9 @@ handle_body(Exchange *exchange, const char *data, size_t *size)
 	{
 		if (!shim_exchange_hold(exchange, room))
 			return shim_exchange_refuse(exchange, 503);
-		shim_buffer_grow(body, room);
+		intake_buffer_grow(body, room);
 	}
-	shim_buffer_append(body, data, length);
+	intake_buffer_append(body, data, length);
 	return MHD_YES;
 }
 
@@ -362,10 +362,11 @@ largest_body(const ShimOptions *options)
 
 	if (most >= options->max_body)
 		return options->max_body;
-	shim_log(SHIM_WARNING,
-			 "--max-queue has room for bodies of %zu bytes at most: larger ones get 413, whatever "
-			 "--max-body says",
-			 most);
+	intake_log(
+		INTAKE_WARNING,
+		"--max-queue has room for bodies of %zu bytes at most: larger ones get 413, whatever "
+		"--max-body says",
+		most);
 	return most;
 }
 
@@ -377,10 +378,10 @@ most_clients(const ShimOptions *options)
 
 	if (most >= (size_t) options->max_connections)
 		return options->max_connections;
-	shim_log(SHIM_WARNING,
-			 "--max-queue has room for %zu clients at once: more of them wait, whatever "
-			 "--max-connections says",
-			 most);
+	intake_log(INTAKE_WARNING,
+			   "--max-queue has room for %zu clients at once: more of them wait, whatever "
+			   "--max-connections says",
+			   most);
 	return (int) most;
 }
 
@@ -406,7 +407,7 @@ shim_server_start(void)
 		MHD_OPTION_NOTIFY_COMPLETED, finish, NULL, MHD_OPTION_NOTIFY_CONNECTION, notify_connection,
 		NULL, MHD_OPTION_END);
 	if (daemon_handle == NULL)
-		shim_log(SHIM_ERROR, "the HTTP server did not start");
+		intake_log(INTAKE_ERROR, "the HTTP server did not start");
 	return daemon_handle != NULL;
 }
 

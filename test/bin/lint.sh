@@ -23,7 +23,7 @@ complain_of() {
 # The files of the extension, and of what both halves share; all; the parts of the install script;
 # where options and settings are documented.
 ours=(common/*.[ch] extension/*.c extension/*/*.[ch])
-all=("${ours[@]}" shim/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/bench/*.c test/t/*.c)
+all=("${ours[@]}" common/program/*.[ch] shim/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/bench/*.c test/t/*.c)
 sql=(sql/[0-9]*.sql)
 reference=docs/reference.md
 
@@ -63,7 +63,7 @@ long=(extension/{config/profile,ground/partition,ground/table,read/json,read/jso
 	extension/verify/{signature,template}.c shim/{connection,database,framing,server}.c)
 wrong_lengths() {
 	local file lines
-	for file in "${ours[@]}" shim/*.[ch]; do
+	for file in "${ours[@]}" common/program/*.[ch] shim/*.[ch]; do
 		lines=$(wc -l <"$file")
 		if [[ " ${long[*]} " == *" $file "* ]]; then
 			[ "$lines" -gt 400 ] || echo "$file has $lines: it is no exception any more"
@@ -114,7 +114,7 @@ durations_by_day() {
 dependent_headers() {
 	local header server
 	server=$("$PG_CONFIG" --includedir-server)
-	for header in common/*.h shim/*.h extension/*/*.h; do
+	for header in common/*.h common/program/*.h shim/*.h extension/*/*.h; do
 		local options=(-I.)
 		[[ $header == shim/* ]] || options+=(-Iextension -I"$server")
 		[[ $header == @(common|shim|extension/read|extension/verify)/* ]] || options+=(-include postgres.h)
@@ -137,7 +137,7 @@ check_code() {
 	has_version cppcheck 2.10 || return 0
 	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
 		--suppress=missingIncludeSystem --suppress=objectIndex --suppress=ctuuninitvar --suppress=invalidPointerCast \
-		-DINTAKE_VERSION='""' --include=test/bin/cppcheck.h -I. -Iextension "${all[@]}" ||
+		-DINTAKE_VERSION='""' -DINTAKE_PROGRAM='""' --include=test/bin/cppcheck.h -I. -Iextension "${all[@]}" ||
 		complain "cppcheck has complaints"
 }
 

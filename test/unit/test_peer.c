@@ -13,7 +13,7 @@
 #define FWD "Forwarded: "
 #define END "\r\n"
 
-static ShimTrust trust;
+static IntakeRanges trust;
 
 static void
 set_socket(const char *from, struct sockaddr_storage *socket)
@@ -53,8 +53,8 @@ finds(const char *headers, const char *expected)
 static bool
 trusts(const char *list, size_t count)
 {
-	ShimTrust other = {0};
-	bool result = shim_peer_trust(&other, list);
+	IntakeRanges other = {0};
+	bool result = intake_ranges_add(&other, list);
 
 	free(other.ranges);
 	return count == 0 ? !result : result && other.count == count;
@@ -64,8 +64,8 @@ static void
 test_trust(void)
 {
 	struct sockaddr local = {.sa_family = AF_UNIX};
-	ShimTrust none = {0};
-	ShimTrust by_path = {0};
+	IntakeRanges none = {0};
+	IntakeRanges by_path = {0};
 	char out[64] = "x";
 
 	CHECK(trusts("10.0.0.0/8", 1));
@@ -75,13 +75,13 @@ test_trust(void)
 	CHECK(trusts("10.0.0.0/8 192.0.2.7", 0));
 	CHECK(trusts("10.0.0.1/8", 0));
 	CHECK(trusts("proxy.example", 0));
-	CHECK(shim_peer_trust(&none, "") && none.count == 0);
-	CHECK(shim_peer_trust(&none, " ") && none.count == 0);
+	CHECK(intake_ranges_add(&none, "") && none.count == 0);
+	CHECK(intake_ranges_add(&none, " ") && none.count == 0);
 	shim_peer_find(&trust, &local, INTAKE_ABSENT, out, sizeof(out));
 	CHECK(out[0] == '\0');
 	shim_peer_find(&trust, &local, intake_slice_cstr(XFF "192.0.2.7" END), out, sizeof(out));
 	CHECK(out[0] == '\0');
-	CHECK(shim_peer_trust(&by_path, "unix:, 10.0.0.0/8") && by_path.count == 1);
+	CHECK(intake_ranges_add(&by_path, "unix:, 10.0.0.0/8") && by_path.count == 1);
 	shim_peer_find(&by_path, &local, intake_slice_cstr(XFF "192.0.2.7, 10.0.0.1" END), out,
 				   sizeof(out));
 	CHECK(strcmp(out, "192.0.2.7") == 0);
@@ -230,7 +230,7 @@ test_bounded(void)
 void
 test_peer(void)
 {
-	CHECK(shim_peer_trust(&trust, "10.0.0.0/8, 2001:db8::/32"));
+	CHECK(intake_ranges_add(&trust, "10.0.0.0/8, 2001:db8::/32"));
 	test_trust();
 	test_x_forwarded_for();
 	test_ports();

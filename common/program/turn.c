@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "turn.h"
+#include "common/program/turn.h"
 
 #define FIRST_PAUSE 0.05 /* seconds */
 #define LAST_PAUSE 4.0
@@ -49,7 +49,7 @@ in_seconds(double seconds)
 
 /* After a try in vain: returns when it is the caller's turn, or when somebody was let in. */
 void
-shim_turn_wait(void)
+intake_turn_wait(void)
 {
 	struct timespec end;
 
@@ -70,7 +70,7 @@ shim_turn_wait(void)
 
 /* A helper has tried, with this result. Returns whether the one before was another. */
 bool
-shim_turn_end(bool connected)
+intake_turn_end(bool connected)
 {
 	bool other;
 

@@ -7,19 +7,19 @@
 #include <string.h>
 #include <time.h>
 
-#include "log.h"
+#include "common/program/log.h"
 
 static const char *const names[] = {"error", "warning", "info", "debug"};
-static ShimLogLevel most = SHIM_INFO;
+static IntakeLogLevel most = INTAKE_INFO;
 
 /* Sets the most detailed level that is written. Returns false where there is no such level. */
 bool
-shim_log_level(const char *name)
+intake_log_level(const char *name)
 {
 	for (int i = 0; i < 4; i++)
 		if (strcmp(name, names[i]) == 0)
 		{
-			most = (ShimLogLevel) i;
+			most = (IntakeLogLevel) i;
 			return true;
 		}
 	return false;
@@ -27,7 +27,7 @@ shim_log_level(const char *name)
 
 /* Writes one line, with the time in UTC. */
 void
-shim_log(ShimLogLevel level, const char *format, ...)
+intake_log(IntakeLogLevel level, const char *format, ...)
 {
 	char message[1024];
 	char when[32];
@@ -45,5 +45,5 @@ shim_log(ShimLogLevel level, const char *format, ...)
 			*c = ' ';
 	gmtime_r(&now, &parts);
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &parts);
-	fprintf(stderr, "%s intake-shim %s: %s\n", when, names[level], message);
+	fprintf(stderr, "%s " INTAKE_PROGRAM " %s: %s\n", when, names[level], message);
 }
