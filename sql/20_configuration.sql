@@ -250,7 +250,9 @@ CREATE TABLE intake.workflow (
     paused boolean NOT NULL DEFAULT false,
     database_identity text DEFAULT intake.database_identity() CHECK (length(database_identity) <= 100),
     created_at timestamptz NOT NULL DEFAULT now(),
-    dropped_at timestamptz
+    dropped_at timestamptz,
+    max_steps int NOT NULL DEFAULT 100 CHECK (max_steps BETWEEN 1 AND 100000),
+    expires interval CHECK (extract(epoch FROM expires) BETWEEN 0.001 AND 315576000)
 );
 CREATE UNIQUE INDEX workflow_name ON intake.workflow (name) WHERE dropped_at IS NULL;
 COMMENT ON INDEX intake.workflow_name IS 'One workflow of a name';
@@ -289,9 +291,12 @@ COMMENT ON COLUMN intake.workflow.database_identity IS
     'The database in which it may run, and in which the oids hold: in a restored copy its jobs wait until resume_workflow';
 COMMENT ON COLUMN intake.workflow.created_at IS 'When it was created; only events after that match';
 COMMENT ON COLUMN intake.workflow.dropped_at IS 'When it was dropped; the record of its jobs stays';
+COMMENT ON COLUMN intake.workflow.max_steps IS 'Steps that a job may take before it becomes a dead letter';
+COMMENT ON COLUMN intake.workflow.expires IS
+    'Age of an event, or of a replay, at which a job that has not ended becomes a dead letter, whatever it waits for; NULL: never';
 INSERT INTO intake.grantable VALUES ('admin', 'SELECT ON intake.workflow');
-INSERT INTO intake.grantable VALUES ('admin', 'INSERT (name, handler, source, type, filter, max_attempts, backoff, backoff_max, timeout, replay_safe, jobs_per_transaction) ON intake.workflow');
-INSERT INTO intake.grantable VALUES ('admin', 'UPDATE (owner_oid, handler, handler_oid, source, type, filter, max_attempts, backoff, backoff_max, timeout, replay_safe, jobs_per_transaction, paused, database_identity, dropped_at) ON intake.workflow');
+INSERT INTO intake.grantable VALUES ('admin', 'INSERT (name, handler, source, type, filter, max_attempts, backoff, backoff_max, timeout, replay_safe, jobs_per_transaction, max_steps, expires) ON intake.workflow');
+INSERT INTO intake.grantable VALUES ('admin', 'UPDATE (owner_oid, handler, handler_oid, source, type, filter, max_attempts, backoff, backoff_max, timeout, replay_safe, jobs_per_transaction, max_steps, expires, paused, database_identity, dropped_at) ON intake.workflow');
 INSERT INTO intake.grantable VALUES ('admin', 'USAGE ON SEQUENCE intake.workflow_id_seq');
 SELECT pg_catalog.pg_extension_config_dump('intake.workflow', '');
 SELECT pg_catalog.pg_extension_config_dump('intake.workflow_id_seq', '');

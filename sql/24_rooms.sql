@@ -11,9 +11,9 @@ CREATE TABLE intake.queue (
     position bigint NOT NULL,
     job_id bigint NOT NULL,
     event_id bigint NOT NULL,
-    workflow_id int NOT NULL,
+    lane int NOT NULL,
     attempts int NOT NULL,
-    CONSTRAINT queue_pkey PRIMARY KEY (workflow_id, position)
+    CONSTRAINT queue_pkey PRIMARY KEY (lane, position)
 ) WITH (autovacuum_vacuum_insert_threshold = -1);
 CREATE INDEX queue_job ON intake.queue (job_id);
 COMMENT ON INDEX intake.queue_job IS 'A job, of whatever lane, and the newest';
@@ -21,7 +21,8 @@ COMMENT ON TABLE intake.queue IS 'Jobs that are ready to run';
 COMMENT ON COLUMN intake.queue.position IS 'Place in the lane: the job''s id at first, a fresh number whenever it comes back';
 COMMENT ON COLUMN intake.queue.job_id IS 'The job';
 COMMENT ON COLUMN intake.queue.event_id IS 'Its event';
-COMMENT ON COLUMN intake.queue.workflow_id IS 'Its workflow, and so its lane';
+COMMENT ON COLUMN intake.queue.lane IS
+    'Its lane: the id of its workflow, or, where the job goes on and has a row in progress, its negative';
 COMMENT ON COLUMN intake.queue.attempts IS 'Attempts so far';
 SELECT pg_catalog.pg_extension_config_dump('intake.queue', '');
 
@@ -29,20 +30,20 @@ CREATE TABLE intake.delayed (
     run_at timestamptz NOT NULL,
     job_id bigint NOT NULL CONSTRAINT delayed_pkey PRIMARY KEY,
     event_id bigint NOT NULL,
-    workflow_id int NOT NULL,
+    lane int NOT NULL,
     attempts int NOT NULL
 );
 CREATE INDEX delayed_run_at ON intake.delayed (run_at);
 COMMENT ON INDEX intake.delayed_run_at IS 'Which job is due next';
-CREATE INDEX delayed_workflow ON intake.delayed (workflow_id, job_id);
-COMMENT ON INDEX intake.delayed_workflow IS 'Jobs of a workflow';
+CREATE INDEX delayed_lane ON intake.delayed (lane, job_id);
+COMMENT ON INDEX intake.delayed_lane IS 'Jobs of a workflow';
 CREATE INDEX delayed_event ON intake.delayed (event_id);
 COMMENT ON INDEX intake.delayed_event IS 'Jobs of an event';
-COMMENT ON TABLE intake.delayed IS 'Jobs that wait for a time: a retry, or an event emitted with a delay';
+COMMENT ON TABLE intake.delayed IS 'Jobs that wait for a time: a retry, a step that sleeps, or an event emitted with a delay';
 COMMENT ON COLUMN intake.delayed.run_at IS 'When the job goes to the queue';
 COMMENT ON COLUMN intake.delayed.job_id IS 'The job';
 COMMENT ON COLUMN intake.delayed.event_id IS 'Its event';
-COMMENT ON COLUMN intake.delayed.workflow_id IS 'Its workflow';
+COMMENT ON COLUMN intake.delayed.lane IS 'Its lane, which has the number of its workflow, or the negative';
 COMMENT ON COLUMN intake.delayed.attempts IS 'Attempts so far';
 SELECT pg_catalog.pg_extension_config_dump('intake.delayed', '');
 
@@ -51,7 +52,7 @@ CREATE TABLE intake.running (
     event_id bigint NOT NULL,
     lease bigint NOT NULL,
     claimed_at timestamptz NOT NULL,
-    workflow_id int NOT NULL,
+    lane int NOT NULL,
     attempts int NOT NULL
 );
 COMMENT ON TABLE intake.running IS 'Jobs that a holder has claimed';
@@ -59,7 +60,7 @@ COMMENT ON COLUMN intake.running.job_id IS 'The job';
 COMMENT ON COLUMN intake.running.event_id IS 'Its event';
 COMMENT ON COLUMN intake.running.lease IS 'Token of the holder';
 COMMENT ON COLUMN intake.running.claimed_at IS 'When it was claimed';
-COMMENT ON COLUMN intake.running.workflow_id IS 'Its workflow';
+COMMENT ON COLUMN intake.running.lane IS 'Its lane, which has the number of its workflow, or the negative';
 COMMENT ON COLUMN intake.running.attempts IS 'Attempts before this one';
 SELECT pg_catalog.pg_extension_config_dump('intake.running', '');
 
@@ -68,7 +69,7 @@ CREATE TABLE intake.suspect (
     event_id bigint NOT NULL,
     lease bigint,
     started_at timestamptz,
-    workflow_id int NOT NULL,
+    lane int NOT NULL,
     attempts int NOT NULL,
     crashes int NOT NULL
 );
@@ -77,7 +78,7 @@ COMMENT ON COLUMN intake.suspect.job_id IS 'The job';
 COMMENT ON COLUMN intake.suspect.event_id IS 'Its event';
 COMMENT ON COLUMN intake.suspect.lease IS 'Token of the holder, while it runs alone';
 COMMENT ON COLUMN intake.suspect.started_at IS 'Set, durably, while it runs alone';
-COMMENT ON COLUMN intake.suspect.workflow_id IS 'Its workflow';
+COMMENT ON COLUMN intake.suspect.lane IS 'Its lane, which has the number of its workflow, or the negative';
 COMMENT ON COLUMN intake.suspect.attempts IS 'Attempts so far';
 COMMENT ON COLUMN intake.suspect.crashes IS 'Crashes of the server while it ran alone';
 SELECT pg_catalog.pg_extension_config_dump('intake.suspect', '');
@@ -87,14 +88,16 @@ CREATE TABLE intake.done (
     event_id bigint NOT NULL,
     finished_at timestamptz NOT NULL,
     workflow_id int NOT NULL,
-    attempts int NOT NULL
+    attempts int NOT NULL,
+    result jsonb
 ) PARTITION BY RANGE (job_id);
 COMMENT ON TABLE intake.done IS 'Jobs whose handler succeeded, partitioned like event';
 COMMENT ON COLUMN intake.done.job_id IS 'The job';
 COMMENT ON COLUMN intake.done.event_id IS 'Its event';
 COMMENT ON COLUMN intake.done.finished_at IS 'When it ended';
 COMMENT ON COLUMN intake.done.workflow_id IS 'Its workflow';
-COMMENT ON COLUMN intake.done.attempts IS 'Attempts that it took';
+COMMENT ON COLUMN intake.done.attempts IS 'Attempts that it took; of its last step, where it had several';
+COMMENT ON COLUMN intake.done.result IS 'What its handler returned, as jsonb or by done(); NULL: nothing';
 
 CREATE TABLE intake.discarded (
     job_id bigint NOT NULL CONSTRAINT discarded_pkey PRIMARY KEY,
@@ -125,7 +128,8 @@ CREATE TABLE intake.dead_letter (
     attempts int NOT NULL,
     sqlstate text NOT NULL,
     error text NOT NULL,
-    workflow text
+    workflow text,
+    step text
 );
 CREATE INDEX dead_letter_event ON intake.dead_letter (event_id);
 COMMENT ON INDEX intake.dead_letter_event IS 'Dead jobs of an event that is delivered once more';
@@ -145,6 +149,7 @@ COMMENT ON COLUMN intake.dead_letter.sqlstate IS 'SQLSTATE of the last error';
 COMMENT ON COLUMN intake.dead_letter.error IS 'The last error';
 COMMENT ON COLUMN intake.dead_letter.workflow IS
     'The workflow''s name, which never changes; NULL: it was gone. It stands here too, as no index of a join is in the order of time';
+COMMENT ON COLUMN intake.dead_letter.step IS 'The step that failed; NULL: the job had not come beyond its first';
 SELECT pg_catalog.pg_extension_config_dump('intake.dead_letter', '');
 
 CREATE TABLE intake.attempt (
@@ -154,13 +159,17 @@ CREATE TABLE intake.attempt (
     workflow_id int NOT NULL,
     attempt int NOT NULL,
     sqlstate text NOT NULL,
-    error text NOT NULL
+    error text NOT NULL,
+    step text,
+    call_id bigint,
+    status int,
+    duration interval
 );
 CREATE INDEX attempt_job ON intake.attempt (job_id);
 COMMENT ON INDEX intake.attempt_job IS 'Attempts by job';
 -- It has no key. A publication of all tables must not keep anybody from deleting its rows.
 ALTER TABLE intake.attempt REPLICA IDENTITY FULL;
-COMMENT ON TABLE intake.attempt IS 'Failed executions of jobs';
+COMMENT ON TABLE intake.attempt IS 'Failed executions of jobs, and attempts of calls';
 COMMENT ON COLUMN intake.attempt.job_id IS 'The job';
 COMMENT ON COLUMN intake.attempt.started_at IS 'When the execution began; NULL where that is not known';
 COMMENT ON COLUMN intake.attempt.finished_at IS 'When it failed';
@@ -168,6 +177,10 @@ COMMENT ON COLUMN intake.attempt.workflow_id IS 'The workflow';
 COMMENT ON COLUMN intake.attempt.attempt IS 'Its number, from 1; counted anew after a replay';
 COMMENT ON COLUMN intake.attempt.sqlstate IS 'SQLSTATE of the error';
 COMMENT ON COLUMN intake.attempt.error IS 'The error''s message, with its detail and the place where it was raised';
+COMMENT ON COLUMN intake.attempt.step IS 'The step; NULL: the job had not come beyond its first';
+COMMENT ON COLUMN intake.attempt.call_id IS 'The call; NULL: an execution of the job itself';
+COMMENT ON COLUMN intake.attempt.status IS 'Of a call: status of the answer';
+COMMENT ON COLUMN intake.attempt.duration IS 'Of a call: how long it took';
 SELECT pg_catalog.pg_extension_config_dump('intake.attempt', '');
 
 -- The partitions of event and done. Their keys and indexes are their own: in a dump they are tables of

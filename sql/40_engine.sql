@@ -207,7 +207,7 @@ COMMENT ON FUNCTION intake.depend_on_owners() IS
 CREATE FUNCTION intake.job_enqueue(job_id bigint, event_id bigint, workflow_id int) RETURNS void
     AS 'MODULE_PATHNAME', 'intake_sql_job_enqueue' LANGUAGE c VOLATILE STRICT;
 COMMENT ON FUNCTION intake.job_enqueue(bigint, bigint, int) IS
-    'Internal: puts a job that has left another room at the end of its lane';
+    'Internal: has a job that has left another room begin again, at the end of its lane';
 CREATE FUNCTION intake.job_discard(job_id bigint, event_id bigint, workflow_id int, attempts int, reason text)
     RETURNS void
     AS 'MODULE_PATHNAME', 'intake_sql_job_discard' LANGUAGE c VOLATILE STRICT;

@@ -27,6 +27,40 @@ COMMENT ON FUNCTION intake.check_filter(jsonpath) IS
     'Internal: an error where a filter could never find anything, because of a variable or because it fails';
 INSERT INTO intake.grantable VALUES ('worker', 'EXECUTE ON FUNCTION intake.check_filter');
 
+CREATE FUNCTION intake.set_workflow_options(workflow_id int, options jsonb, resettable text[]) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    span interval;
+BEGIN
+    resettable := resettable || '{max_steps,expires}'::text[];
+    PERFORM intake.check_options(options, resettable);
+    IF options -> 'expires' <> 'null' THEN
+        -- A number would be one of seconds.
+        IF jsonb_typeof(options -> 'expires') <> 'string' THEN
+            RAISE EXCEPTION 'expires is not a text' USING ERRCODE = 'invalid_parameter_value',
+                HINT = 'It is an interval, such as "1 day".';
+        END IF;
+        span := options ->> 'expires';
+        PERFORM intake.check_duration('expires', span, '1 ms');
+        UPDATE intake.workflow w SET expires = span WHERE w.id = workflow_id;
+    END IF;
+    IF options -> 'max_steps' <> 'null' THEN
+        IF NOT coalesce(options @? '$.max_steps ? (@.type() == "number" && @ >= 1 && @ <= 100000 && @ == @.floor())', false) THEN
+            RAISE EXCEPTION 'max_steps is not a whole number from 1 to 100000' USING ERRCODE = 'invalid_parameter_value',
+                HINT = 'null resets it to its default, which is 100.';
+        END IF;
+        UPDATE intake.workflow w SET max_steps = (options ->> 'max_steps')::numeric WHERE w.id = workflow_id;
+    END IF;
+    options := options - ARRAY(SELECT o.key FROM jsonb_each(options) o
+                               WHERE o.key IN ('expires', 'max_steps') AND o.value <> 'null');
+    PERFORM intake.reset_columns('intake.workflow', workflow_id, options, resettable);
+END
+$$;
+COMMENT ON FUNCTION intake.set_workflow_options(int, jsonb, text[]) IS
+    'Internal: sets what options name of a workflow, and resets the columns that they name with a null';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.set_workflow_options');
+
 CREATE FUNCTION intake.create_workflow(name text, handler regprocedure DEFAULT NULL,
     source text DEFAULT '*', type text DEFAULT '*', filter jsonpath DEFAULT NULL,
     max_attempts int DEFAULT 8, backoff interval DEFAULT '1 second',
@@ -39,7 +73,7 @@ AS $$
 DECLARE
     new_id int;
 BEGIN
-    PERFORM intake.check_options(options, '{}');
+    PERFORM intake.check_options(options, '{max_steps,expires}');
     IF handler IS NULL THEN
         RAISE EXCEPTION 'workflow "%" needs a handler', name
             USING ERRCODE = 'null_value_not_allowed',
@@ -62,12 +96,15 @@ BEGIN
     IF new_id IS NULL THEN
         RAISE EXCEPTION 'workflow "%" already exists', name USING ERRCODE = 'duplicate_object';
     END IF;
+    IF options <> '{}' THEN
+        PERFORM intake.set_workflow_options(new_id, options, '{}');
+    END IF;
     PERFORM intake.warn_unless_preloaded();
     RETURN new_id;
 END
 $$;
 COMMENT ON FUNCTION intake.create_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean, int, jsonb) IS
-    'Runs handler, a function of one argument of type intake.job, on every later event whose source and type match the globs and whose payload has what filter looks for. Its jobs run as the role that calls this. Returns the workflow''s id';
+    'Runs handler, a function of one argument of type intake.job, on every later event whose source and type match the globs and whose payload has what filter looks for. Its jobs run as the role that calls this. options has max_steps (100), and expires, an interval (null: never). Returns the workflow''s id';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.create_workflow');
 
 CREATE FUNCTION intake.require_workflow(name text) RETURNS int
@@ -111,7 +148,7 @@ BEGIN
     PERFORM intake.check_duration('backoff_max', backoff_max);
     PERFORM intake.check_duration('timeout', timeout, '1 ms', '24 days');
     PERFORM intake.check_filter(filter);
-    PERFORM intake.reset_columns('intake.workflow', this_workflow, options, settable);
+    PERFORM intake.set_workflow_options(this_workflow, options, settable);
     IF handler IS NOT NULL THEN
         PERFORM intake.require_handler(this_workflow, handler);
     END IF;
@@ -130,7 +167,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION intake.alter_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean, int, jsonb) IS
-    'Changes what is not NULL of a workflow; what options names with a null, such as {"filter": null}, is reset to its default first. Jobs that are there already run by the new settings';
+    'Changes what is not NULL of a workflow; what options names with a null, such as {"filter": null}, is reset to its default first; max_steps and expires are set there. Jobs that are there already run by the new settings';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.alter_workflow');
 
 CREATE FUNCTION intake.pause_workflow(name text, options jsonb DEFAULT '{}') RETURNS void

@@ -2,12 +2,15 @@
 -- another one, by job_enqueue or job_discard, in a transaction.
 
 CREATE FUNCTION intake.unfinished_jobs(workflow_id int) RETURNS bigint
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT (SELECT count(*) FROM intake.queue r WHERE r.workflow_id = unfinished_jobs.workflow_id)
-         + (SELECT count(*) FROM intake.delayed r WHERE r.workflow_id = unfinished_jobs.workflow_id)
-         + (SELECT count(*) FROM intake.running r WHERE r.workflow_id = unfinished_jobs.workflow_id)
-         + (SELECT count(*) FROM intake.suspect r WHERE r.workflow_id = unfinished_jobs.workflow_id)
+DECLARE
+    jobs bigint;
+BEGIN
+    EXECUTE (SELECT 'SELECT ' || string_agg(format('(SELECT count(*) FROM intake.%I r WHERE r.lane IN ($1, -$1))', x.name), ' + ')
+             FROM intake.room x WHERE x.has_lane) INTO jobs USING workflow_id;
+    RETURN jobs;
+END
 $$;
 COMMENT ON FUNCTION intake.unfinished_jobs(int) IS 'Internal: how many jobs of a workflow have not ended';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.unfinished_jobs');
@@ -20,20 +23,23 @@ CREATE FUNCTION intake.take_out(room text, wanted_job bigint, of_workflows int[]
 AS $$
 BEGIN
     RETURN QUERY EXECUTE format(
-        'DELETE FROM intake.%I r WHERE %s %s RETURNING r.job_id, r.event_id, r.workflow_id, r.attempts', room,
-        CASE WHEN wanted_job IS NULL THEN 'r.workflow_id = ANY ($2)' ELSE 'r.job_id = $1' END,
-        CASE room WHEN 'suspect' THEN 'AND r.started_at IS NULL' END)
-        USING wanted_job, of_workflows;
+        'DELETE FROM intake.%I r WHERE r.%I = ANY ($1) %s RETURNING r.job_id, r.event_id, %s, r.attempts', room,
+        CASE WHEN wanted_job IS NULL THEN 'lane' ELSE 'job_id' END,
+        CASE room WHEN 'suspect' THEN 'AND r.started_at IS NULL' END,
+        (SELECT CASE WHEN x.has_lane THEN 'abs(r.lane)' ELSE 'r.workflow_id' END FROM intake.room x WHERE x.name = room))
+        USING CASE WHEN wanted_job IS NULL THEN of_workflows || ARRAY(SELECT -w FROM unnest(of_workflows) w)
+                   ELSE ARRAY[wanted_job] END;
 END
 $$;
 COMMENT ON FUNCTION intake.take_out(text, bigint, int[]) IS
-    'Internal: deletes from a room the job that is wanted, or else the jobs of workflows, and returns them';
+    'Internal: deletes from a room the job that is wanted, or else the jobs that wait there of workflows, and returns them';
 
 CREATE FUNCTION intake.discard_jobs_of(workflow_ids int[]) RETURNS void
     LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT count(intake.job_discard(t.job_id, t.event_id, t.workflow_id, t.attempts, 'the workflow was dropped'))
-    FROM unnest('{queue,delayed,suspect}'::text[]) room, intake.take_out(room, NULL, workflow_ids) t
+    FROM intake.room r, intake.take_out(r.name, NULL, workflow_ids) t
+    WHERE r.kind = 'waiting'
 $$;
 COMMENT ON FUNCTION intake.discard_jobs_of(int[]) IS 'Internal: discards the jobs of dropped workflows that wait';
 
@@ -58,8 +64,8 @@ DECLARE
     dropped int[] := ARRAY(SELECT w.id FROM intake.workflow w WHERE w.dropped_at IS NOT NULL ORDER BY w.id);
 BEGIN
     PERFORM intake.discard_jobs_of(dropped);
-    RETURN EXISTS (SELECT FROM intake.running r WHERE r.workflow_id = ANY (dropped))
-        OR EXISTS (SELECT FROM intake.suspect r WHERE r.workflow_id = ANY (dropped));
+    RETURN EXISTS (SELECT FROM intake.running r WHERE abs(r.lane) = ANY (dropped))
+        OR EXISTS (SELECT FROM intake.suspect r WHERE abs(r.lane) = ANY (dropped));
 END
 $$;
 COMMENT ON FUNCTION intake.discard_jobs_of_dropped() IS
@@ -71,12 +77,8 @@ AS $$
 DECLARE
     room text;
 BEGIN
-    SELECT CASE j.state
-               WHEN 'ready' THEN 'queue'
-               WHEN 'suspect' THEN CASE WHEN EXISTS (SELECT FROM intake.suspect r WHERE r.job_id = j.id AND r.started_at IS NOT NULL)
-                                        THEN 'running' ELSE 'suspect' END
-               WHEN 'dead' THEN 'dead_letter'
-               ELSE j.state END
+    SELECT CASE WHEN EXISTS (SELECT FROM intake.suspect r WHERE r.job_id = j.id AND r.started_at IS NOT NULL) THEN 'running'
+                ELSE (SELECT r.name FROM intake.room r WHERE r.state = j.state) END
         INTO room FROM intake.jobs j WHERE j.id = room_of.job_id;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'job % does not exist', job_id USING ERRCODE = 'undefined_object';
@@ -114,10 +116,10 @@ CREATE FUNCTION intake.replay(job_id bigint, force boolean DEFAULT false) RETURN
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    job record := intake.take_job(job_id, '{dead_letter,done,discarded}');
+    job record := intake.take_job(job_id, ARRAY(SELECT r.name FROM intake.room r WHERE r.kind IN ('dead', 'ended') ORDER BY r.kind, r.name));
     workflow intake.workflow;
 BEGIN
-    IF job.room NOT IN ('dead_letter', 'done', 'discarded') THEN
+    IF job.event_id IS NULL THEN
         RAISE EXCEPTION 'job % has not ended', job_id USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     SELECT * INTO workflow FROM intake.workflow w WHERE w.id = job.workflow_id;
@@ -186,7 +188,7 @@ BEGIN
     IF reason IS NULL OR reason = '' THEN
         RAISE EXCEPTION 'discarding a job needs a reason' USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    job := intake.take_job(job_id, '{dead_letter,delayed,suspect,queue}');
+    job := intake.take_job(job_id, ARRAY(SELECT r.name FROM intake.room r WHERE r.kind IN ('dead', 'waiting') ORDER BY r.kind, r.name));
     IF job.room = 'running' THEN
         RAISE EXCEPTION 'job % is running', job_id USING ERRCODE = 'object_in_use';
     ELSIF job.room IN ('done', 'discarded') THEN

@@ -76,49 +76,57 @@ INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.events');
 -- The event is read only where its columns are asked for. Each branch is one table, and its state a
 -- constant, so that the server looks only into those that a condition on the state leaves, and asks
 -- their indexes for a condition on another column, and for the order of ids.
+--
+-- The lane of a room, or the id where it has that, is asked for in two ways: one finds the workflow of
+-- a job, the other the jobs of a workflow.
 CREATE VIEW intake.jobs AS
     SELECT r.job_id AS id, r.event_id, w.name AS workflow, r.state, r.attempts, r.run_at,
            r.finished_at, r.error,
            (SELECT e.delivery_id FROM intake.event e WHERE e.id = r.event_id) AS delivery_id,
-           (SELECT e.position FROM intake.event e WHERE e.id = r.event_id) AS position
+           (SELECT e.position FROM intake.event e WHERE e.id = r.event_id) AS position,
+           (SELECT p.step FROM intake.progress p WHERE p.job_id = r.job_id) AS step,
+           (SELECT p.steps FROM intake.progress p WHERE p.job_id = r.job_id) AS steps,
+           r.result
     FROM (
-        SELECT job_id, event_id, workflow_id, 'ready' AS state, attempts,
-               NULL::timestamptz AS run_at, NULL::timestamptz AS finished_at, NULL::text AS error
+        SELECT job_id, event_id, lane, 'ready' AS state, attempts,
+               NULL::timestamptz AS run_at, NULL::timestamptz AS finished_at, NULL::text AS error, NULL::jsonb AS result
             FROM intake.queue
         UNION ALL
-        SELECT job_id, event_id, workflow_id, 'delayed', attempts, run_at, NULL, NULL FROM intake.delayed
+        SELECT job_id, event_id, lane, 'delayed', attempts, run_at, NULL, NULL, NULL FROM intake.delayed
         UNION ALL
-        SELECT job_id, event_id, workflow_id, 'running', attempts, NULL, NULL, NULL FROM intake.running
+        SELECT job_id, event_id, lane, 'running', attempts, NULL, NULL, NULL, NULL FROM intake.running
         UNION ALL
-        SELECT job_id, event_id, workflow_id, 'suspect', attempts, NULL, NULL, NULL FROM intake.suspect
+        SELECT job_id, event_id, lane, 'suspect', attempts, NULL, NULL, NULL, NULL FROM intake.suspect
         UNION ALL
-        SELECT job_id, event_id, workflow_id, 'done', attempts, NULL, finished_at, NULL FROM intake.done
+        SELECT job_id, event_id, workflow_id, 'done', attempts, NULL, finished_at, NULL, result FROM intake.done
         UNION ALL
-        SELECT job_id, event_id, workflow_id, 'discarded', attempts, NULL, discarded_at, reason FROM intake.discarded
+        SELECT job_id, event_id, workflow_id, 'discarded', attempts, NULL, discarded_at, reason, NULL FROM intake.discarded
         UNION ALL
-        SELECT job_id, event_id, workflow_id, 'dead', attempts, NULL, died_at, error FROM intake.dead_letter
-    ) r LEFT JOIN intake.workflow w ON w.id = r.workflow_id;
+        SELECT job_id, event_id, workflow_id, 'dead', attempts, NULL, died_at, error, NULL FROM intake.dead_letter
+    ) r LEFT JOIN intake.workflow w ON w.id = abs(r.lane) AND r.lane = ANY (ARRAY[w.id, -w.id]);
 COMMENT ON VIEW intake.jobs IS
-    'Every job. state is ready, delayed (until run_at), running, suspect (was left without a holder, by a crash mostly, and runs alone next), done, discarded or dead; attempts counts those that ended; delivery_id and position are those of the event';
+    'Every job. state is ready, delayed (until run_at), running, suspect (was left without a holder, by a crash mostly, and runs alone next), done, discarded or dead; attempts counts those of its step that ended; delivery_id and position are those of the event; step is the one that comes next, or was the last, and steps how many came before it (NULL: it has not come beyond its first); result is what the handler of a job that is done has returned';
 INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.jobs');
 
 CREATE VIEW intake.attempts AS
-    SELECT a.job_id, w.name AS workflow, a.attempt, a.started_at, a.finished_at, a.sqlstate, a.error
+    SELECT a.job_id, w.name AS workflow, a.attempt, a.started_at, a.finished_at, a.sqlstate, a.error,
+           a.step, a.call_id, a.status, a.duration
     FROM intake.attempt a LEFT JOIN intake.workflow w ON w.id = a.workflow_id;
-COMMENT ON VIEW intake.attempts IS 'Failed attempts, each with its error';
+COMMENT ON VIEW intake.attempts IS
+    'Failed attempts, each with its error, and the step (NULL: the job had not come beyond its first). Those with a call_id are attempts of a call, accepted ones too (sqlstate 00000): status of the answer, and how long it took';
 INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.attempts');
 
 CREATE VIEW intake.dead_letters AS
     SELECT d.job_id, d.event_id, d.workflow, s.name AS source, e.type, e.key,
            d.attempts, d.sqlstate, d.error, e.received_at, d.died_at,
            (SELECT min(a.finished_at) FROM intake.attempt a WHERE a.job_id = d.job_id) AS first_failed_at,
-           coalesce(w.replay_safe AND w.dropped_at IS NULL, false) AS replay_safe, e.delivery_id, e.position
+           coalesce(w.replay_safe AND w.dropped_at IS NULL, false) AS replay_safe, e.delivery_id, e.position, d.step
     FROM intake.dead_letter d
     LEFT JOIN intake.workflow w ON w.id = d.workflow_id
     LEFT JOIN intake.event e ON e.id = d.event_id
     LEFT JOIN intake.source s ON s.id = e.source_id;
 COMMENT ON VIEW intake.dead_letters IS
-    'Jobs that were given up: which event, which workflow, what error, how many attempts, and whether a replay is safe';
+    'Jobs that were given up: which event, which workflow, what error, how many attempts, and whether a replay is safe; step is the one that failed (NULL: the job had not come beyond its first)';
 INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.dead_letters');
 
 CREATE VIEW intake.rejections AS
@@ -145,13 +153,13 @@ INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.owners');
 -- Rooms that may be large have an index by workflow; the others are counted once for all workflows.
 CREATE VIEW intake.stats AS
     SELECT w.name AS workflow,
-           (SELECT count(*) FROM intake.queue q WHERE q.workflow_id = w.id) AS ready,
-           (SELECT count(*) FROM intake.delayed d WHERE d.workflow_id = w.id) AS delayed,
+           (SELECT count(*) FROM intake.queue q WHERE q.lane IN (w.id, -w.id)) AS ready,
+           (SELECT count(*) FROM intake.delayed d WHERE d.lane IN (w.id, -w.id)) AS delayed,
            coalesce(r.jobs, 0) AS running, coalesce(s.jobs, 0) AS suspect,
            (SELECT count(*) FROM intake.dead_letter d WHERE d.workflow_id = w.id) AS dead
     FROM intake.workflow w
-    LEFT JOIN (SELECT workflow_id, count(*) AS jobs FROM intake.running GROUP BY workflow_id) r ON r.workflow_id = w.id
-    LEFT JOIN (SELECT workflow_id, count(*) AS jobs FROM intake.suspect GROUP BY workflow_id) s ON s.workflow_id = w.id
+    LEFT JOIN (SELECT abs(lane) AS workflow_id, count(*) AS jobs FROM intake.running GROUP BY 1) r ON r.workflow_id = w.id
+    LEFT JOIN (SELECT abs(lane) AS workflow_id, count(*) AS jobs FROM intake.suspect GROUP BY 1) s ON s.workflow_id = w.id
     WHERE w.dropped_at IS NULL;
 COMMENT ON VIEW intake.stats IS 'How many jobs of each workflow wait, run or are dead';
 INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.stats');

@@ -13,6 +13,8 @@
 #include "config/binding.h"
 #include "read/glob.h"
 
+#define INTAKE_MOST_STEPS 100000 /* that max_steps may be */
+
 /* Whether a filter may raise an error. */
 typedef enum IntakeRisk
 {
@@ -37,6 +39,8 @@ typedef struct IntakeWorkflow
 	int64 backoff_max; /* microseconds */
 	int64 timeout;     /* milliseconds */
 	int32 jobs_per_transaction;
+	int32 max_steps;
+	int64 expires; /* microseconds; 0: never */
 	bool replay_safe;
 	bool here; /* owner and handler are those of this database */
 	bool paused;

@@ -29,10 +29,12 @@ typedef enum Column
 	COLUMN_REPLAY_SAFE,
 	COLUMN_PAUSED,
 	COLUMN_DATABASE_IDENTITY,
-	COLUMN_DROPPED_AT
+	COLUMN_DROPPED_AT,
+	COLUMN_MAX_STEPS,
+	COLUMN_EXPIRES
 } Column;
 
-#define N_COLUMNS (COLUMN_DROPPED_AT + 1)
+#define N_COLUMNS (COLUMN_EXPIRES + 1)
 
 static const struct
 {
@@ -55,6 +57,8 @@ static const struct
 	[COLUMN_PAUSED] = {"paused", BOOLOID},
 	[COLUMN_DATABASE_IDENTITY] = {"database_identity", TEXTOID},
 	[COLUMN_DROPPED_AT] = {"dropped_at", TIMESTAMPTZOID},
+	[COLUMN_MAX_STEPS] = {"max_steps", INT4OID},
+	[COLUMN_EXPIRES] = {"expires", INTERVALOID},
 };
 
 /* A column of another type is as good as none: the library may be older or newer than the table. */
@@ -207,6 +211,10 @@ read_columns(IntakeWorkflow *workflow, const IntakeWorkflowRow *row)
 	workflow->replay_safe = is_true(row, COLUMN_REPLAY_SAFE);
 	workflow->paused = is_null(row, COLUMN_PAUSED) || is_true(row, COLUMN_PAUSED);
 	workflow->jobs_per_transaction = read_number(workflow, row, COLUMN_JOBS_PER_TRANSACTION, 1, 64);
+	workflow->max_steps = read_number(workflow, row, COLUMN_MAX_STEPS, 100, INTAKE_MOST_STEPS);
+	if (!is_null(row, COLUMN_EXPIRES))
+		workflow->expires =
+			read_duration(workflow, row, COLUMN_EXPIRES, 1, INTAKE_DURATION_LONGEST);
 	read_binding(workflow, row);
 }
 

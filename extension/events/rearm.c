@@ -18,6 +18,7 @@
 #include "events/key_row.h"
 #include "events/rearm.h"
 #include "ground/intake.h"
+#include "queue/progress.h"
 #include "queue/room.h"
 
 #define MOST_LOOKS 100
@@ -81,6 +82,16 @@ find_ids(IntakeEvent **events, int count)
 	return ids;
 }
 
+/* Has a job that has left its room begin again, at the end of its lane. */
+static void
+begin_again(IntakeTable *queue, const IntakeJob *job)
+{
+	IntakeWorkflow *workflow = intake_workflows_get(job->workflow_id);
+	int32 lane = intake_progress_restart(job, workflow != NULL && workflow->expires > 0);
+
+	intake_room_enqueue(queue, lane, intake_workflow_role(workflow), job->job_id, job->event_id, 0);
+}
+
 /* Puts the jobs that SCAN finds among the DEAD back into their lanes. */
 static void
 rearm(IntakeTable *queue, IntakeTable *dead, IntakeScan *scan)
@@ -88,15 +99,16 @@ rearm(IntakeTable *queue, IntakeTable *dead, IntakeScan *scan)
 	while (intake_table_scan_next(scan))
 	{
 		Datum *row = scan->slot->tts_values;
-		int32 workflow_id = DatumGetInt32(INTAKE_COLUMN(row, dead_letter_workflow_id));
-		IntakeWorkflow *workflow = intake_workflows_get(workflow_id);
+		IntakeJob job = {
+			.job_id = DatumGetInt64(INTAKE_COLUMN(row, dead_letter_job_id)),
+			.event_id = DatumGetInt64(INTAKE_COLUMN(row, dead_letter_event_id)),
+			.workflow_id = DatumGetInt32(INTAKE_COLUMN(row, dead_letter_workflow_id)),
+		};
+		IntakeWorkflow *workflow = intake_workflows_get(job.workflow_id);
 
-		if (workflow == NULL || !workflow->replay_safe)
-			continue;
-		if (intake_table_delete(dead, &scan->slot->tts_tid))
-			intake_room_enqueue(queue, workflow_id, intake_workflow_role(workflow),
-								DatumGetInt64(INTAKE_COLUMN(row, dead_letter_job_id)),
-								DatumGetInt64(INTAKE_COLUMN(row, dead_letter_event_id)), 0);
+		if (workflow != NULL && workflow->replay_safe &&
+			intake_table_delete(dead, &scan->slot->tts_tid))
+			begin_again(queue, &job);
 	}
 }
 
@@ -129,18 +141,18 @@ intake_rearm_repeated(IntakeTable *queue, IntakeEvent **events, int count)
 
 PG_FUNCTION_INFO_V1(intake_sql_job_enqueue);
 
-/* SQL: puts a job that the caller took out of its room at the end of its lane. */
+/* SQL: has a job that the caller took out of its room begin again. */
 Datum
 intake_sql_job_enqueue(PG_FUNCTION_ARGS)
 {
-	int32 workflow_id = PG_GETARG_INT32(2);
+	IntakeJob job = {.job_id = PG_GETARG_INT64(0),
+					 .event_id = PG_GETARG_INT64(1),
+					 .workflow_id = PG_GETARG_INT32(2)};
 	IntakeTable queue;
 
 	intake_workflows_refresh();
 	intake_table_open(&queue, intake_table_oid("queue"));
-	intake_room_enqueue(&queue, workflow_id,
-						intake_workflow_role(intake_workflows_get(workflow_id)), PG_GETARG_INT64(0),
-						PG_GETARG_INT64(1), 0);
+	begin_again(&queue, &job);
 	intake_table_close(&queue);
 	PG_RETURN_VOID();
 }

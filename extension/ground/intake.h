@@ -4,8 +4,8 @@
  *		names of the tables and their columns, and entry to code that acts as the owner of
  *		the extension.
  *
- * The numbers below are those of the tables in sql/20_configuration.sql, 22_log.sql and
- * 24_rooms.sql. The log and the rooms are written straight through the table access method
+ * The numbers below are those of the tables in sql/20_configuration.sql, 22_log.sql, 24_rooms.sql
+ * and 25_steps.sql; columns.c has the types. The log and the rooms are written straight through the table access method
  * (table.c), so both must be changed together.
  */
 #ifndef INTAKE_H
@@ -20,8 +20,16 @@
 #define ERRCODE_INTAKE_PERMANENT MAKE_SQLSTATE('W', 'H', '0', '0', '1')
 #define ERRCODE_INTAKE_RETRY_LATER MAKE_SQLSTATE('W', 'H', '0', '0', '2')
 
-/* The SQLSTATE of an attempt whose holder had lost the job by its end. */
-#define ERRCODE_INTAKE_STALE_LEASE MAKE_SQLSTATE('W', 'H', '0', '0', '5')
+/* SQLSTATEs of attempts that no handler has failed. */
+#define ERRCODE_INTAKE_CALL_FAILED MAKE_SQLSTATE('W', 'H', '0', '0', '3') /* for good */
+#define ERRCODE_INTAKE_STALE_LEASE MAKE_SQLSTATE('W', 'H', '0', '0', '5') /* lost to its holder */
+#define ERRCODE_INTAKE_MAX_STEPS MAKE_SQLSTATE('W', 'H', '0', '0', '6')
+#define ERRCODE_INTAKE_EXPIRED MAKE_SQLSTATE('W', 'H', '0', '0', '7')
+#define ERRCODE_INTAKE_AGAIN MAKE_SQLSTATE('W', 'H', '0', '0', '8') /* a later step sent it back */
+
+/* Longest name of a step, in bytes, and the name of the first one. */
+#define INTAKE_MAX_STEP 100
+#define INTAKE_FIRST_STEP "start"
 
 /* Rows in a partition of event and of done. */
 #define INTAKE_PARTITION_ROWS INT64CONST(1000000)
@@ -67,7 +75,7 @@ typedef enum
 	Anum_queue_position = 1,
 	Anum_queue_job_id,
 	Anum_queue_event_id,
-	Anum_queue_workflow_id,
+	Anum_queue_lane,
 	Anum_queue_attempts,
 	Natts_queue = Anum_queue_attempts
 } QueueColumn;
@@ -77,7 +85,7 @@ typedef enum
 	Anum_delayed_run_at = 1,
 	Anum_delayed_job_id,
 	Anum_delayed_event_id,
-	Anum_delayed_workflow_id,
+	Anum_delayed_lane,
 	Anum_delayed_attempts,
 	Natts_delayed = Anum_delayed_attempts
 } DelayedColumn;
@@ -88,7 +96,7 @@ typedef enum
 	Anum_running_event_id,
 	Anum_running_lease,
 	Anum_running_claimed_at,
-	Anum_running_workflow_id,
+	Anum_running_lane,
 	Anum_running_attempts,
 	Natts_running = Anum_running_attempts
 } RunningColumn;
@@ -99,7 +107,7 @@ typedef enum
 	Anum_suspect_event_id,
 	Anum_suspect_lease,
 	Anum_suspect_started_at,
-	Anum_suspect_workflow_id,
+	Anum_suspect_lane,
 	Anum_suspect_attempts,
 	Anum_suspect_crashes,
 	Natts_suspect = Anum_suspect_crashes
@@ -112,7 +120,8 @@ typedef enum
 	Anum_done_finished_at,
 	Anum_done_workflow_id,
 	Anum_done_attempts,
-	Natts_done = Anum_done_attempts
+	Anum_done_result,
+	Natts_done = Anum_done_result
 } DoneColumn;
 
 typedef enum
@@ -136,7 +145,8 @@ typedef enum
 	Anum_dead_letter_sqlstate,
 	Anum_dead_letter_error,
 	Anum_dead_letter_workflow,
-	Natts_dead_letter = Anum_dead_letter_workflow
+	Anum_dead_letter_step,
+	Natts_dead_letter = Anum_dead_letter_step
 } DeadLetterColumn;
 
 typedef enum
@@ -148,8 +158,30 @@ typedef enum
 	Anum_attempt_attempt,
 	Anum_attempt_sqlstate,
 	Anum_attempt_error,
-	Natts_attempt = Anum_attempt_error
+	Anum_attempt_step,
+	Anum_attempt_call_id,
+	Anum_attempt_status,
+	Anum_attempt_duration,
+	Natts_attempt = Anum_attempt_duration
 } AttemptColumn;
+
+typedef enum
+{
+	Anum_progress_job_id = 1,
+	Anum_progress_workflow_id,
+	Anum_progress_event_id,
+	Anum_progress_step,
+	Anum_progress_steps,
+	Anum_progress_visits,
+	Anum_progress_state,
+	Anum_progress_input,
+	Anum_progress_first_call,
+	Anum_progress_calls,
+	Anum_progress_single,
+	Anum_progress_failed,
+	Anum_progress_started_at,
+	Natts_progress = Anum_progress_started_at
+} ProgressColumn;
 
 /* Columns of source that are read straight from the table. */
 #define Anum_source_id 1

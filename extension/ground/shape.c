@@ -24,29 +24,12 @@
 #include "utils/rel.h"
 #include "utils/reltrigger.h"
 
+#include "ground/columns.h"
 #include "ground/compat.h"
 #include "ground/intake.h"
 #include "ground/shape.h"
 
 PG_FUNCTION_INFO_V1(intake_sql_table_problem);
-
-typedef struct Column
-{
-	const char *name;
-	Oid type;
-	bool nullable;
-} Column;
-
-#define MOST_KEYS 2
-
-typedef struct Table
-{
-	const char *name;
-	const Column *columns;
-	int n_columns;
-	AttrNumber key[MOST_KEYS]; /* the columns of the primary key; all 0: it needs none */
-	bool read_only;
-} Table;
 
 /* The answer for a relation, kept. */
 typedef struct Checked
@@ -57,127 +40,19 @@ typedef struct Checked
 	IntakeShape shape;
 } Checked;
 
-#define COLUMN(table, column, type) [Anum_##table##_##column - 1] = {#column, type, false}
-#define NULLABLE(table, column, type) [Anum_##table##_##column - 1] = {#column, type, true}
-
-static const Column event_columns[] = {
-	COLUMN(event, id, INT8OID),         COLUMN(event, received_at, TIMESTAMPTZOID),
-	COLUMN(event, source_id, INT4OID),  NULLABLE(event, secret_id, INT4OID),
-	COLUMN(event, verified, CHAROID),   COLUMN(event, key, TEXTOID),
-	NULLABLE(event, type, TEXTOID),     COLUMN(event, headers, JSONBOID),
-	COLUMN(event, body, BYTEAOID),      NULLABLE(event, delivery_id, INT8OID),
-	NULLABLE(event, position, INT4OID),
-};
-
-static const Column event_key_columns[] = {
-	COLUMN(event_key, event_id, INT8OID),
-	COLUMN(event_key, head, INT8OID),
-	COLUMN(event_key, digest, UUIDOID),
-};
-
-static const Column queue_columns[] = {
-	COLUMN(queue, position, INT8OID), COLUMN(queue, job_id, INT8OID),
-	COLUMN(queue, event_id, INT8OID), COLUMN(queue, workflow_id, INT4OID),
-	COLUMN(queue, attempts, INT4OID),
-};
-
-static const Column delayed_columns[] = {
-	COLUMN(delayed, run_at, TIMESTAMPTZOID), COLUMN(delayed, job_id, INT8OID),
-	COLUMN(delayed, event_id, INT8OID),      COLUMN(delayed, workflow_id, INT4OID),
-	COLUMN(delayed, attempts, INT4OID),
-};
-
-static const Column running_columns[] = {
-	COLUMN(running, job_id, INT8OID),      COLUMN(running, event_id, INT8OID),
-	COLUMN(running, lease, INT8OID),       COLUMN(running, claimed_at, TIMESTAMPTZOID),
-	COLUMN(running, workflow_id, INT4OID), COLUMN(running, attempts, INT4OID),
-};
-
-static const Column suspect_columns[] = {
-	COLUMN(suspect, job_id, INT8OID),      COLUMN(suspect, event_id, INT8OID),
-	NULLABLE(suspect, lease, INT8OID),     NULLABLE(suspect, started_at, TIMESTAMPTZOID),
-	COLUMN(suspect, workflow_id, INT4OID), COLUMN(suspect, attempts, INT4OID),
-	COLUMN(suspect, crashes, INT4OID),
-};
-
-static const Column done_columns[] = {
-	COLUMN(done, job_id, INT8OID),
-	COLUMN(done, event_id, INT8OID),
-	COLUMN(done, finished_at, TIMESTAMPTZOID),
-	COLUMN(done, workflow_id, INT4OID),
-	COLUMN(done, attempts, INT4OID),
-};
-
-static const Column discarded_columns[] = {
-	COLUMN(discarded, job_id, INT8OID),
-	COLUMN(discarded, event_id, INT8OID),
-	COLUMN(discarded, discarded_at, TIMESTAMPTZOID),
-	COLUMN(discarded, workflow_id, INT4OID),
-	COLUMN(discarded, attempts, INT4OID),
-	COLUMN(discarded, reason, TEXTOID),
-};
-
-static const Column dead_letter_columns[] = {
-	COLUMN(dead_letter, job_id, INT8OID),         COLUMN(dead_letter, event_id, INT8OID),
-	COLUMN(dead_letter, died_at, TIMESTAMPTZOID), COLUMN(dead_letter, workflow_id, INT4OID),
-	COLUMN(dead_letter, attempts, INT4OID),       COLUMN(dead_letter, sqlstate, TEXTOID),
-	COLUMN(dead_letter, error, TEXTOID),          NULLABLE(dead_letter, workflow, TEXTOID),
-};
-
-static const Column attempt_columns[] = {
-	COLUMN(attempt, job_id, INT8OID),
-	NULLABLE(attempt, started_at, TIMESTAMPTZOID),
-	COLUMN(attempt, finished_at, TIMESTAMPTZOID),
-	COLUMN(attempt, workflow_id, INT4OID),
-	COLUMN(attempt, attempt, INT4OID),
-	COLUMN(attempt, sqlstate, TEXTOID),
-	COLUMN(attempt, error, TEXTOID),
-};
-
-/* Only what is read without SQL. */
-static const Column source_columns[] = {
-	COLUMN(source, id, INT4OID),
-	COLUMN(source, name, TEXTOID),
-};
-
-#define TABLE(table, ...)                                                                          \
-	{                                                                                              \
-#table, table##_columns, lengthof(table##_columns),                                        \
-		{                                                                                          \
-			__VA_ARGS__                                                                            \
-		}                                                                                          \
-	}
-
-static const Table tables[] = {
-	TABLE(event, Anum_event_id),
-	TABLE(event_key, Anum_event_key_head, Anum_event_key_digest),
-	TABLE(queue, Anum_queue_workflow_id, Anum_queue_position),
-	TABLE(delayed, Anum_delayed_job_id),
-	TABLE(running, Anum_running_job_id),
-	TABLE(suspect, Anum_suspect_job_id),
-	TABLE(done, Anum_done_job_id),
-	TABLE(discarded, Anum_discarded_job_id),
-	TABLE(dead_letter, Anum_dead_letter_job_id),
-	TABLE(attempt, 0),
-	{"source", source_columns, lengthof(source_columns), {Anum_source_id}, .read_only = true},
-};
-
 /* What is known of RELATION, or of the table that it is a partition of; NULL: nothing. */
-static const Table *
+static const IntakeColumns *
 find_table(Relation relation)
 {
 	const char *name = RelationGetRelationName(relation);
 
 	if (relation->rd_rel->relispartition)
 		name = get_rel_name(get_partition_parent(RelationGetRelid(relation), true));
-	for (int i = 0; name != NULL && i < lengthof(tables); i++)
-		if (strcmp(tables[i].name, name) == 0)
-			return &tables[i];
-	return NULL;
+	return name ? intake_columns_of(name) : NULL;
 }
 
 static const char *
-column_problem(const Column *expected, TupleDesc descriptor, int i)
+column_problem(const IntakeColumn *expected, TupleDesc descriptor, int i)
 {
 	Form_pg_attribute column = i < descriptor->natts ? TupleDescAttr(descriptor, i) : NULL;
 
@@ -204,7 +79,7 @@ has_key(Relation relation, const AttrNumber *columns)
 	if (!OidIsValid(oid))
 		return false;
 	index = index_open(oid, AccessShareLock);
-	while (n < MOST_KEYS && columns[n] != 0)
+	while (n < INTAKE_COLUMNS_KEYS && columns[n] != 0)
 		n++;
 	same = index->rd_index->indnkeyatts == n;
 	for (int i = 0; same && i < n; i++)
@@ -215,7 +90,7 @@ has_key(Relation relation, const AttrNumber *columns)
 
 /* Why a table cannot be read by the numbers of its columns, or NULL. */
 static const char *
-reading_problem(const Table *table, Relation relation)
+reading_problem(const IntakeColumns *table, Relation relation)
 {
 	const char *problem = NULL;
 
@@ -255,7 +130,7 @@ filling_problem(Form_pg_attribute column, bool ours)
 
 /* Why a table that can be read cannot be written directly, or NULL. */
 static const char *
-writing_problem(const Table *table, Relation relation)
+writing_problem(const IntakeColumns *table, Relation relation)
 {
 	TupleDesc descriptor = RelationGetDescr(relation);
 	const char *constraint = constraint_by_trigger(relation->trigdesc);
@@ -279,14 +154,14 @@ writing_problem(const Table *table, Relation relation)
 static const char *
 find_problem(Relation relation, bool writes)
 {
-	const Table *table = find_table(relation);
+	const IntakeColumns *table = find_table(relation);
 	const char *problem = reading_problem(table, relation);
 
 	return problem == NULL && writes ? writing_problem(table, relation) : problem;
 }
 
 static IntakeShape
-describe(const Table *table, Relation relation)
+describe(const IntakeColumns *table, Relation relation)
 {
 	TupleDesc descriptor = RelationGetDescr(relation);
 	IntakeShape shape = {.columns = table->n_columns};
@@ -381,7 +256,7 @@ Datum
 intake_sql_table_problem(PG_FUNCTION_ARGS)
 {
 	Relation relation = relation_open(PG_GETARG_OID(0), AccessShareLock);
-	const Table *table = find_table(relation);
+	const IntakeColumns *table = find_table(relation);
 	const char *problem = table ? find_problem(relation, !table->read_only) : NULL;
 
 	relation_close(relation, AccessShareLock);

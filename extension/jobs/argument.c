@@ -12,9 +12,11 @@
 #include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/expandedrecord.h"
+#include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
+#include "calls/next.h"
 #include "events/event.h"
 #include "events/payload.h"
 #include "ground/intake.h"
@@ -41,12 +43,21 @@ enum
 	job_lease,
 	job_delivery_id,
 	job_position,
+	job_step,
+	job_state,
+	job_input,
+	job_responses,
+	job_last_error,
+	job_traceparent,
+	job_events,
 	job_columns
 };
 
-static const Oid job_types[job_columns] = {INT8OID, INT8OID,        TEXTOID,  TEXTOID,  TEXTOID,
-										   TEXTOID, TIMESTAMPTZOID, JSONBOID, BYTEAOID, JSONBOID,
-										   INT4OID, INT4OID,        INT8OID,  INT8OID,  INT4OID};
+/* That of responses is the extension's own, and has no fixed number. */
+static const Oid job_types[job_columns] = {
+	INT8OID,  INT8OID,  TEXTOID, TEXTOID, TEXTOID, TEXTOID,     TIMESTAMPTZOID, JSONBOID,
+	BYTEAOID, JSONBOID, INT4OID, INT4OID, INT8OID, INT8OID,     INT4OID,        TEXTOID,
+	JSONBOID, JSONBOID, 0,       TEXTOID, TEXTOID, INT8ARRAYOID};
 
 /* The type intake.job. */
 Oid
@@ -60,15 +71,32 @@ intake_argument_type(void)
 	return type;
 }
 
+static bool
+check_type(Oid type)
+{
+	TupleDesc descriptor = lookup_rowtype_tupdesc(type, -1);
+	Oid types[job_columns];
+	bool fits;
+
+	memcpy(types, job_types, sizeof(types));
+	types[job_responses] = get_array_type(intake_next_type("response"));
+	fits = intake_rowtype_fits(descriptor, types, job_columns);
+	ReleaseTupleDesc(descriptor);
+	return fits;
+}
+
 /* Whether the type intake.job is what handlers can be given. Says so once when it is not. */
 bool
 intake_argument_type_fits(void)
 {
+	static uint64 checked =
+		0; /* what fitted; the number is another one when the type has changed */
 	static bool said = false;
-	TupleDesc descriptor = lookup_rowtype_tupdesc(intake_argument_type(), -1);
-	bool fits = intake_rowtype_fits(descriptor, job_types, job_columns);
+	Oid type = intake_argument_type();
+	uint64 now = lookup_type_cache(type, TYPECACHE_TUPDESC)->tupDesc_identifier;
+	bool fits = now == checked || check_type(type);
 
-	ReleaseTupleDesc(descriptor);
+	checked = fits ? now : 0;
 	if (!fits && !said)
 		ereport(WARNING, (errcode(ERRCODE_DATATYPE_MISMATCH),
 						  errmsg("the type intake.job is not what pg_intake gives to handlers"),
@@ -107,6 +135,8 @@ fill(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease,
 	nulls[job_delivery_id] = nulls[job_position] = event->delivery_id == 0;
 	values[job_delivery_id] = Int64GetDatum(event->delivery_id);
 	values[job_position] = Int32GetDatum(event->position);
+	values[job_step] = CStringGetTextDatum(INTAKE_FIRST_STEP);
+	memset(nulls + job_state, true, (job_columns - job_state) * sizeof(bool));
 }
 
 /*

@@ -31,6 +31,7 @@
 #include "ground/txn.h"
 #include "jobs/argument.h"
 #include "jobs/attempt.h"
+#include "jobs/death.h"
 #include "jobs/failure.h"
 #include "jobs/handler.h"
 #include "jobs/session.h"
@@ -120,7 +121,7 @@ run_and_complete(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lea
 	PushActiveSnapshot(GetTransactionSnapshot());
 	call_handler(job, workflow, lease);
 	SetUserIdAndSecContext(user, context);
-	intake_room_complete(job);
+	intake_room_complete(job, NULL);
 	PopActiveSnapshot();
 }
 
@@ -256,7 +257,7 @@ static void
 clean_up(const IntakeHolder *holder)
 {
 	MemoryContextSwitchTo(holder->memory);
-	intake_failure_notify();
+	intake_death_notify();
 	intake_session_clear();
 }
 

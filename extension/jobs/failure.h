@@ -25,6 +25,5 @@ typedef struct IntakeFailure
 extern void intake_failure_lost(const IntakeJob *job, IntakeLeave left,
 								const IntakeFailure *failure);
 extern void intake_failure_record(const IntakeJob *job, const IntakeFailure *failure);
-extern void intake_failure_notify(void);
 
 #endif

@@ -23,6 +23,7 @@
 #include "ground/slot.h"
 #include "ground/table.h"
 #include "ground/txn.h"
+#include "jobs/death.h"
 #include "jobs/failure.h"
 #include "jobs/holder.h"
 #include "jobs/suspect.h"
@@ -57,8 +58,8 @@ requeue(const IntakeJob *job, bool wait)
 static bool
 lock_rooms(void)
 {
-	static const char *const rooms[] = {"running", "suspect",     "queue",    "delayed",
-										"attempt", "dead_letter", "event_key"};
+	static const char *const rooms[] = {"running", "suspect",     "queue",     "delayed",
+										"attempt", "dead_letter", "event_key", "progress"};
 
 	for (int i = 0; i < lengthof(rooms); i++)
 		if (!ConditionalLockRelationOid(intake_table_oid(rooms[i]), RowExclusiveLock))
@@ -88,7 +89,7 @@ charge(const IntakeJob *job)
 		intake_failure_record(job, &failure);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
-	intake_failure_notify();
+	intake_death_notify();
 	return locked;
 }
 
@@ -135,7 +136,7 @@ give_back(int code, Datum arg)
 	AbortOutOfAnyTransaction();
 	/* Whoever is woken by this finds the rows free: they have not been claimed. */
 	for (int i = 0; i < holder->n_readings; i++)
-		intake_lane_tell(holder->readings[i].workflow_id, intake_slot_self->role,
+		intake_lane_tell(holder->readings[i].lane, intake_slot_self->role,
 						 holder->readings[i].start);
 	if (holder->uncommitted >= holder->count)
 		return;

@@ -49,7 +49,8 @@ read_job(const IntakeScan *scan, IntakeJob *job)
 
 	job->job_id = DatumGetInt64(INTAKE_COLUMN(row, suspect_job_id));
 	job->event_id = DatumGetInt64(INTAKE_COLUMN(row, suspect_event_id));
-	job->workflow_id = DatumGetInt32(INTAKE_COLUMN(row, suspect_workflow_id));
+	job->lane = DatumGetInt32(INTAKE_COLUMN(row, suspect_lane));
+	job->workflow_id = intake_lane_workflow(job->lane);
 	job->attempts = DatumGetInt32(INTAKE_COLUMN(row, suspect_attempts));
 	job->suspect = true;
 	job->crashes = DatumGetInt32(INTAKE_COLUMN(row, suspect_crashes));
@@ -117,7 +118,7 @@ intake_suspect_tell(void)
 		read_job(&scan, &job);
 		role = intake_workflow_role(intake_workflows_get(job.workflow_id));
 		if (job.lease == 0 && OidIsValid(role))
-			intake_lane_tell(job.workflow_id, role, INTAKE_LANE_NOWHERE);
+			intake_lane_tell(job.lane, role, INTAKE_LANE_NOWHERE);
 	}
 	intake_table_scan_end(&scan);
 	intake_database_set_suspects(any);
@@ -141,7 +142,7 @@ rewrite(IntakeJob *job, int64 lease, bool wait)
 	INTAKE_COLUMN(nulls, suspect_started_at) = lease == 0;
 	INTAKE_COLUMN(values, suspect_lease) = Int64GetDatum(lease);
 	INTAKE_COLUMN(nulls, suspect_lease) = lease == 0;
-	INTAKE_COLUMN(values, suspect_workflow_id) = Int32GetDatum(job->workflow_id);
+	INTAKE_COLUMN(values, suspect_lane) = Int32GetDatum(job->lane);
 	INTAKE_COLUMN(values, suspect_attempts) = Int32GetDatum(job->attempts);
 	INTAKE_COLUMN(values, suspect_crashes) = Int32GetDatum(job->crashes);
 	intake_table_open(&table, intake_table_oid("suspect"));
@@ -207,7 +208,7 @@ suspect_lost_jobs(void)
 		INTAKE_COLUMN(values, suspect_event_id) = INTAKE_COLUMN(row, running_event_id);
 		INTAKE_COLUMN(nulls, suspect_lease) = true;
 		INTAKE_COLUMN(nulls, suspect_started_at) = true;
-		INTAKE_COLUMN(values, suspect_workflow_id) = INTAKE_COLUMN(row, running_workflow_id);
+		INTAKE_COLUMN(values, suspect_lane) = INTAKE_COLUMN(row, running_lane);
 		INTAKE_COLUMN(values, suspect_attempts) = INTAKE_COLUMN(row, running_attempts);
 		INTAKE_COLUMN(values, suspect_crashes) = Int32GetDatum(0);
 		intake_table_insert(&suspect, values, nulls);

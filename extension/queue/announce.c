@@ -34,7 +34,7 @@
 /* The lowest position that this transaction has filled of a lane. */
 typedef struct Announcement
 {
-	int32 workflow_id; /* hash key */
+	int32 lane; /* hash key */
 	Oid role;
 	int64 position;
 } Announcement;
@@ -64,7 +64,7 @@ forget(void)
 static void
 tell(const Announcement *told)
 {
-	intake_lane_tell(told->workflow_id, told->role, told->position);
+	intake_lane_tell(told->lane, told->role, told->position);
 }
 
 /* Tells the workers what was noted. Raises no error. */
@@ -149,13 +149,13 @@ make_others(void)
 
 /* The announcement for a lane, made if there is none. */
 static Announcement *
-find(int32 workflow_id)
+find(int32 lane)
 {
 	Announcement *told;
 	bool found;
 
 	for (int i = n_few - 1; i >= 0; i--)
-		if (few[i].workflow_id == workflow_id)
+		if (few[i].lane == lane)
 			return &few[i];
 	if (n_few < FEW)
 	{
@@ -166,10 +166,10 @@ find(int32 workflow_id)
 	{
 		if (others == NULL)
 			others = make_others();
-		told = hash_search(others, &workflow_id, HASH_ENTER, &found);
+		told = hash_search(others, &lane, HASH_ENTER, &found);
 	}
 	if (!found)
-		*told = (Announcement){workflow_id, InvalidOid, PG_INT64_MAX};
+		*told = (Announcement){lane, InvalidOid, PG_INT64_MAX};
 	return told;
 }
 
@@ -192,11 +192,10 @@ note_untold(void)
 }
 
 /*
- * Notes that this transaction puts a job at POSITION of the lane of a workflow, for the executors of
- * ROLE. InvalidOid: none run such jobs now.
+ * Notes that this transaction puts a job at POSITION of a lane, for the executors of ROLE. InvalidOid: none run such jobs now.
  */
 void
-intake_announce_job(int32 workflow_id, Oid role, int64 position)
+intake_announce_job(int32 lane, Oid role, int64 position)
 {
 	Announcement *told;
 
@@ -208,7 +207,7 @@ intake_announce_job(int32 workflow_id, Oid role, int64 position)
 		return;
 	}
 	register_once();
-	told = find(workflow_id);
+	told = find(lane);
 	told->role = role;
 	told->position = Min(told->position, position);
 }

@@ -10,7 +10,7 @@
 #include "datatype/timestamp.h"
 
 extern void intake_announce_refresh(void);
-extern void intake_announce_job(int32 workflow_id, Oid role, int64 position);
+extern void intake_announce_job(int32 lane, Oid role, int64 position);
 extern void intake_announce_delay(TimestampTz due);
 extern void intake_announce_workflow(void);
 extern void intake_announce_surroundings(bool everywhere, bool names);

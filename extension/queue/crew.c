@@ -193,6 +193,14 @@ intake_crew_remove(IntakeCrew *crew, IntakeReady *ready)
 		leave_line(crew);
 }
 
+/* Moves a ready lane behind OTHER, which is of the same crew, in whatever line that stands. */
+void
+intake_crew_move_behind(IntakeReady *ready, IntakeReady *other)
+{
+	dlist_delete(&ready->place);
+	dlist_insert_after(&other->place, &ready->place);
+}
+
 /* A lane is not this crew's any more. A crew without lanes is freed. */
 void
 intake_crew_lose_lane(IntakeCrew *crew)

@@ -61,6 +61,7 @@ extern IntakeCrew *intake_crew_find(Oid database, Oid role, HASHACTION action);
 extern void intake_crew_add(IntakeCrew *crew, IntakeReady *ready, bool again);
 extern IntakeReady *intake_crew_first(IntakeCrew *crew);
 extern IntakeReady *intake_crew_choose(IntakeCrew *crew);
+extern void intake_crew_move_behind(IntakeReady *ready, IntakeReady *other);
 extern void intake_crew_remove(IntakeCrew *crew, IntakeReady *ready);
 extern void intake_crew_lose_lane(IntakeCrew *crew);
 extern void intake_crew_forget_if_empty(IntakeCrew *crew);

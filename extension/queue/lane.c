@@ -42,7 +42,7 @@
 typedef struct LaneTag
 {
 	Oid database;
-	int32 workflow_id;
+	int32 number;
 } LaneTag;
 
 typedef struct Lane
@@ -95,9 +95,9 @@ unlock(void)
 /* ---- lanes; the lock is held ---- */
 
 static Lane *
-find_lane(Oid database, int32 workflow_id, HASHACTION action, bool *found)
+find_lane(Oid database, int32 number, HASHACTION action, bool *found)
 {
-	LaneTag tag = {database, workflow_id};
+	LaneTag tag = {database, number};
 
 	return hash_search(lanes, &tag, action, found);
 }
@@ -149,11 +149,11 @@ assign(Lane *lane, IntakeCrew *crew)
 }
 
 /*
- * The lane of a workflow in the crew of ROLE, made if it is new. NULL when there is no room. NEWS is
+ * The lane of a NUMBER in the crew of ROLE, made if it is new. NULL when there is no room. NEWS is
  * whether that crew has not known that it is ready.
  */
 static Lane *
-need_lane(int32 workflow_id, Oid role, bool *news)
+need_lane(int32 number, Oid role, bool *news)
 {
 	bool found;
 	IntakeCrew *crew = intake_crew_find(MyDatabaseId, role, HASH_ENTER_NULL);
@@ -162,7 +162,7 @@ need_lane(int32 workflow_id, Oid role, bool *news)
 	if (crew == NULL)
 		return NULL;
 	/* The hash would go on growing, in memory that the server keeps for locks. */
-	lane = find_lane(MyDatabaseId, workflow_id,
+	lane = find_lane(MyDatabaseId, number,
 					 hash_get_num_entries(lanes) < intake_settings_max_lanes ? HASH_ENTER_NULL
 																			 : HASH_FIND,
 					 &found);
@@ -185,17 +185,17 @@ need_lane(int32 workflow_id, Oid role, bool *news)
 }
 
 /*
- * Tells the lane of a workflow that jobs from POSITION on are there for the executors of ROLE. Returns
+ * Tells a lane that jobs from POSITION on are there for the executors of ROLE. Returns
  * false when too many lanes have work already: the supervisor tells it later. Raises no error.
  */
 bool
-intake_lane_tell(int32 workflow_id, Oid role, int64 position)
+intake_lane_tell(int32 number, Oid role, int64 position)
 {
 	Lane *lane;
 	bool news = false;
 
 	lock();
-	lane = need_lane(workflow_id, role, &news);
+	lane = need_lane(number, role, &news);
 	if (lane != NULL)
 		lane->rewind = Min(lane->rewind, position);
 	if (news)
@@ -206,43 +206,43 @@ intake_lane_tell(int32 workflow_id, Oid role, int64 position)
 	return lane != NULL;
 }
 
-/* The workflows of this database whose lanes have work. Palloc'ed. */
+/* The lanes of this database that have work. Palloc'ed. */
 int32 *
 intake_lane_list(int *count)
 {
 	HASH_SEQ_STATUS status;
 	Lane *lane;
 	int room = hash_get_num_entries(lanes) + 16;
-	int32 *workflows = palloc_extended(room * sizeof(int32), MCXT_ALLOC_HUGE);
+	int32 *numbers = palloc_extended(room * sizeof(int32), MCXT_ALLOC_HUGE);
 
 	*count = 0;
 	LWLockAcquire(intake_shmem->lane_lock, LW_SHARED);
 	hash_seq_init(&status, lanes);
 	while ((lane = hash_seq_search(&status)) != NULL)
 		if (lane->tag.database == MyDatabaseId && *count < room)
-			workflows[(*count)++] = lane->tag.workflow_id;
+			numbers[(*count)++] = lane->tag.number;
 	unlock();
-	return workflows;
+	return numbers;
 }
 
 /*
- * The jobs of a workflow are for executors of ROLE now, or, where that is InvalidOid, for nobody: then
- * its lane is freed. That of another role might wait for an executor that cannot start.
+ * The jobs of a lane are for executors of ROLE now, or, where that is InvalidOid, for nobody: then
+ * it is freed. That of another role might wait for an executor that cannot start.
  */
 void
-intake_lane_settle(int32 workflow_id, Oid role)
+intake_lane_settle(int32 number, Oid role)
 {
 	Lane *lane;
 	bool moves;
 
 	lock();
-	lane = find_lane(MyDatabaseId, workflow_id, HASH_FIND, NULL);
+	lane = find_lane(MyDatabaseId, number, HASH_FIND, NULL);
 	moves = lane != NULL && lane->ready && lane->crew->tag.role != role;
 	if (moves && !OidIsValid(role))
 		forget_lane(lane);
 	unlock();
 	if (moves && OidIsValid(role))
-		(void) intake_lane_tell(workflow_id, role, INTAKE_LANE_NOWHERE);
+		(void) intake_lane_tell(number, role, INTAKE_LANE_NOWHERE);
 }
 
 /* ---- for an executor ---- */
@@ -253,7 +253,7 @@ put_back(int code, Datum arg)
 {
 	if (!is_reading)
 		return;
-	intake_lane_tell(reading.workflow_id, intake_slot_self->role, reading.start);
+	intake_lane_tell(reading.lane, intake_slot_self->role, reading.start);
 	intake_lane_put(PG_INT64_MAX, false);
 }
 
@@ -275,9 +275,26 @@ intake_lane_peek(int32 *workflow_id)
 	crew = intake_crew_find(MyDatabaseId, intake_slot_self->role, HASH_FIND);
 	next = crew != NULL && crew->n_ready > 0 ? intake_crew_first(crew) : NULL;
 	if (next != NULL)
-		*workflow_id = dlist_container(Lane, waiting.place, &next->place)->tag.workflow_id;
+		*workflow_id =
+			intake_lane_workflow(dlist_container(Lane, waiting.place, &next->place)->tag.number);
 	unlock();
 	return next != NULL;
+}
+
+/*
+ * The lane that is read in the turn of LANE, which is ready: where jobs of its workflow go on, theirs,
+ * or all first steps would run before one second. LANE gets the place where that one stood.
+ */
+static Lane *
+prefer(Lane *lane)
+{
+	Lane *other =
+		lane->tag.number < 0 ? NULL : find_lane(MyDatabaseId, -lane->tag.number, HASH_FIND, NULL);
+
+	if (other == NULL || !other->ready || other->crew != lane->crew)
+		return lane;
+	intake_crew_move_behind(&lane->waiting, &other->waiting);
+	return other;
 }
 
 /*
@@ -293,10 +310,10 @@ intake_lane_take(IntakeReading *taken)
 	crew = intake_crew_find(MyDatabaseId, intake_slot_self->role, HASH_FIND);
 	if (crew != NULL && crew->n_ready > 0)
 	{
-		Lane *lane = dlist_container(Lane, waiting.place, &intake_crew_choose(crew)->place);
+		Lane *lane = prefer(dlist_container(Lane, waiting.place, &intake_crew_choose(crew)->place));
 
 		make_unready(lane);
-		reading.workflow_id = lane->tag.workflow_id;
+		reading.lane = lane->tag.number;
 		reading.start = Min(lane->cursor, lane->rewind);
 		lane->rewind = PG_INT64_MAX;
 		is_reading = true;
@@ -317,7 +334,7 @@ intake_lane_put(int64 cursor, bool more)
 	is_reading = false;
 	lock();
 	/* It is gone where the extension has been dropped meanwhile. */
-	lane = find_lane(MyDatabaseId, reading.workflow_id, HASH_FIND, NULL);
+	lane = find_lane(MyDatabaseId, reading.lane, HASH_FIND, NULL);
 	if (lane != NULL && !lane->ready)
 	{
 		lane->cursor = more ? cursor : PG_INT64_MAX;

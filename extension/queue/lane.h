@@ -11,19 +11,29 @@
 
 #define INTAKE_LANE_NOWHERE (PG_INT64_MAX - 1) /* a position behind all jobs */
 
+/*
+ * The workflow of a lane. A workflow has two: the lane of its id, for jobs at their first step, and
+ * that of the negative, for jobs that go on, which is served first.
+ */
+static inline int32
+intake_lane_workflow(int32 lane)
+{
+	return lane < 0 ? -lane : lane;
+}
+
 /* A lane that this process reads. */
 typedef struct IntakeReading
 {
-	int32 workflow_id;
+	int32 lane;
 	int64 start; /* the position to read from */
 } IntakeReading;
 
 extern Size intake_lane_shmem_size(void);
 extern void intake_lane_startup(void);
 
-extern bool intake_lane_tell(int32 workflow_id, Oid role, int64 position);
+extern bool intake_lane_tell(int32 lane, Oid role, int64 position);
 extern int32 *intake_lane_list(int *count);
-extern void intake_lane_settle(int32 workflow_id, Oid role);
+extern void intake_lane_settle(int32 lane, Oid role);
 
 extern void intake_lane_open(void);
 extern bool intake_lane_peek(int32 *workflow_id);

@@ -51,21 +51,22 @@ intake_room_put_back(IntakeTable *queue, const IntakeJob *job, Oid role)
 	INTAKE_COLUMN(values, queue_position) = Int64GetDatum(job->position);
 	INTAKE_COLUMN(values, queue_job_id) = Int64GetDatum(job->job_id);
 	INTAKE_COLUMN(values, queue_event_id) = Int64GetDatum(job->event_id);
-	INTAKE_COLUMN(values, queue_workflow_id) = Int32GetDatum(job->workflow_id);
+	INTAKE_COLUMN(values, queue_lane) = Int32GetDatum(job->lane);
 	INTAKE_COLUMN(values, queue_attempts) = Int32GetDatum(job->attempts);
 	intake_table_add(queue, values, nulls, NULL);
-	intake_announce_job(job->workflow_id, role, job->position);
+	intake_announce_job(job->lane, role, job->position);
 }
 
 /* The same, at the end of the lane. JOB_ID 0 makes a new job, whose id is its position. Returns the
  * id. */
 int64
-intake_room_enqueue(IntakeTable *queue, int32 workflow_id, Oid role, int64 job_id, int64 event_id,
+intake_room_enqueue(IntakeTable *queue, int32 lane, Oid role, int64 job_id, int64 event_id,
 					int32 attempts)
 {
 	IntakeJob job = {.job_id = job_id,
 					 .event_id = event_id,
-					 .workflow_id = workflow_id,
+					 .workflow_id = intake_lane_workflow(lane),
+					 .lane = lane,
 					 .attempts = attempts,
 					 .position = intake_table_next_id("job_id_seq")};
 
@@ -77,8 +78,7 @@ intake_room_enqueue(IntakeTable *queue, int32 workflow_id, Oid role, int64 job_i
 
 /* Puts a job aside until RUN_AT. */
 void
-intake_room_delay(int32 workflow_id, int64 job_id, int64 event_id, int32 attempts,
-				  TimestampTz run_at)
+intake_room_delay(int32 lane, int64 job_id, int64 event_id, int32 attempts, TimestampTz run_at)
 {
 	Datum values[Natts_delayed];
 	bool nulls[Natts_delayed] = {0};
@@ -86,7 +86,7 @@ intake_room_delay(int32 workflow_id, int64 job_id, int64 event_id, int32 attempt
 	INTAKE_COLUMN(values, delayed_run_at) = TimestampTzGetDatum(run_at);
 	INTAKE_COLUMN(values, delayed_job_id) = Int64GetDatum(job_id);
 	INTAKE_COLUMN(values, delayed_event_id) = Int64GetDatum(event_id);
-	INTAKE_COLUMN(values, delayed_workflow_id) = Int32GetDatum(workflow_id);
+	INTAKE_COLUMN(values, delayed_lane) = Int32GetDatum(lane);
 	INTAKE_COLUMN(values, delayed_attempts) = Int32GetDatum(attempts);
 	insert_row("delayed", values, nulls);
 	intake_announce_delay(run_at);
@@ -106,7 +106,7 @@ read_lane(const IntakeReading *reading, int64 lease, int most, IntakeJob *jobs)
 	int count = 0;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(reading->workflow_id));
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(reading->lane));
 	ScanKeyInit(&keys[1], 2, BTGreaterEqualStrategyNumber, F_INT8GE, Int64GetDatum(cursor));
 	intake_table_scan_begin(&scan, intake_table_oid("queue"), "queue_pkey", keys, 2);
 	while (count < most && intake_table_scan_next(&scan))
@@ -116,7 +116,8 @@ read_lane(const IntakeReading *reading, int64 lease, int most, IntakeJob *jobs)
 
 		job->job_id = DatumGetInt64(INTAKE_COLUMN(row, queue_job_id));
 		job->event_id = DatumGetInt64(INTAKE_COLUMN(row, queue_event_id));
-		job->workflow_id = reading->workflow_id;
+		job->workflow_id = intake_lane_workflow(reading->lane);
+		job->lane = reading->lane;
 		job->attempts = DatumGetInt32(INTAKE_COLUMN(row, queue_attempts));
 		job->suspect = false;
 		job->lease = lease;
@@ -143,7 +144,7 @@ has(const IntakePartition *partition, int64 id)
 static void
 check_the_way(const IntakeJob *jobs, int count)
 {
-	static const char *const rooms[] = {"delayed", "dead_letter", "attempt"};
+	static const char *const rooms[] = {"delayed", "dead_letter", "attempt", "progress"};
 	static uint64 known = 0;
 	static IntakePartition event;
 	static IntakePartition done;
@@ -196,7 +197,7 @@ intake_room_claim(IntakeTable *queue, IntakeTable *running, const IntakeReading 
 		INTAKE_COLUMN(values, running_lease) = Int64GetDatum(lease);
 		INTAKE_COLUMN(values, running_claimed_at) =
 			TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
-		INTAKE_COLUMN(values, running_workflow_id) = Int32GetDatum(job.workflow_id);
+		INTAKE_COLUMN(values, running_lane) = Int32GetDatum(job.lane);
 		INTAKE_COLUMN(values, running_attempts) = Int32GetDatum(job.attempts);
 		jobs[claimed] = job;
 		intake_table_add(running, values, nulls, &jobs[claimed++].tid);
@@ -264,9 +265,18 @@ intake_room_leave(const IntakeJob *job, bool wait)
 	return left;
 }
 
+/* The same. Raises an error when the holder has lost the job: what the handler did must not commit. */
+void
+intake_room_leave_surely(const IntakeJob *job)
+{
+	if (intake_room_leave(job, true) != INTAKE_LEFT)
+		ereport(ERROR, (errcode(ERRCODE_INTAKE_STALE_LEASE),
+						errmsg("the lease of job " INT64_FORMAT " is lost", job->job_id)));
+}
+
 /* Inserts a job that has left its room into done. */
 static void
-finish(const IntakeJob *job)
+finish(const IntakeJob *job, const Jsonb *result)
 {
 	IntakePartition partition;
 	IntakeTable done;
@@ -278,50 +288,57 @@ finish(const IntakeJob *job)
 	INTAKE_COLUMN(values, done_finished_at) = TimestampTzGetDatum(GetCurrentTimestamp());
 	INTAKE_COLUMN(values, done_workflow_id) = Int32GetDatum(job->workflow_id);
 	INTAKE_COLUMN(values, done_attempts) = Int32GetDatum(job->attempts + 1);
+	INTAKE_COLUMN(values, done_result) = JsonbPGetDatum(result);
+	INTAKE_COLUMN(nulls, done_result) = result == NULL;
 	intake_partition_need(INTAKE_PARTITIONED_DONE, job->job_id, &partition);
 	intake_table_open(&done, partition.oid);
 	intake_table_insert(&done, values, nulls);
 	intake_table_close(&done);
 }
 
-/*
- * Moves a job to done. Raises an error when its holder has lost it: what the handler did must
- * not commit.
- */
+/* Moves a job to done, with what its handler has returned, or NULL. */
 void
-intake_room_complete(const IntakeJob *job)
+intake_room_complete(const IntakeJob *job, const Jsonb *result)
 {
-	if (intake_room_leave(job, true) != INTAKE_LEFT)
-		ereport(ERROR, (errcode(ERRCODE_INTAKE_STALE_LEASE),
-						errmsg("the lease of job " INT64_FORMAT " is lost", job->job_id)));
-	finish(job);
+	intake_room_leave_surely(job);
+	finish(job, result);
 }
 
-/* Keeps the record of a failed attempt. STARTED_AT is 0 where it is not known. */
+/* Keeps the record of an attempt, which has just ended. */
 void
-intake_room_attempt(const IntakeJob *job, TimestampTz started_at, const char *sqlstate,
-					const char *error)
+intake_room_attempt(const IntakeAttempt *attempt)
 {
+	const char *step = attempt->step;
+	Interval duration = {.time = attempt->duration};
 	Datum values[Natts_attempt];
 	bool nulls[Natts_attempt] = {0};
 
-	INTAKE_COLUMN(values, attempt_job_id) = Int64GetDatum(job->job_id);
-	INTAKE_COLUMN(values, attempt_started_at) = TimestampTzGetDatum(started_at);
-	INTAKE_COLUMN(nulls, attempt_started_at) = started_at == 0;
+	INTAKE_COLUMN(values, attempt_job_id) = Int64GetDatum(attempt->job_id);
+	INTAKE_COLUMN(values, attempt_started_at) = TimestampTzGetDatum(attempt->started_at);
+	INTAKE_COLUMN(nulls, attempt_started_at) = attempt->started_at == 0;
 	INTAKE_COLUMN(values, attempt_finished_at) = TimestampTzGetDatum(GetCurrentTimestamp());
-	INTAKE_COLUMN(values, attempt_workflow_id) = Int32GetDatum(job->workflow_id);
-	INTAKE_COLUMN(values, attempt_attempt) = Int32GetDatum(job->attempts + 1);
-	INTAKE_COLUMN(values, attempt_sqlstate) = CStringGetTextDatum(sqlstate);
-	INTAKE_COLUMN(values, attempt_error) = CStringGetTextDatum(error);
+	INTAKE_COLUMN(values, attempt_workflow_id) = Int32GetDatum(attempt->workflow_id);
+	INTAKE_COLUMN(values, attempt_attempt) = Int32GetDatum(attempt->attempt);
+	INTAKE_COLUMN(values, attempt_sqlstate) = CStringGetTextDatum(attempt->sqlstate);
+	INTAKE_COLUMN(values, attempt_error) = CStringGetTextDatum(attempt->error);
+	INTAKE_COLUMN(values, attempt_step) = step ? CStringGetTextDatum(step) : (Datum) 0;
+	INTAKE_COLUMN(nulls, attempt_step) = step == NULL;
+	INTAKE_COLUMN(values, attempt_call_id) = Int64GetDatum(attempt->call_id);
+	INTAKE_COLUMN(nulls, attempt_call_id) = attempt->call_id == 0;
+	INTAKE_COLUMN(values, attempt_status) = Int32GetDatum(attempt->status);
+	INTAKE_COLUMN(nulls, attempt_status) = attempt->status == 0;
+	INTAKE_COLUMN(values, attempt_duration) = IntervalPGetDatum(&duration);
+	INTAKE_COLUMN(nulls, attempt_duration) = attempt->duration == 0;
 	insert_row("attempt", values, nulls);
 }
 
 /*
  * Inserts a job that has left its room into dead_letter; this attempt was its last. The name of its
  * WORKFLOW is kept with it (NULL: the workflow is gone), so that an index finds the newest of a name.
+ * STEP is NULL where it has not come beyond its first.
  */
 void
-intake_room_bury(const IntakeJob *job, const char *workflow, const char *sqlstate,
+intake_room_bury(const IntakeJob *job, const char *workflow, const char *step, const char *sqlstate,
 				 const char *error)
 {
 	Datum values[Natts_dead_letter];
@@ -337,6 +354,9 @@ intake_room_bury(const IntakeJob *job, const char *workflow, const char *sqlstat
 	INTAKE_COLUMN(nulls, dead_letter_workflow) = workflow == NULL;
 	if (workflow != NULL)
 		INTAKE_COLUMN(values, dead_letter_workflow) = CStringGetTextDatum(workflow);
+	INTAKE_COLUMN(nulls, dead_letter_step) = step == NULL;
+	if (step != NULL)
+		INTAKE_COLUMN(values, dead_letter_step) = CStringGetTextDatum(step);
 	insert_row("dead_letter", values, nulls);
 }
 

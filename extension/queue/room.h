@@ -9,6 +9,7 @@
 
 #include "datatype/timestamp.h"
 #include "storage/itemptr.h"
+#include "utils/jsonb.h"
 
 #include "ground/table.h"
 #include "queue/lane.h"
@@ -19,6 +20,7 @@ typedef struct IntakeJob
 	int64 job_id;
 	int64 event_id;
 	int32 workflow_id;
+	int32 lane;     /* below 0: it goes on, and has a row in progress */
 	int32 attempts; /* before the present one */
 	bool suspect;
 	int32 crashes;       /* of a suspect */
@@ -26,6 +28,21 @@ typedef struct IntakeJob
 	ItemPointerData tid; /* where its row was last seen: a hint */
 	int64 position;      /* that it had in its lane; 0: not known */
 } IntakeJob;
+
+/* What is kept of an attempt: an execution of a job that failed, or any attempt of a call. */
+typedef struct IntakeAttempt
+{
+	int64 job_id;
+	int32 workflow_id;
+	int32 attempt;          /* its number, from 1 */
+	TimestampTz started_at; /* 0: not known */
+	const char *sqlstate;
+	const char *error;
+	const char *step; /* NULL: the job has not come beyond its first */
+	int64 call_id;    /* 0: it is no call's */
+	int32 status;     /* of the answer; 0: none */
+	int64 duration;   /* microseconds; 0: not known */
+} IntakeAttempt;
 
 /* What came of taking a job out of its room. */
 typedef enum IntakeLeave
@@ -35,20 +52,20 @@ typedef enum IntakeLeave
 	INTAKE_LOST  /* it is not there, or not under its lease: the holder has lost it */
 } IntakeLeave;
 
-extern int64 intake_room_enqueue(IntakeTable *queue, int32 workflow_id, Oid role, int64 job_id,
+extern int64 intake_room_enqueue(IntakeTable *queue, int32 lane, Oid role, int64 job_id,
 								 int64 event_id, int32 attempts);
 extern void intake_room_put_back(IntakeTable *queue, const IntakeJob *job, Oid role);
-extern void intake_room_delay(int32 workflow_id, int64 job_id, int64 event_id, int32 attempts,
+extern void intake_room_delay(int32 lane, int64 job_id, int64 event_id, int32 attempts,
 							  TimestampTz run_at);
 
 extern int intake_room_claim(IntakeTable *queue, IntakeTable *running, const IntakeReading *reading,
 							 int64 lease, int most, IntakeJob *jobs);
 extern IntakeLeave intake_room_take(IntakeTable *table, const IntakeJob *job, bool wait);
 extern IntakeLeave intake_room_leave(const IntakeJob *job, bool wait);
-extern void intake_room_complete(const IntakeJob *job);
-extern void intake_room_attempt(const IntakeJob *job, TimestampTz started_at, const char *sqlstate,
-								const char *error);
-extern void intake_room_bury(const IntakeJob *job, const char *workflow, const char *sqlstate,
-							 const char *error);
+extern void intake_room_leave_surely(const IntakeJob *job);
+extern void intake_room_complete(const IntakeJob *job, const Jsonb *result);
+extern void intake_room_attempt(const IntakeAttempt *attempt);
+extern void intake_room_bury(const IntakeJob *job, const char *workflow, const char *step,
+							 const char *sqlstate, const char *error);
 
 #endif

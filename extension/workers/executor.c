@@ -81,7 +81,7 @@ begin(IntakeGate gate)
 static const IntakeWorkflow *
 find_workflow(const IntakeReading *reading)
 {
-	IntakeWorkflow *workflow = intake_workflows_get(reading->workflow_id);
+	IntakeWorkflow *workflow = intake_workflows_get(intake_lane_workflow(reading->lane));
 	Oid role = intake_workflow_role(workflow);
 
 	if (role == GetSessionUserId() && !halted)
@@ -92,7 +92,7 @@ find_workflow(const IntakeReading *reading)
 		return NULL;
 	}
 	if (OidIsValid(role))
-		intake_lane_tell(reading->workflow_id, role, reading->start);
+		intake_lane_tell(reading->lane, role, reading->start);
 	else if (workflow != NULL && workflow->blocked)
 		intake_database_call(INTAKE_CALL_TEND);
 	intake_lane_put(PG_INT64_MAX, false);

@@ -15,20 +15,20 @@
 #include "queue/lane.h"
 #include "workers/search.h"
 
-/* The first job behind WORKFLOW_ID and its lane: its workflow, and its position. False: none. */
+/* The first job behind *LANE: its lane, and its position. False: none. */
 static bool
-find_next_lane(int32 *workflow_id, int64 *position)
+find_next_lane(int32 *lane, int64 *position)
 {
 	IntakeScan scan;
 	ScanKeyData key;
 	bool found;
 
-	ScanKeyInit(&key, 1, BTGreaterStrategyNumber, F_INT4GT, Int32GetDatum(*workflow_id));
+	ScanKeyInit(&key, 1, BTGreaterStrategyNumber, F_INT4GT, Int32GetDatum(*lane));
 	intake_table_scan_begin(&scan, intake_table_oid("queue"), "queue_pkey", &key, 1);
 	found = intake_table_scan_next(&scan);
 	if (found)
 	{
-		*workflow_id = DatumGetInt32(INTAKE_COLUMN(scan.slot->tts_values, queue_workflow_id));
+		*lane = DatumGetInt32(INTAKE_COLUMN(scan.slot->tts_values, queue_lane));
 		*position = DatumGetInt64(INTAKE_COLUMN(scan.slot->tts_values, queue_position));
 	}
 	intake_table_scan_end(&scan);
@@ -36,26 +36,26 @@ find_next_lane(int32 *workflow_id, int64 *position)
 }
 
 static Oid
-role_of(int32 workflow_id)
+role_of(int32 lane)
 {
-	return intake_workflow_role(intake_workflows_get(workflow_id));
+	return intake_workflow_role(intake_workflows_get(intake_lane_workflow(lane)));
 }
 
 /*
- * Tells each lane behind *WORKFLOW_ID that has jobs, announced or not. Returns false where there was
- * no room for one, which is *WORKFLOW_ID then.
+ * Tells each lane behind *LANE that has jobs, announced or not. Returns false where there was no room
+ * for one, which is *LANE then.
  */
 static bool
-tell_lanes(int32 *workflow_id)
+tell_lanes(int32 *lane)
 {
 	int64 position;
 
-	while (find_next_lane(workflow_id, &position))
+	while (find_next_lane(lane, &position))
 	{
-		Oid role = role_of(*workflow_id);
+		Oid role = role_of(*lane);
 
 		CHECK_FOR_INTERRUPTS();
-		if (OidIsValid(role) && !intake_lane_tell(*workflow_id, role, position))
+		if (OidIsValid(role) && !intake_lane_tell(*lane, role, position))
 			return false;
 	}
 	return true;
@@ -66,11 +66,11 @@ static void
 settle_lanes(void)
 {
 	int count;
-	int32 *workflows = intake_lane_list(&count);
+	int32 *lanes = intake_lane_list(&count);
 
 	for (int i = 0; i < count; i++)
-		intake_lane_settle(workflows[i], role_of(workflows[i]));
-	pfree(workflows);
+		intake_lane_settle(lanes[i], role_of(lanes[i]));
+	pfree(lanes);
 }
 
 /*
@@ -81,17 +81,17 @@ void
 intake_search_do(void)
 {
 	static int32 told = PG_INT32_MIN; /* those up to this one had their turn, the last time */
-	int32 workflow_id = told;
+	int32 lane = told;
 	bool room;
 
 	intake_workflows_refresh();
 	settle_lanes();
-	room = tell_lanes(&workflow_id);
+	room = tell_lanes(&lane);
 	if (room && told != PG_INT32_MIN)
 	{
-		workflow_id = PG_INT32_MIN;
-		room = tell_lanes(&workflow_id);
+		lane = PG_INT32_MIN;
+		room = tell_lanes(&lane);
 	}
-	told = room ? PG_INT32_MIN : workflow_id - 1;
+	told = room ? PG_INT32_MIN : lane - 1;
 	intake_suspect_tell();
 }

@@ -28,6 +28,7 @@
 #include "ground/shmem.h"
 #include "ground/slot.h"
 #include "ground/table.h"
+#include "jobs/death.h"
 #include "jobs/failure.h"
 #include "jobs/suspect.h"
 #include "queue/room.h"
@@ -55,9 +56,10 @@ note_work(void)
 static void
 enqueue(IntakeTable *queue, Datum *row)
 {
-	int32 workflow_id = DatumGetInt32(INTAKE_COLUMN(row, delayed_workflow_id));
+	int32 lane = DatumGetInt32(INTAKE_COLUMN(row, delayed_lane));
+	IntakeWorkflow *workflow = intake_workflows_get(intake_lane_workflow(lane));
 
-	intake_room_enqueue(queue, workflow_id, intake_workflow_role(intake_workflows_get(workflow_id)),
+	intake_room_enqueue(queue, lane, intake_workflow_role(workflow),
 						DatumGetInt64(INTAKE_COLUMN(row, delayed_job_id)),
 						DatumGetInt64(INTAKE_COLUMN(row, delayed_event_id)),
 						DatumGetInt32(INTAKE_COLUMN(row, delayed_attempts)));
@@ -189,7 +191,7 @@ recover(void)
 	bool wanted = recovering.wanted;
 	long wait = look(&recovering);
 
-	intake_failure_notify();
+	intake_death_notify();
 	if (!wanted || recovering.wanted)
 		return wait;
 	seeking.wanted = true;

@@ -109,11 +109,11 @@ INSERT INTO intake.dead_letter (job_id, event_id, died_at, workflow_id, attempts
 INSERT INTO intake.attempt (job_id, started_at, finished_at, workflow_id, attempt, sqlstate, error)
     SELECT job_id, died_at - a * interval '1 second', died_at - a * interval '1 second', workflow_id, 2 - a, sqlstate, error
     FROM intake.dead_letter, generate_series(0, 1) AS a WHERE job_id > :first_job + :done;
-INSERT INTO intake.queue (position, job_id, event_id, workflow_id, attempts)
+INSERT INTO intake.queue (position, job_id, event_id, lane, attempts)
     SELECT :first_job + :done + :dead + n, :first_job + :done + :dead + n, :first_event + (n - 1) % greatest(:events, 1) + 1,
            :first_workflow + (n - 1) % :workflows, 0
     FROM generate_series(1::bigint, :ready) AS n;
-INSERT INTO intake.delayed (run_at, job_id, event_id, workflow_id, attempts)
+INSERT INTO intake.delayed (run_at, job_id, event_id, lane, attempts)
     SELECT now() + interval '1 day' + n * interval '1 ms', :first_job + :done + :dead + :ready + n,
            :first_event + (n - 1) % greatest(:events, 1) + 1, :first_workflow + (n - 1) % :workflows, 1
     FROM generate_series(1::bigint, :delayed) AS n;

@@ -68,7 +68,7 @@ pin() {
 # add_jobs WORKFLOW COUNT: that wait in its lane. Only the last one, an event's, tells the lane so.
 add_jobs() {
 	query >/dev/null <<-SQL
-		INSERT INTO intake.queue (position, job_id, event_id, workflow_id, attempts)
+		INSERT INTO intake.queue (position, job_id, event_id, lane, attempts)
 			SELECT p, p, (SELECT id FROM intake.events WHERE key = 'template'), (SELECT id FROM intake.workflow WHERE name = '$1'), 0
 			FROM (SELECT nextval('intake.job_id_seq') AS p FROM generate_series(2, $2)) AS new;
 		SELECT intake.emit('job.$1', '{"n": 1}');
@@ -142,7 +142,7 @@ add_jobs other "$count"
 compare "$count jobs of a paused workflow" lane_rate "$ROUNDS"
 
 query >/dev/null <<-SQL
-	INSERT INTO intake.delayed (run_at, job_id, event_id, workflow_id, attempts)
+	INSERT INTO intake.delayed (run_at, job_id, event_id, lane, attempts)
 		SELECT now() + interval '1 day' + n * interval '1 ms', nextval('intake.job_id_seq'),
 			(SELECT id FROM intake.events WHERE key = 'template'), (SELECT id FROM intake.workflow WHERE name = 'lane'), 0
 		FROM generate_series(1, $count) AS n;

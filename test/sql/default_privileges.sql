@@ -41,7 +41,7 @@ CREATE FUNCTION granted() RETURNS TABLE (object text, grantee text, privilege te
         UNION ALL SELECT oid::regprocedure::text, proowner, coalesce(proacl, acldefault('f', proowner)) FROM pg_proc WHERE pronamespace = 'intake'::regnamespace
         UNION ALL SELECT oid::regtype::text, typowner, typacl FROM pg_type WHERE typnamespace = 'intake'::regnamespace AND typrelid IN (0, (SELECT oid FROM pg_class WHERE relkind = 'c' AND oid = typrelid))
     ) o(object, owner, acl), aclexplode(o.acl) a
-    WHERE a.grantee <> o.owner AND NOT (a.privilege_type = 'USAGE' AND a.grantee = 0 AND o.object IN ('intake.job', 'intake.answer')) $$;
+    WHERE a.grantee <> o.owner AND NOT (a.privilege_type = 'USAGE' AND a.grantee = 0 AND o.object IN ('intake.job', 'intake.answer', 'intake.next', 'intake.request', 'intake.response')) $$;
 SELECT * FROM granted();
 SELECT count(*) > 1 AS some_partitions FROM pg_class WHERE relnamespace = 'intake'::regnamespace AND relispartition AND relkind = 'r';
 SET ROLE regress_intake_curious;

@@ -69,7 +69,7 @@ WHERE conrelid IN ('intake.source'::regclass, 'intake.scheme'::regclass, 'intake
     AND atttypid = 'interval'::regtype AND contype = 'c'
 ORDER BY 1, 3;
 SELECT attrelid::regclass, attname FROM pg_attribute
-WHERE attrelid::regclass::text ~ '^intake\.' AND atttypid = 'interval'::regtype AND attnum > 0
+WHERE attrelid::regclass::text ~ '^intake\.' AND atttypid = 'interval'::regtype AND attnum > 0 AND attname <> 'duration'
     AND attrelid IN (SELECT oid FROM pg_class WHERE relkind = 'r')
     AND NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = attrelid AND conkey = ARRAY[attnum]);
 

@@ -44,7 +44,7 @@ BEGIN
     PERFORM one_select(job), two_selects(job), nothing(job), gives_back(job), modifying(job), no_row(job);
     PERFORM many(job);
 END $$;
-SELECT call_all(ROW(1, 1, 'w', 's', 't', 'k', now(), '{}', 'x', '{}', 1, 1, 1, NULL, NULL)::intake.job);
+SELECT call_all(jsonb_populate_record(NULL::intake.job, '{"id": 1, "event_id": 1, "key": "k", "body": "x", "payload": {}, "attempt": 1, "max_attempts": 1, "lease": 1}'));
 SELECT * FROM as_workflow ORDER BY handler;
 SELECT handler, count(*), array_agg(n ORDER BY n) FROM touched GROUP BY 1 EXCEPT SELECT * FROM as_workflow;
 SELECT count(intake.drop_workflow('j_' || name)) FROM unnest('{one_select,two_selects,nothing,many,gives_back,modifying,no_row}'::text[]) name;

@@ -47,9 +47,9 @@ CREATE TEMP TABLE plans AS
     SELECT 500000 + n AS job_id, 500000 + n AS event_id, 500001 + n % 1000 AS workflow_id, n % 1000 + 1 AS number,
            '2100-01-01 00:00Z'::timestamptz + n * interval '100 ms' AS at, n % 10 AS room
     FROM generate_series(1, 40000) n;
-INSERT INTO intake.queue (position, job_id, event_id, workflow_id, attempts)
+INSERT INTO intake.queue (position, job_id, event_id, lane, attempts)
     SELECT job_id, job_id, event_id, workflow_id, 0 FROM plans WHERE room = 0;
-INSERT INTO intake.delayed (run_at, job_id, event_id, workflow_id, attempts)
+INSERT INTO intake.delayed (run_at, job_id, event_id, lane, attempts)
     SELECT 'infinity', job_id, event_id, workflow_id, 1 FROM plans WHERE room = 1;
 INSERT INTO intake.discarded (job_id, event_id, discarded_at, workflow_id, attempts, reason)
     SELECT job_id, event_id, at, workflow_id, 1, 'enough' FROM plans WHERE room = 2;

@@ -22,8 +22,8 @@ SELECT pg_stat_get_xact_tuples_returned('intake.dead_letter_pkey'::regclass) - :
 
 -- And finds what is dead behind them.
 WITH job AS (DELETE FROM intake.queue q USING intake.event e WHERE e.id = q.event_id AND e.key = 'b'
-             AND q.workflow_id = (SELECT id FROM intake.workflow WHERE name = 'rearm_looks') RETURNING q.*)
-    INSERT INTO intake.dead_letter SELECT 1000003000, event_id, now(), workflow_id, 1, 'P0001', 'no', 'rearm_looks' FROM job;
+             AND q.lane = (SELECT id FROM intake.workflow WHERE name = 'rearm_looks') RETURNING q.*)
+    INSERT INTO intake.dead_letter SELECT 1000003000, event_id, now(), lane, 1, 'P0001', 'no', 'rearm_looks' FROM job;
 SELECT state, count(*) FROM intake.jobs WHERE workflow = 'rearm_looks' GROUP BY 1 ORDER BY 1;
 SELECT looks_send();
 SELECT state, count(*) FROM intake.jobs WHERE workflow = 'rearm_looks' GROUP BY 1 ORDER BY 1;

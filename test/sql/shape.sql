@@ -87,7 +87,7 @@ SELECT * FROM refused('ALTER TABLE intake.queue RENAME COLUMN attempts TO tries'
 SELECT * FROM refused('ALTER TABLE intake.event_key ALTER COLUMN digest TYPE text', 'ALTER TABLE intake.event_key ALTER COLUMN digest TYPE uuid USING digest::uuid');
 SELECT * FROM refused('ALTER TABLE intake.event_key DROP CONSTRAINT event_key_pkey', 'ALTER TABLE intake.event_key ADD CONSTRAINT event_key_pkey PRIMARY KEY (head, digest)');
 SELECT * FROM refused('ALTER TABLE intake.event_key ALTER COLUMN event_id DROP NOT NULL', 'ALTER TABLE intake.event_key ALTER COLUMN event_id SET NOT NULL');
-SELECT * FROM refused('ALTER TABLE intake.queue ADD CONSTRAINT to_workflow FOREIGN KEY (workflow_id) REFERENCES intake.workflow', 'ALTER TABLE intake.queue DROP CONSTRAINT to_workflow');
+SELECT * FROM refused('ALTER TABLE intake.queue ADD CONSTRAINT to_workflow FOREIGN KEY (lane) REFERENCES intake.workflow', 'ALTER TABLE intake.queue DROP CONSTRAINT to_workflow');
 SELECT * FROM refused('ALTER TABLE intake.queue ADD CONSTRAINT later UNIQUE (job_id) DEFERRABLE', 'ALTER TABLE intake.queue DROP CONSTRAINT later');
 SELECT * FROM refused('ALTER TABLE intake.event ADD COLUMN must int NOT NULL DEFAULT 1; ALTER TABLE intake.event ALTER COLUMN must DROP DEFAULT', 'ALTER TABLE intake.event DROP COLUMN must');
 SELECT send('refused');

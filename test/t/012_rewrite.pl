@@ -127,9 +127,9 @@ unlike(logged(), qr/(ERROR|FATAL|PANIC|WARNING): /, 'the log is silent');
 
 # A job whose row is taken away: its holder notices, and undoes what it did.
 claim(2);
-query(q{WITH gone AS (DELETE FROM intake.running RETURNING job_id, event_id, workflow_id, attempts)
-	INSERT INTO intake.queue (position, job_id, event_id, workflow_id, attempts)
-		SELECT nextval('intake.job_id_seq'), job_id, event_id, workflow_id, attempts FROM gone});
+query(q{WITH gone AS (DELETE FROM intake.running RETURNING job_id, event_id, lane, attempts)
+	INSERT INTO intake.queue (position, job_id, event_id, lane, attempts)
+		SELECT nextval('intake.job_id_seq'), job_id, event_id, lane, attempts FROM gone});
 logged();
 open_gate();
 check(2, 'taken away');

@@ -55,8 +55,8 @@ sub make_suspect
 	my ($payload) = @_;
 	query("SELECT intake.pause_workflow('doubtful')");
 	emit('doubtful', $payload);
-	query(q{WITH gone AS (DELETE FROM intake.queue q USING intake.workflow w WHERE w.id = q.workflow_id AND w.name = 'doubtful' RETURNING q.job_id, q.event_id, q.workflow_id, q.attempts)
-		INSERT INTO intake.suspect (job_id, event_id, workflow_id, attempts, crashes) SELECT job_id, event_id, workflow_id, attempts, 0 FROM gone});
+	query(q{WITH gone AS (DELETE FROM intake.queue q USING intake.workflow w WHERE w.id = q.lane AND w.name = 'doubtful' RETURNING q.job_id, q.event_id, q.lane, q.attempts)
+		INSERT INTO intake.suspect (job_id, event_id, lane, attempts, crashes) SELECT job_id, event_id, lane, attempts, 0 FROM gone});
 	query("SELECT intake.resume_workflow('doubtful')");
 }
 

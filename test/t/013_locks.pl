@@ -87,9 +87,9 @@ is(query("SELECT string_agg(DISTINCT sqlstate, ' ') FROM intake.attempts"), 'WH0
 # A suspect that is marked as started under such a lease is found as well. Its crash counts.
 query(q{UPDATE gate SET is_open = true});
 query(q{SELECT intake.pause_workflow('waits'); SELECT intake.emit('w', '{}', key => 'alone')});
-query(q{WITH gone AS (DELETE FROM intake.queue RETURNING job_id, event_id, workflow_id, attempts)
-	INSERT INTO intake.suspect (job_id, event_id, lease, started_at, workflow_id, attempts, crashes)
-		SELECT job_id, event_id, -1, now(), workflow_id, attempts, 0 FROM gone});
+query(q{WITH gone AS (DELETE FROM intake.queue RETURNING job_id, event_id, lane, attempts)
+	INSERT INTO intake.suspect (job_id, event_id, lease, started_at, lane, attempts, crashes)
+		SELECT job_id, event_id, -1, now(), lane, attempts, 0 FROM gone});
 wait_for_sql($node, 'SELECT count(*) = 1 FROM intake.suspect WHERE started_at IS NULL AND lease IS NULL AND crashes = 1');
 pass('a started suspect without a holder is found');
 query("SELECT intake.resume_workflow('waits')");

@@ -30,7 +30,7 @@ $sql->(q{
 	CREATE FUNCTION note(job intake.job) RETURNS void LANGUAGE sql AS 'INSERT INTO public.effect (key) VALUES (job.key)';
 	SELECT intake.create_workflow('note', 'note(intake.job)', type => 'n')});
 my $has_run = sub { wait_for_sql($node, "SELECT count(*) = 1 FROM effect WHERE key = '$_[0]'"); return pass($_[1]) };
-my $unannounced = q{INSERT INTO intake.queue (position, job_id, event_id, workflow_id, attempts)
+my $unannounced = q{INSERT INTO intake.queue (position, job_id, event_id, lane, attempts)
 	SELECT nextval('intake.job_id_seq'), currval('intake.job_id_seq'), max(e.id), min(w.id), 0 FROM intake.event e, intake.workflow w WHERE e.key LIKE 'poll %'};
 # Ends the workers of a kind, and returns which they were.
 my $end = sub { return $sql->("SELECT coalesce(string_agg(CASE WHEN pg_terminate_backend(pid) THEN pid::text END, ','), '0') FROM intake.workers WHERE kind = '$_[0]'") };

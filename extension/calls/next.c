@@ -1,0 +1,90 @@
+/*
+ * next.c
+ *		What a handler returns to say what comes next: a row of type intake.next.
+ *
+ * The functions that make such a row check what they are given, but a handler may have made it by
+ * ROW(...), or got it from anywhere. So nothing of it is taken for granted.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+#include "calls/next.h"
+#include "ground/intake.h"
+#include "ground/rowtype.h"
+
+enum
+{
+	next_act,
+	next_step,
+	next_state,
+	next_args,
+	next_requests,
+	next_columns
+};
+
+/* A type of the extension's schema, or InvalidOid. */
+Oid
+intake_next_type(const char *name)
+{
+	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(name),
+						   ObjectIdGetDatum(get_namespace_oid(INTAKE_SCHEMA, true)));
+}
+
+static bool
+fits(TupleDesc descriptor)
+{
+	Oid requests = get_array_type(intake_next_type("request"));
+	const Oid types[next_columns] = {TEXTOID, TEXTOID, JSONBOID, JSONBOID, requests};
+
+	return intake_rowtype_fits(descriptor, types, next_columns);
+}
+
+static const char *
+read_text(Datum value, bool null)
+{
+	return null ? NULL : TextDatumGetCString(value);
+}
+
+/* JSON null stands for none, as it does where somebody clears what the job kept. */
+static Jsonb *
+read_jsonb(Datum value, bool null)
+{
+	Jsonb *json = null ? NULL : DatumGetJsonbPCopy(value);
+	JsonbValue scalar;
+
+	if (json != NULL && JsonbExtractScalar(&json->root, &scalar) && scalar.type == jbvNull)
+		return NULL;
+	return json;
+}
+
+/* Reads a ROW of type intake.next. */
+void
+intake_next_read(Datum row, IntakeNext *next)
+{
+	HeapTupleHeader header = DatumGetHeapTupleHeader(row);
+	TupleDesc descriptor =
+		lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
+	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header), .t_data = header};
+	Datum *values = palloc(descriptor->natts * sizeof(Datum));
+	bool *nulls = palloc(descriptor->natts * sizeof(bool));
+
+	if (!fits(descriptor))
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+						errmsg("the type intake.next is not what pg_intake reads"),
+						errhint("Undo what was altered; attributes behind its own may stay.")));
+	heap_deform_tuple(&tuple, descriptor, values, nulls);
+	ReleaseTupleDesc(descriptor);
+	next->act = read_text(values[next_act], nulls[next_act]);
+	next->step = read_text(values[next_step], nulls[next_step]);
+	next->keep_state = nulls[next_state];
+	next->state = read_jsonb(values[next_state], nulls[next_state]);
+	next->args = read_jsonb(values[next_args], nulls[next_args]);
+	next->requests = nulls[next_requests] ? NULL : DatumGetArrayTypePCopy(values[next_requests]);
+}

@@ -1,0 +1,27 @@
+/*
+ * outbox.h
+ *		The calls that a step asks for, and their answers.
+ */
+#ifndef INTAKE_OUTBOX_H
+#define INTAKE_OUTBOX_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "utils/jsonb.h"
+
+#include "calls/next.h"
+#include "config/workflow.h"
+#include "queue/room.h"
+
+/*
+ * In the transaction of the step. JOB has left its room, its lane is that of jobs that go on, and its
+ * attempts are 0. EXPIRES_AT is when it expires, or DT_NOEND: its room's until is that at the latest.
+ */
+extern void intake_outbox_put(const IntakeJob *job, const IntakeWorkflow *workflow,
+							  const IntakeNext *next, TimestampTz expires_at, int64 *first_call,
+							  int32 *calls);
+extern Datum intake_outbox_answers(int64 job_id, int64 first_call, int32 calls, bool single,
+								   Jsonb **input, char **error);
+
+#endif

@@ -1,0 +1,19 @@
+/*
+ * signal.h
+ *		Signals that jobs wait for.
+ */
+#ifndef INTAKE_SIGNAL_H
+#define INTAKE_SIGNAL_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+#include "calls/next.h"
+#include "queue/room.h"
+
+/* In the transaction of the step; JOB and EXPIRES_AT as for intake_outbox_put. */
+extern void intake_signal_await(const IntakeJob *job, const IntakeNext *next,
+								TimestampTz expires_at);
+
+#endif
