@@ -149,11 +149,15 @@ CREATE FUNCTION intake.reencrypt_secrets() RETURNS bigint
 AS $$
 DECLARE
     changed bigint;
+    of_calls bigint;
 BEGIN
     UPDATE intake.source_secret x SET secret = intake.seal(intake.unseal(x.secret))
         WHERE intake.sealed_with(x.secret) IS DISTINCT FROM intake.key_number();
     GET DIAGNOSTICS changed = ROW_COUNT;
-    RETURN changed;
+    UPDATE intake.call_secret x SET secret = intake.seal(intake.unseal(x.secret))
+        WHERE intake.sealed_with(x.secret) IS DISTINCT FROM intake.key_number();
+    GET DIAGNOSTICS of_calls = ROW_COUNT;
+    RETURN changed + of_calls;
 END
 $$;
 COMMENT ON FUNCTION intake.reencrypt_secrets() IS

@@ -271,11 +271,13 @@ BEGIN
         -- be taken for the name of another function.
         UPDATE intake.workflow o SET owner_oid = w.owner_oid, handler_oid = w.handler_oid WHERE o.id = stale;
     END LOOP;
+    UPDATE intake.call_secret_grant g SET role = r.rolname
+        FROM pg_roles r WHERE r.oid = g.role_oid AND r.rolname <> g.role;
     RETURN found = 1000;
 END
 $$;
 COMMENT ON FUNCTION intake.tend_workflows() IS
-    'Internal: writes the names that owners and handlers have now, for the next dump, and finds handlers that were dropped and made again. Returns whether there may be more';
+    'Internal: writes the names that owners, handlers and roles with secrets have now, for the next dump, and finds handlers that were dropped and made again. Returns whether there may be more';
 
 CREATE FUNCTION intake.workflows_wait() RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

@@ -1,20 +1,25 @@
 -- Who may do what. Nothing is for everybody.
 
+-- An access with all that it includes. One that is not known includes itself, which is nothing.
+CREATE FUNCTION intake.accesses_in(access text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+    RETURN CASE access WHEN 'admin' THEN '{admin,operator,worker,caller}'
+                       WHEN 'operator' THEN '{operator,worker}' ELSE ARRAY[access] END;
+COMMENT ON FUNCTION intake.accesses_in(text) IS 'Internal: an access and those that it includes';
+
 -- The list comes with the extension. An empty one would make a revocation that revokes nothing.
 CREATE FUNCTION intake.privileges_of(access text) RETURNS text[]
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    levels text[] := '{worker,operator,admin}'; -- each includes those before it
     privileges text[];
 BEGIN
-    SELECT array_agg(g.privilege ORDER BY g.privilege) INTO privileges FROM intake.grantable g
-        WHERE g.access = privileges_of.access
-           OR g.access = ANY (levels[:array_position(levels, privileges_of.access)]);
+    SELECT array_agg(DISTINCT g.privilege ORDER BY g.privilege) INTO privileges FROM intake.grantable g
+        WHERE g.access = ANY (intake.accesses_in(privileges_of.access));
     IF privileges IS NULL THEN
         RAISE EXCEPTION 'access "%" is not known', access
             USING ERRCODE = 'invalid_parameter_value',
-                  HINT = 'It is one of gateway, worker, operator, admin.';
+                  HINT = 'It is one of gateway, worker, operator, admin, caller, courier.';
     END IF;
     RETURN privileges;
 END
@@ -37,7 +42,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION intake.grant_access(regrole, text, jsonb) IS
-    'Grants a role what it needs. gateway: call intake.receive and nothing else, for the shim. worker: emit events, for handlers. operator: read everything but secrets, verify, replay, discard. admin: all that, and create sources and workflows';
+    'Grants a role what it needs. gateway: call intake.receive and nothing else, for the shim. worker: emit events, for handlers. caller: make calls, for handlers that return some. operator: read everything but secrets, verify, replay, discard. admin: all that, and create sources, workflows and secrets. courier: take calls and report their answers and nothing else, for the courier';
 
 -- A role has an access when it may call what only this one, and those above it, may call.
 CREATE FUNCTION intake.has_access(role regrole, access text) RETURNS boolean
@@ -46,7 +51,8 @@ AS $$
     SELECT EXISTS (SELECT FROM pg_proc p, aclexplode(p.proacl) a
                    WHERE p.pronamespace = 'intake'::regnamespace AND a.grantee = role AND a.privilege_type = 'EXECUTE'
                      AND p.proname = CASE access WHEN 'gateway' THEN 'receive' WHEN 'worker' THEN 'emit'
-                                                 WHEN 'operator' THEN 'discard' WHEN 'admin' THEN 'create_source' END)
+                                                 WHEN 'operator' THEN 'discard' WHEN 'admin' THEN 'create_source'
+                                                 WHEN 'caller' THEN 'call' WHEN 'courier' THEN 'exchange' END)
 $$;
 COMMENT ON FUNCTION intake.has_access(regrole, text) IS
     'Internal: whether an access was granted to a role itself, by its name or by that of one that includes it';
@@ -56,40 +62,36 @@ CREATE FUNCTION intake.revoke_access(role regrole, access text DEFAULT NULL, opt
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    levels text[] := '{admin,operator,worker}'; -- each includes those behind it
+    accesses text[] := '{admin,operator,worker,caller,gateway,courier}'; -- each before those that it includes
     privileges text[] := intake.privileges_of(coalesce(access, 'admin'));
-    privilege text;
-    keeps text;
+    gone text[] := CASE WHEN access IS NULL THEN accesses ELSE intake.accesses_in(access) END;
+    keeps text[];
+    item text;
 BEGIN
     PERFORM intake.check_options(options, '{}');
     LOCK TABLE intake.grantable IN SHARE UPDATE EXCLUSIVE MODE;
-    IF access IS NULL THEN
-        privileges := privileges || intake.privileges_of('gateway');
-    ELSIF access = 'gateway' THEN
-        SELECT l INTO keeps FROM unnest(levels) WITH ORDINALITY u(l, n)
-            WHERE intake.has_access(role, l) ORDER BY n LIMIT 1;
-    ELSE
-        SELECT l INTO keeps FROM unnest(levels[:array_position(levels, access) - 1]) WITH ORDINALITY u(l, n)
-            WHERE intake.has_access(role, l) ORDER BY n LIMIT 1;
-        IF FOUND THEN
-            RAISE EXCEPTION 'role % has %, which includes %', role, keeps, access
+    SELECT array_agg(l ORDER BY n) INTO keeps FROM unnest(accesses) WITH ORDINALITY u(l, n)
+        WHERE l <> ALL (gone) AND intake.has_access(role, l);
+    FOREACH item IN ARRAY coalesce(keeps, '{}') LOOP
+        IF access = ANY (intake.accesses_in(item)) THEN
+            RAISE EXCEPTION 'role % has %, which includes %', role, item, access
                 USING ERRCODE = 'dependent_objects_still_exist',
-                      HINT = format('Revoke %s, and grant again what the role is to keep.', keeps);
+                      HINT = format('Revoke %s, and grant again what the role is to keep.', item);
         END IF;
-        IF intake.has_access(role, 'gateway') THEN
-            keeps := 'gateway';
-        END IF;
-    END IF;
-    FOREACH privilege IN ARRAY privileges LOOP
-        EXECUTE format('REVOKE %s FROM %s', privilege, role);
     END LOOP;
-    IF keeps IS NOT NULL THEN
-        PERFORM intake.grant_access(role, keeps);
+    IF access IS NULL THEN
+        privileges := privileges || intake.privileges_of('gateway') || intake.privileges_of('courier');
     END IF;
+    FOREACH item IN ARRAY privileges LOOP
+        EXECUTE format('REVOKE %s FROM %s', item, role);
+    END LOOP;
+    FOREACH item IN ARRAY coalesce(keeps, '{}') LOOP
+        PERFORM intake.grant_access(role, item);
+    END LOOP;
 END
 $$;
 COMMENT ON FUNCTION intake.revoke_access(regrole, text, jsonb) IS
-    'Takes away from a role what grant_access gave it: an access with all that it includes, or everything. gateway and the others do not touch each other. What the role gets as a member of another role stays';
+    'Takes away from a role what grant_access gave it: an access with all that it includes, or everything. Accesses that do not include each other do not touch each other. What the role gets as a member of another role stays';
 
 -- Default privileges of the database may have opened what was just made, to everybody or to some
 -- role. That everybody may name types of a schema that he may use stays: it gives nothing away.

@@ -1,12 +1,14 @@
 /*
  * dependency.c
- *		Roles that own workflows: the server is told, and REASSIGN OWNED is followed.
+ *		Roles that own workflows, or have secrets of calls: the server is told, and REASSIGN OWNED
+ *		and DROP OWNED are followed.
  *
  * A row of pg_shdepend keeps DROP ROLE, from whichever database, from dropping a role that owns
- * a workflow that is not dropped. It is of the kind that a privilege on the column owner would
- * make, which nobody has: that kind goes with the table and with the database. REASSIGN OWNED,
- * which moves what the role owns, moves the workflows too. DROP OWNED leaves them; it takes the
- * row for a privilege, which the role may not be allowed to revoke, so it does not get to see it.
+ * a workflow that is not dropped, or that was given a secret. It is of the kind that a privilege on
+ * the column that names the role would make, which nobody has: that kind goes with the table and with
+ * the database. REASSIGN OWNED, which moves what the role owns, moves the workflows too, and the right
+ * to manage secrets. DROP OWNED leaves workflows, and takes away secrets as it does privileges; it
+ * takes the row for one, which the role may not be allowed to revoke, so it does not get to see it.
  *
  * Two transactions may change owners at once. Who adds a row for a role waits for those that may
  * be taking rows away, since it cannot see that; who would take one away does so only when
@@ -43,44 +45,64 @@
 #include "ground/owner.h"
 #include "ground/table.h"
 
+/* A column that names roles, and the roles that count in it. */
+typedef struct Kept
+{
+	const char *table;
+	const char *column;
+	const char *roles;
+} Kept;
+
+static const Kept kept[] = {
+	{"workflow", "owner",
+	 "SELECT DISTINCT owner_oid FROM intake.workflow"
+	 " WHERE dropped_at IS NULL AND owner_oid IS NOT NULL"},
+	{"call_secret_grant", "role",
+	 "SELECT DISTINCT role_oid FROM intake.call_secret_grant WHERE role_oid IS NOT NULL"},
+};
+
 static ProcessUtility_hook_type previous_hook = NULL;
+
+static IntakeToldColumn
+column_of(const Kept *what)
+{
+	return intake_told_column(what->table, what->column);
+}
 
 PG_FUNCTION_INFO_V1(intake_sql_depend_on_owners);
 
 /* ---- all roles ---- */
 
-/* The roles that own a workflow here, by the newest snapshot. */
+/* The roles that count in a column here, by the newest snapshot. */
 static List *
-list_owners(void)
+list_roles(const Kept *what)
 {
 	MemoryContext context = CurrentMemoryContext;
 	IntakeOwner saved;
-	List *owners = NIL;
+	List *roles = NIL;
 
 	CommandCounterIncrement();
 	intake_owner_begin(&saved);
 	SPI_connect();
 	PushActiveSnapshot(GetLatestSnapshot());
-	if (SPI_execute("SELECT DISTINCT owner_oid FROM intake.workflow"
-					" WHERE dropped_at IS NULL AND owner_oid IS NOT NULL",
-					true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read the owners of workflows");
+	if (SPI_execute(what->roles, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the roles of table \"%s\"", what->table);
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{
 		bool null;
-		Oid owner = DatumGetObjectId(
+		Oid role = DatumGetObjectId(
 			SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1, &null));
 		MemoryContext old = MemoryContextSwitchTo(context);
 
-		if (!IsPinnedObject(AuthIdRelationId, owner))
-			owners = lappend_oid(owners, owner);
+		if (!IsPinnedObject(AuthIdRelationId, role))
+			roles = lappend_oid(roles, role);
 		MemoryContextSwitchTo(old);
 	}
 	PopActiveSnapshot();
 	SPI_finish();
 	intake_owner_end(&saved);
-	list_sort(owners, list_oid_cmp);
-	return owners;
+	list_sort(roles, list_oid_cmp);
+	return roles;
 }
 
 /* The roles of the first list that are not in the second. Both are sorted. */
@@ -102,34 +124,42 @@ difference(List *roles, List *others)
 }
 
 /*
- * Makes the rows of pg_shdepend those of the roles that own a workflow now. Without WAIT, only as far
- * as that can be done at once.
+ * Makes the rows of pg_shdepend those of the roles that count in a column now. Without WAIT, only as
+ * far as that can be done at once.
  */
-void
-intake_dependency_keep(bool wait)
+static void
+keep(const Kept *what, bool wait)
 {
-	IntakeToldColumn column = intake_told_column();
-	List *owners = list_owners();
+	IntakeToldColumn column = column_of(what);
+	List *roles = list_roles(what);
 	List *told = intake_told_list(column);
-	bool alone = difference(told, owners) != NIL && intake_told_lock(column, ExclusiveLock, false);
+	bool alone = difference(told, roles) != NIL && intake_told_lock(column, ExclusiveLock, false);
 	ListCell *cell;
 
 	if (!alone && !wait &&
-		(difference(owners, told) == NIL || !intake_told_lock(column, ShareLock, false)))
+		(difference(roles, told) == NIL || !intake_told_lock(column, ShareLock, false)))
 		return;
 	if (!alone && wait)
 		(void) intake_told_lock(column, ShareLock, true);
-	owners = list_owners();
+	roles = list_roles(what);
 	told = intake_told_list(column);
-	foreach (cell, difference(owners, told))
+	foreach (cell, difference(roles, told))
 		intake_told_set(column, lfirst_oid(cell), true);
 	if (alone)
-		foreach (cell, difference(told, owners))
+		foreach (cell, difference(told, roles))
 			intake_told_set(column, lfirst_oid(cell), false);
 	CommandCounterIncrement();
 }
 
-/* ---- one role ---- */
+/* The same for all columns. */
+void
+intake_dependency_keep(bool wait)
+{
+	for (int i = 0; i < lengthof(kept); i++)
+		keep(&kept[i], wait);
+}
+
+/* ---- one owner ---- */
 
 /*
  * Whether a role owns a workflow, by the newest snapshot. With BEFORE, one that this transaction has
@@ -214,7 +244,20 @@ owner_of(HeapTuple row, TupleDesc shape)
 	return none || !alive ? InvalidOid : DatumGetObjectId(owner);
 }
 
-/* Trigger: the owner of a workflow has changed, or that it is there; or all of them are gone. */
+/* What the statement trigger of a table looks after. */
+static const Kept *
+kept_of(Relation table)
+{
+	for (int i = 0; i < lengthof(kept); i++)
+		if (strcmp(kept[i].table, RelationGetRelationName(table)) == 0)
+			return &kept[i];
+	elog(ERROR, "intake.depend_on_owners is a trigger function for other tables");
+}
+
+/*
+ * Trigger. For rows: the owner of a workflow has changed, or that it is there. For statements: roles
+ * may have changed.
+ */
 Datum
 intake_sql_depend_on_owners(PG_FUNCTION_ARGS)
 {
@@ -228,7 +271,7 @@ intake_sql_depend_on_owners(PG_FUNCTION_ARGS)
 		elog(ERROR, "intake.depend_on_owners is a trigger function");
 	if (!TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
 	{
-		intake_dependency_keep(true);
+		keep(kept_of(trigger->tg_relation), true);
 		return PointerGetDatum(NULL);
 	}
 	CommandCounterIncrement();
@@ -236,9 +279,9 @@ intake_sql_depend_on_owners(PG_FUNCTION_ARGS)
 	inserted = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
 	before = inserted ? InvalidOid : owner_of(trigger->tg_trigtuple, shape);
 	after = owner_of(inserted ? trigger->tg_trigtuple : trigger->tg_newtuple, shape);
-	add_owner(intake_told_column(), after);
+	add_owner(column_of(&kept[0]), after);
 	if (before != after)
-		remove_owner(intake_told_column(), before);
+		remove_owner(column_of(&kept[0]), before);
 	return PointerGetDatum(NULL);
 }
 
@@ -248,41 +291,49 @@ intake_sql_depend_on_owners(PG_FUNCTION_ARGS)
 static void
 hide(List *roles)
 {
-	IntakeToldColumn column = intake_told_column();
 	ListCell *cell;
 
-	foreach (cell, intake_told_list(column))
-		if (list_member_oid(roles, lfirst_oid(cell)))
-			intake_told_set(column, lfirst_oid(cell), false);
+	for (int i = 0; i < lengthof(kept); i++)
+		foreach (cell, intake_told_list(column_of(&kept[i])))
+			if (list_member_oid(roles, lfirst_oid(cell)))
+				intake_told_set(column_of(&kept[i]), lfirst_oid(cell), false);
 	CommandCounterIncrement();
 }
 
+/* Runs a statement as the owner, with $1 some roles, and $2 another one. */
 static void
-reassign(const ReassignOwnedStmt *statement)
+run(const char *statement, List *roles, Oid role)
 {
-	List *roles = roleSpecsToIds(statement->roles);
 	Datum *elements = palloc(list_length(roles) * sizeof(Datum));
-	Oid types[] = {OIDOID, OIDARRAYOID};
-	Datum values[2];
+	Oid types[] = {OIDARRAYOID, OIDOID};
+	Datum values[2] = {(Datum) 0, ObjectIdGetDatum(role)};
 	IntakeOwner saved;
 	int count = 0;
 	ListCell *cell;
 
 	foreach (cell, roles)
 		elements[count++] = ObjectIdGetDatum(lfirst_oid(cell));
-	values[0] = ObjectIdGetDatum(get_rolespec_oid(statement->newrole, false));
-	values[1] =
+	values[0] =
 		PointerGetDatum(construct_array(elements, count, OIDOID, sizeof(Oid), true, TYPALIGN_INT));
 	CommandCounterIncrement();
 	intake_owner_begin(&saved);
 	SPI_connect();
-	if (SPI_execute_with_args(
-			"UPDATE intake.workflow SET owner_oid = $1 WHERE dropped_at IS NULL AND"
-			" intake.workflow_owner(owner, owner_oid, database_identity) = ANY ($2)",
-			2, types, values, NULL, false, 0) != SPI_OK_UPDATE)
-		elog(ERROR, "could not reassign workflows");
+	if (SPI_execute_with_args(statement, 2, types, values, NULL, false, 0) < 0)
+		elog(ERROR, "could not follow a command about roles");
 	SPI_finish();
 	intake_owner_end(&saved);
+}
+
+static void
+reassign(const ReassignOwnedStmt *statement)
+{
+	List *roles = roleSpecsToIds(statement->roles);
+	Oid role = get_rolespec_oid(statement->newrole, false);
+
+	run("UPDATE intake.workflow SET owner_oid = $2 WHERE dropped_at IS NULL AND"
+		" intake.workflow_owner(owner, owner_oid, database_identity) = ANY ($1)",
+		roles, role);
+	run("SELECT intake.reassign_secrets($1, $2)", roles, role);
 }
 
 /* The command itself checks what its caller may do. What was done before it ends with an error. */
@@ -305,7 +356,11 @@ hook(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtilityContex
 		reassign((ReassignOwnedStmt *) statement);
 	/* The extension itself may be among what was dropped. */
 	if (IsA(statement, DropOwnedStmt) && OidIsValid(intake_owner_extension(NoLock)))
+	{
+		run("SELECT intake.reassign_secrets($1, NULLIF($2, 0))",
+			roleSpecsToIds(((DropOwnedStmt *) statement)->roles), InvalidOid);
 		intake_dependency_keep(true);
+	}
 }
 
 /* To be called from _PG_init. */

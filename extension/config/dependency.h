@@ -1,6 +1,6 @@
 /*
  * dependency.h
- *		Roles that own workflows: the server is told, and REASSIGN OWNED is followed.
+ *		Roles that own workflows, or have secrets of calls: the server is told.
  */
 #ifndef INTAKE_DEPENDENCY_H
 #define INTAKE_DEPENDENCY_H

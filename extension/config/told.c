@@ -1,6 +1,6 @@
 /*
  * told.c
- *		The rows of pg_shdepend by which the server knows the roles that own workflows.
+ *		The rows of pg_shdepend by which the server knows the roles that rows of ours name.
  */
 #include "postgres.h"
 
@@ -22,13 +22,13 @@
 #include "config/told.h"
 #include "ground/table.h"
 
-/* The column of workflow that the rows are about. */
+/* The column that the rows are about. */
 IntakeToldColumn
-intake_told_column(void)
+intake_told_column(const char *table, const char *column)
 {
-	Oid table = intake_table_oid("workflow");
+	Oid oid = intake_table_oid(table);
 
-	return (IntakeToldColumn){table, get_attnum(table, "owner")};
+	return (IntakeToldColumn){oid, get_attnum(oid, column)};
 }
 
 /* The roles that the server has been told of, in order. */

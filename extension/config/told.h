@@ -1,6 +1,6 @@
 /*
  * told.h
- *		The rows of pg_shdepend by which the server knows the roles that own workflows.
+ *		The rows of pg_shdepend by which the server knows the roles that rows of ours name.
  */
 #ifndef INTAKE_TOLD_H
 #define INTAKE_TOLD_H
@@ -18,7 +18,7 @@ typedef struct IntakeToldColumn
 	AttrNumber number;
 } IntakeToldColumn;
 
-extern IntakeToldColumn intake_told_column(void);
+extern IntakeToldColumn intake_told_column(const char *table, const char *column);
 extern List *intake_told_list(IntakeToldColumn column);
 extern bool intake_told_has(IntakeToldColumn column, Oid role);
 extern void intake_told_set(IntakeToldColumn column, Oid role, bool owns);

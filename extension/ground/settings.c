@@ -17,6 +17,7 @@ int intake_settings_max_body_size = 32 * 1024;
 int intake_settings_max_state_size = 1024;
 bool intake_settings_job_synchronous_commit = false;
 char *intake_settings_key_file = NULL;
+bool intake_settings_allow_plain_credentials = false;
 
 static void
 define_int(const char *name, const char *description, int *value, int low, int high,
@@ -53,9 +54,15 @@ intake_settings_define(void)
 		"When off, a crash may undo the newest finished jobs, effects and "
 		"completion together, and they run once more.",
 		&intake_settings_job_synchronous_commit, false, PGC_SIGHUP, 0, NULL, NULL, NULL);
-	DefineCustomStringVariable("pg_intake.key_file",
-							   "File with the keys that encrypt the secrets of sources.",
-							   "One key in each line; the first one encrypts, all decrypt.",
-							   &intake_settings_key_file, "", PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable(
+		"pg_intake.key_file",
+		"File with the keys that encrypt the secrets of sources and of calls.",
+		"One key in each line; the first one encrypts, all decrypt.", &intake_settings_key_file, "",
+		PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("pg_intake.allow_plain_credentials",
+							 "Whether secrets of calls may be sent over http, unencrypted.",
+							 "For tests against servers that have no certificate.",
+							 &intake_settings_allow_plain_credentials, false, PGC_SIGHUP, 0, NULL,
+							 NULL, NULL);
 	MarkGUCPrefixReserved("pg_intake");
 }

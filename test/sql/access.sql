@@ -19,7 +19,7 @@ DO $$
 DECLARE
     access text;
 BEGIN
-    FOREACH access IN ARRAY '{gateway,worker,operator,admin}'::text[] LOOP
+    FOREACH access IN ARRAY '{gateway,worker,operator,admin,caller,courier}'::text[] LOOP
         PERFORM intake.grant_access('access_role', access);
         INSERT INTO access_before SELECT access, r.* FROM rights('access_role') r;
         PERFORM intake.revoke_access('access_role', access);
@@ -39,6 +39,15 @@ SELECT intake.grant_access('access_role', 'gateway');
 SELECT intake.revoke_access('access_role', 'operator');
 SELECT * FROM rights('access_role') EXCEPT SELECT kind, n FROM access_before WHERE access = 'gateway';
 SELECT kind, n FROM access_before WHERE access = 'gateway' EXCEPT SELECT * FROM rights('access_role');
+
+-- Nor do those who make calls, and the courier; but admin includes the former.
+SELECT intake.revoke_access('access_role');
+SELECT intake.grant_access('access_role', a) FROM unnest('{caller,courier,worker}'::text[]) a;
+SELECT intake.revoke_access('access_role', 'worker'), intake.revoke_access('access_role', 'courier');
+SELECT kind, n FROM access_before WHERE access = 'caller' EXCEPT SELECT * FROM rights('access_role');
+SELECT intake.grant_access('access_role', 'admin');
+SELECT intake.revoke_access('access_role', 'caller');
+SELECT intake.revoke_access('access_role', 'admin'), intake.grant_access('access_role', 'gateway');
 
 -- No half of an access is left.
 SELECT intake.grant_access('access_role', 'admin');

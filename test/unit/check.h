@@ -42,6 +42,7 @@ extern void test_schemes(void);
 extern void test_address(void);
 extern void test_egress(void);
 extern void test_call_url(void);
+extern void test_call_fields(void);
 extern void test_peer(void);
 extern void test_framing(void);
 extern void test_path(void);

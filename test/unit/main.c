@@ -27,6 +27,7 @@ main(void)
 	test_address();
 	test_egress();
 	test_call_url();
+	test_call_fields();
 	test_peer();
 	test_framing();
 	test_path();

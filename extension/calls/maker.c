@@ -1,0 +1,307 @@
+/*
+ * maker.c
+ *		SQL: intake.request, intake.call and intake.calls make what a handler returns.
+ *
+ * What they refuse would be refused when the step ends; here the error comes with the line of the
+ * handler that is wrong.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "utils/typcache.h"
+
+#include "calls/next.h"
+#include "calls/request.h"
+#include "ground/datum.h"
+#include "ground/rowtype.h"
+
+PG_FUNCTION_INFO_V1(intake_sql_request);
+PG_FUNCTION_INFO_V1(intake_sql_call);
+PG_FUNCTION_INFO_V1(intake_sql_calls);
+
+#define MOST_STEP 100 /* bytes */
+
+/* An argument of one of the functions. */
+typedef struct Argument
+{
+	Datum value;
+	bool null;
+} Argument;
+
+static const Argument none = {(Datum) 0, true};
+
+static Argument
+get(FunctionCallInfo fcinfo, int number)
+{
+	return (Argument){fcinfo->args[number].value, fcinfo->args[number].isnull};
+}
+
+static Argument
+text_of(const char *text)
+{
+	return (Argument){CStringGetTextDatum(text), false};
+}
+
+/* A row of one of the extension's types. */
+static Datum
+form(const char *type, const Argument *arguments, int count)
+{
+	TupleDesc descriptor = lookup_rowtype_tupdesc(intake_next_type(type), -1);
+	Datum *values = palloc(count * sizeof(Datum));
+	bool *nulls = palloc(count * sizeof(bool));
+	Datum row;
+
+	for (int i = 0; i < count; i++)
+	{
+		values[i] = arguments[i].value;
+		nulls[i] = arguments[i].null;
+	}
+	row =
+		heap_copy_tuple_as_datum(intake_rowtype_form(descriptor, values, nulls, count), descriptor);
+	ReleaseTupleDesc(descriptor);
+	return row;
+}
+
+/* ---- requests ---- */
+
+/* JSON as it is sent. */
+static Argument
+body_of(Argument json, Argument raw)
+{
+	char *text;
+	char *sent;
+
+	if (!json.null && !raw.null)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("a call has body or raw, not both"),
+						errhint("body is JSON, and raw is bytes as they are.")));
+	if (json.null)
+		return raw;
+	text = JsonbToCString(NULL, &DatumGetJsonbP(json.value)->root, 0);
+	sent = pg_server_to_any(text, (int) strlen(text), PG_UTF8);
+	return (Argument){PointerGetDatum(cstring_to_text(sent)), false};
+}
+
+static bool
+is_content_type(const JsonbValue *name)
+{
+	return intake_slice_equal_nocase((IntakeSlice){name->val.string.val, name->val.string.len},
+									 intake_slice_cstr("content-type"));
+}
+
+/* Headers with the type of JSON, unless they say one. Which headers they are is checked later. */
+static Argument
+with_type(Argument headers)
+{
+	static char name[] = "Content-Type";
+	static char type[] = "application/json";
+	JsonbValue key = {.type = jbvString, .val.string = {strlen(name), name}};
+	JsonbValue value = {.type = jbvString, .val.string = {strlen(type), type}};
+	JsonbParseState *state = NULL;
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue item;
+
+	if (!headers.null && !JB_ROOT_IS_OBJECT(DatumGetJsonbP(headers.value)))
+		return headers;
+	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	iterator = headers.null ? NULL : JsonbIteratorInit(&DatumGetJsonbP(headers.value)->root);
+	if (iterator != NULL)
+		(void) JsonbIteratorNext(&iterator, &item, true);
+	while (iterator != NULL &&
+		   (token = JsonbIteratorNext(&iterator, &item, true)) != WJB_END_OBJECT)
+	{
+		if (token == WJB_KEY && is_content_type(&item))
+			return headers;
+		(void) pushJsonbValue(&state, token, &item);
+	}
+	(void) pushJsonbValue(&state, WJB_KEY, &key);
+	(void) pushJsonbValue(&state, WJB_VALUE, &value);
+	return (Argument){
+		JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL))), false};
+}
+
+/* What the functions call their arguments. */
+typedef struct Asked
+{
+	Argument url, body, auth, limits, headers, method, raw, timeout, options;
+} Asked;
+
+/* A row of type intake.request, checked. */
+static Datum
+make_request(const Asked *asked)
+{
+	Argument body = body_of(asked->body, asked->raw);
+	Argument method = asked->method.null ? text_of(body.null ? "GET" : "POST") : asked->method;
+	Argument headers = asked->body.null ? asked->headers : with_type(asked->headers);
+	Argument columns[] = {method,      asked->url,    headers,        body,
+						  asked->auth, asked->limits, asked->timeout, asked->options};
+	Datum row = form("request", columns, lengthof(columns));
+	IntakeCallRequest request;
+
+	intake_request_read(row, &request);
+	intake_request_check(&request);
+	return row;
+}
+
+/* SQL: intake.request(url, body, auth, limits, headers, method, raw, timeout, options). */
+Datum
+intake_sql_request(PG_FUNCTION_ARGS)
+{
+	Asked asked = {get(fcinfo, 0), get(fcinfo, 1), get(fcinfo, 2), get(fcinfo, 3), get(fcinfo, 4),
+				   get(fcinfo, 5), get(fcinfo, 6), get(fcinfo, 7), get(fcinfo, 8)};
+
+	PG_RETURN_DATUM(make_request(&asked));
+}
+
+/* ---- what comes next ---- */
+
+static void
+check_step(Argument step, const char *what)
+{
+	size_t length = step.null ? 1 : intake_datum_bytes(step.value).len;
+
+	if (length < 1 || length > MOST_STEP)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("%s has a name of 1 to %d bytes", what, MOST_STEP)));
+}
+
+/* The options of OPTIONS that are of the step, or the others; NULL where there are none. */
+static Argument
+pick(Argument options, bool of_step)
+{
+	JsonbParseState *state = NULL;
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue item;
+	bool wanted = false;
+	bool any = false;
+
+	if (options.null || !JB_ROOT_IS_OBJECT(DatumGetJsonbP(options.value)))
+		return of_step ? none : options;
+	iterator = JsonbIteratorInit(&DatumGetJsonbP(options.value)->root);
+	(void) pushJsonbValue(&state, JsonbIteratorNext(&iterator, &item, true), NULL);
+	while ((token = JsonbIteratorNext(&iterator, &item, true)) != WJB_END_OBJECT)
+	{
+		if (token == WJB_KEY)
+			wanted = intake_slice_equal((IntakeSlice){item.val.string.val, item.val.string.len},
+										intake_slice_cstr("failed")) == of_step;
+		any |= wanted;
+		if (wanted)
+			(void) pushJsonbValue(&state, token, &item);
+	}
+	if (!any)
+		return none;
+	return (Argument){
+		JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL))), false};
+}
+
+/* The options of a step, of which there is one: failed, which names another step. */
+static void
+check_options(Argument options)
+{
+	JsonbValue name;
+
+	if (options.null)
+		return;
+	if (!JB_ROOT_IS_OBJECT(DatumGetJsonbP(options.value)))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("the options of calls are not a JSON object")));
+	if (!pick(options, false).null)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("calls have one option, failed"),
+				 errhint("Other options are of a request: intake.request takes them.")));
+	if (getKeyJsonValueFromContainer(&DatumGetJsonbP(options.value)->root, "failed", 6, &name) ==
+		NULL)
+		return;
+	if (name.type != jbvString)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"failed\" is not the name of a step")));
+	check_step((Argument){PointerGetDatum(
+							  cstring_to_text_with_len(name.val.string.val, name.val.string.len)),
+						  false},
+			   "the step for calls that fail");
+}
+
+static Datum
+make_next(const char *act, Argument step, Argument state, Argument args, ArrayType *requests)
+{
+	Argument columns[] = {text_of(act), step, state, args, {PointerGetDatum(requests), false}};
+
+	check_step(step, "a step");
+	check_options(args);
+	return form("next", columns, lengthof(columns));
+}
+
+/* SQL: intake.call(url, body, step, auth, limits, headers, method, raw, timeout, state, options). */
+Datum
+intake_sql_call(PG_FUNCTION_ARGS)
+{
+	Argument options = get(fcinfo, 10);
+	Asked asked = {
+		.url = get(fcinfo, 0),
+		.body = get(fcinfo, 1),
+		.auth = get(fcinfo, 3),
+		.limits = get(fcinfo, 4),
+		.headers = get(fcinfo, 5),
+		.method = get(fcinfo, 6),
+		.raw = get(fcinfo, 7),
+		.timeout = get(fcinfo, 8),
+		.options = pick(options, false),
+	};
+	Datum request = make_request(&asked);
+	ArrayType *requests =
+		construct_array(&request, 1, intake_next_type("request"), -1, false, TYPALIGN_DOUBLE);
+
+	PG_RETURN_DATUM(
+		make_next("call", get(fcinfo, 2), get(fcinfo, 9), pick(options, true), requests));
+}
+
+static void
+check_requests(ArrayType *requests)
+{
+	Datum *rows;
+	bool *nulls;
+	int count;
+	size_t size = 0;
+	IntakeCallRequest request;
+
+	deconstruct_array(requests, ARR_ELEMTYPE(requests), -1, false, TYPALIGN_DOUBLE, &rows, &nulls,
+					  &count);
+	for (int i = 0; i < count && count <= INTAKE_REQUESTS_MAX; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+							errmsg("request %d of the calls is NULL", i + 1)));
+		intake_request_read(rows[i], &request);
+		intake_request_check(&request);
+		size += request.body_size;
+	}
+	if (count < 1 || count > INTAKE_REQUESTS_MAX)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("a step makes 1 to %d calls, not %d", INTAKE_REQUESTS_MAX, count)));
+	if (size > INTAKE_REQUESTS_SIZE)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("the bodies of a step's calls are larger than 64 MB together")));
+}
+
+/* SQL: intake.calls(requests, step, state, options). */
+Datum
+intake_sql_calls(PG_FUNCTION_ARGS)
+{
+	ArrayType *requests;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("calls need requests"),
+						errhint("intake.request makes one.")));
+	requests = PG_GETARG_ARRAYTYPE_P(0);
+	check_requests(requests);
+	PG_RETURN_DATUM(make_next("calls", get(fcinfo, 1), get(fcinfo, 2), get(fcinfo, 3), requests));
+}

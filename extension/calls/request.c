@@ -1,0 +1,217 @@
+/*
+ * request.c
+ *		A request that a step asks for: a row of type intake.request.
+ *
+ * A handler may have made the row without intake.request. So it is checked where the step ends, too,
+ * and nothing of it is taken for granted.
+ */
+#include "postgres.h"
+
+#include "access/detoast.h"
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
+#include "utils/typcache.h"
+
+#include "calls/credential.h"
+#include "calls/field.h"
+#include "calls/request.h"
+#include "ground/datum.h"
+#include "ground/duration.h"
+#include "ground/rowtype.h"
+#include "read/word.h"
+
+#define MOST_LIMITS 16
+#define MOST_LIMIT_NAME 100
+
+enum
+{
+	request_method,
+	request_url,
+	request_headers,
+	request_body,
+	request_auth,
+	request_limits,
+	request_timeout,
+	request_options,
+	request_columns
+};
+
+static const Oid types[request_columns] = {TEXTOID, TEXTOID,  JSONBOID,    BYTEAOID,
+										   TEXTOID, JSONBOID, INTERVALOID, JSONBOID};
+
+/* ---- reading ---- */
+
+static IntakeSlice
+read_text(Datum value, bool null)
+{
+	return null ? INTAKE_ABSENT : intake_datum_bytes(value);
+}
+
+static Jsonb *
+read_jsonb(Datum value, bool null)
+{
+	return null ? NULL : DatumGetJsonbP(value);
+}
+
+static void
+read_columns(const Datum *values, const bool *nulls, IntakeCallRequest *request)
+{
+	request->has_body = !nulls[request_body];
+	request->body = values[request_body];
+	if (request->has_body)
+		request->body_size = toast_raw_datum_size(request->body) - VARHDRSZ;
+	request->method = nulls[request_method] ? intake_slice_cstr(request->has_body ? "POST" : "GET")
+											: intake_datum_bytes(values[request_method]);
+	request->url = read_text(values[request_url], nulls[request_url]);
+	request->headers = read_jsonb(values[request_headers], nulls[request_headers]);
+	request->auth = nulls[request_auth] ? NULL : TextDatumGetCString(values[request_auth]);
+	request->limits = read_jsonb(values[request_limits], nulls[request_limits]);
+	request->timeout = nulls[request_timeout]
+						   ? INTAKE_REQUEST_TIMEOUT
+						   : intake_duration_usecs(DatumGetIntervalP(values[request_timeout]));
+	request->options = read_jsonb(values[request_options], nulls[request_options]);
+}
+
+/* Reads a row of type intake.request. What it has stays where the row is, or is palloc'ed. */
+void
+intake_request_read(Datum row, IntakeCallRequest *request)
+{
+	HeapTupleHeader header = DatumGetHeapTupleHeader(row);
+	TupleDesc descriptor =
+		lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
+	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header), .t_data = header};
+	Datum *values = palloc(descriptor->natts * sizeof(Datum));
+	bool *nulls = palloc(descriptor->natts * sizeof(bool));
+
+	if (!intake_rowtype_fits(descriptor, types, request_columns))
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+						errmsg("the type intake.request is not what pg_intake reads"),
+						errhint("Undo what was altered; attributes behind its own may stay.")));
+	heap_deform_tuple(&tuple, descriptor, values, nulls);
+	ReleaseTupleDesc(descriptor);
+	memset(request, 0, sizeof(*request));
+	read_columns(values, nulls, request);
+}
+
+/* ---- checking ---- */
+
+static void
+check_url(IntakeCallRequest *request)
+{
+	const char *problem;
+
+	if (request->url.data == NULL)
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("a call needs a URL")));
+	problem = intake_call_url_parse(request->url, &request->parts);
+	if (problem != NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("the URL of a call cannot be used: %s", problem)));
+}
+
+static void
+check_method(IntakeSlice method)
+{
+	const char *problem = intake_field_method_problem(method);
+
+	if (problem != NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("the method of a call cannot be used: %s", problem)));
+}
+
+static void
+check_timeout(int64 timeout)
+{
+	if (timeout < USECS_PER_SEC || timeout > USECS_PER_DAY)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("the timeout of a call must be between 1 second and 24 hours")));
+}
+
+static void
+check_body(const IntakeCallRequest *request)
+{
+	if (request->body_size > INTAKE_REQUESTS_SIZE)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("the body of a call is larger than 64 MB")));
+}
+
+static void
+refuse_object(const char *what)
+{
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("the %s of a call are not a JSON object", what)));
+}
+
+static bool
+is_units(const JsonbValue *value)
+{
+	return value->type == jbvNumeric && !numeric_is_nan(value->val.numeric) &&
+		   DatumGetBool(DirectFunctionCall2(numeric_gt, NumericGetDatum(value->val.numeric),
+											DirectFunctionCall1(int4_numeric, Int32GetDatum(0))));
+}
+
+/* Limits are names, and how many units of each a call takes. */
+static void
+check_limits(Jsonb *limits)
+{
+	JsonbIterator *iterator = JsonbIteratorInit(&limits->root);
+	JsonbValue name;
+	JsonbValue value;
+
+	if (!JB_ROOT_IS_OBJECT(limits))
+		refuse_object("limits");
+	(void) JsonbIteratorNext(&iterator, &value, true);
+	while (JsonbIteratorNext(&iterator, &name, true) == WJB_KEY)
+	{
+		(void) JsonbIteratorNext(&iterator, &value, true);
+		if (!is_units(&value) || name.val.string.len < 1 || name.val.string.len > MOST_LIMIT_NAME ||
+			JB_ROOT_COUNT(limits) > MOST_LIMITS)
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("the limits of a call are 1 to %d names of 1 to %d bytes with "
+								   "numbers above 0",
+								   MOST_LIMITS, MOST_LIMIT_NAME),
+							errhint("Such as {\"openai-requests\": 1, \"openai-tokens\": 1500}.")));
+	}
+}
+
+static void
+check_options(Jsonb *options)
+{
+	static const char *const known[] = {"accept", "retry_on"};
+	JsonbIterator *iterator = JsonbIteratorInit(&options->root);
+	JsonbValue name;
+	JsonbValue value;
+	int found;
+
+	if (!JB_ROOT_IS_OBJECT(options))
+		refuse_object("options");
+	(void) JsonbIteratorNext(&iterator, &value, true);
+	while (JsonbIteratorNext(&iterator, &name, true) == WJB_KEY)
+	{
+		char *text = pnstrdup(name.val.string.val, name.val.string.len);
+
+		(void) JsonbIteratorNext(&iterator, &value, true);
+		if (!intake_word_find(text, known, lengthof(known), &found))
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("option \"%s\" of a call is not known", text),
+							errhint("It is one of accept, retry_on.")));
+	}
+}
+
+/* Raises an error where a request cannot be made, whoever asks for it. Reads its URL. */
+void
+intake_request_check(IntakeCallRequest *request)
+{
+	check_url(request);
+	check_method(request->method);
+	check_timeout(request->timeout);
+	check_body(request);
+	if (request->headers != NULL)
+		intake_call_headers_check(request->headers, 0);
+	if (request->limits != NULL)
+		check_limits(request->limits);
+	if (request->options != NULL)
+		check_options(request->options);
+}
