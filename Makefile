@@ -36,7 +36,7 @@ PG_CONFIG ?= pg_config
 PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
 PG_MAJOR := $(shell $(PG_CONFIG) --version 2>/dev/null | sed 's/[^0-9]*\([0-9]*\).*/\1/')
 
-.PHONY: run test test-install test-matrix bench bench-peers bench-scale bench-wide fuzz lint shim install-shim uninstall-shim clean-shim
+.PHONY: run test test-install test-matrix bench bench-peers bench-scale bench-wide fuzz lint
 .DEFAULT_GOAL := all
 
 run:
@@ -69,17 +69,22 @@ fuzz:
 lint:
 	@test/bin/lint.sh
 
-shim:
-	@$(MAKE) --no-print-directory -C shim
+# The programs, each in its folder: shim, install-shim, and so on.
+PROGRAMS = shim courier
 
-install-shim: shim
-	@$(MAKE) --no-print-directory -C shim install
+$(PROGRAMS):
+	@$(MAKE) --no-print-directory -C $@
 
-uninstall-shim:
-	@$(MAKE) --no-print-directory -C shim uninstall
+$(PROGRAMS:%=install-%): install-%: %
+	@$(MAKE) --no-print-directory -C $* install
 
-clean-shim:
-	@$(MAKE) --no-print-directory -C shim clean
+$(PROGRAMS:%=uninstall-%): uninstall-%:
+	@$(MAKE) --no-print-directory -C $* uninstall
+
+$(PROGRAMS:%=clean-%): clean-%:
+	@$(MAKE) --no-print-directory -C $* clean
+
+.PHONY: $(PROGRAMS) $(foreach verb,install uninstall clean,$(PROGRAMS:%=$(verb)-%))
 
 # What keeps this from being built here, in one sentence.
 trouble =
@@ -98,10 +103,10 @@ all install uninstall clean installcheck:
 else
 include $(PGXS)
 
-all: shim
-install: install-shim
-uninstall: uninstall-shim
-clean: clean-shim
+all: $(PROGRAMS)
+install: $(PROGRAMS:%=install-%)
+uninstall: $(PROGRAMS:%=uninstall-%)
+clean: $(PROGRAMS:%=clean-%)
 
 sql/pg_intake--$(INTAKE_VERSION).sql: $(SQL_PARTS) sql/presets.json
 	sed -e '/^@presets.json@$$/{r sql/presets.json' -e 'd}' $(SQL_PARTS) > $@

@@ -6,7 +6,7 @@ CC ?= cc
 CFLAGS ?= -O2 -g
 PKG_CONFIG ?= pkg-config
 
-SHARED = $(wildcard ../common/program/*.c) ../common/address.c
+SHARED = $(wildcard ../common/program/*.c) ../common/address.c ../common/egress.c
 OBJECTS = $(patsubst %.c,%.o,$(sort $(wildcard *.c))) $(patsubst %.c,shared-%.o,$(notdir $(SHARED)))
 HEADERS = $(wildcard *.h ../common/*.h ../common/program/*.h)
 PROGRAM_CFLAGS = -std=gnu11 -pthread -Wall -Wextra -Werror -I.. \

@@ -50,7 +50,8 @@ is_installed() {
 		cmp -s "$file" "$share/${file##*/}" || return 1
 	done
 	cmp -s pg_intake.so "$("$PG_CONFIG" --pkglibdir)/pg_intake.so" &&
-		cmp -s shim/intake-shim "$PREFIX/bin/intake-shim"
+		cmp -s shim/intake-shim "$PREFIX/bin/intake-shim" &&
+		cmp -s courier/intake-courier "$PREFIX/bin/intake-courier"
 }
 
 # Runs make install, through sudo where the directories ask for it.
@@ -65,7 +66,7 @@ install_built() {
 		fail "make install failed"
 }
 
-# Builds the extension and the shim, and installs them unless they are there already.
+# Builds the extension and the programs, and installs them unless they are there already.
 build_and_install() {
 	build_quietly make -s --no-print-directory all || fail "the build failed"
 	is_installed || install_built

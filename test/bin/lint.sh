@@ -23,7 +23,7 @@ complain_of() {
 # The files of the extension, and of what both halves share; all; the parts of the install script;
 # where options and settings are documented.
 ours=(common/*.[ch] extension/*.c extension/*/*.[ch])
-all=("${ours[@]}" common/program/*.[ch] shim/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/bench/*.c test/t/*.c)
+all=("${ours[@]}" common/program/*.[ch] {shim,courier}/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/bench/*.c test/t/*.c)
 sql=(sql/[0-9]*.sql)
 reference=docs/reference.md
 
@@ -35,7 +35,7 @@ foreign_names() {
 
 # Documents: every option and every setting stands in the reference.
 hidden_options() {
-	shim/intake-shim --help | grep -oE -- '--[a-z-]+' | sort -u | while read -r option; do
+	{ shim/intake-shim --help && courier/intake-courier --help; } | grep -oE -- '--[a-z-]+' | sort -u | while read -r option; do
 		grep -qh -- "\`$option" "$reference" || echo "$option"
 	done
 }
@@ -60,10 +60,10 @@ open_definers() {
 
 # Sizes: files have at most 400 lines, but for these, of which each tells one story.
 long=(extension/{config/profile,ground/partition,ground/table,read/json,read/json_valid,read/multipart,verify/scheme}.c
-	extension/verify/{signature,template}.c shim/{connection,database,framing,server}.c)
+	extension/verify/{signature,template}.c courier/{session,transfer}.c shim/{connection,database,framing,server}.c)
 wrong_lengths() {
 	local file lines
-	for file in "${ours[@]}" common/program/*.[ch] shim/*.[ch]; do
+	for file in "${ours[@]}" common/program/*.[ch] {shim,courier}/*.[ch]; do
 		lines=$(wc -l <"$file")
 		if [[ " ${long[*]} " == *" $file "* ]]; then
 			[ "$lines" -gt 400 ] || echo "$file has $lines: it is no exception any more"
@@ -114,10 +114,10 @@ durations_by_day() {
 dependent_headers() {
 	local header server
 	server=$("$PG_CONFIG" --includedir-server)
-	for header in common/*.h common/program/*.h shim/*.h extension/*/*.h; do
+	for header in common/*.h common/program/*.h {shim,courier}/*.h extension/*/*.h; do
 		local options=(-I.)
-		[[ $header == shim/* ]] || options+=(-Iextension -I"$server")
-		[[ $header == @(common|shim|extension/read|extension/verify)/* ]] || options+=(-include postgres.h)
+		[[ $header == @(shim|courier)/* ]] || options+=(-Iextension -I"$server")
+		[[ $header == @(common|shim|courier|extension/read|extension/verify)/* ]] || options+=(-include postgres.h)
 		cc -std=gnu11 -Wall -Werror -fsyntax-only -x c "${options[@]}" "$header" 2>&1 | head -n 5
 	done
 }

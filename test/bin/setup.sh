@@ -9,7 +9,7 @@ export LC_ALL=C.UTF-8
 # shellcheck source=test/bin/server.sh
 . "$(dirname "$0")/server.sh"
 
-packages=(gcc libc6-dev make pkg-config libmicrohttpd-dev libpq-dev libssl-dev libkrb5-dev zlib1g-dev curl openssl)
+packages=(gcc libc6-dev make pkg-config libmicrohttpd-dev libcurl4-openssl-dev libpq-dev libssl-dev libkrb5-dev zlib1g-dev curl openssl)
 
 # Whether there is a Node that runs test/clients.
 has_node() {
@@ -20,7 +20,7 @@ has_node() {
 }
 
 if [ "${1:-}" = test ]; then
-	packages+=(perl libipc-run-perl)
+	packages+=(perl libipc-run-perl python3)
 	has_node || packages+=(nodejs npm)
 elif [ "${1:-}" = lint ]; then
 	packages+=(perl clang-format cppcheck)

@@ -12,7 +12,7 @@ log=$LOGS/tap
 pgxs=$(dirname "$("$PG_CONFIG" --pgxs)")/../..
 status=0
 PERL5LIB="$pgxs/src/test/perl" PG_REGRESS="$pgxs/src/test/regress/pg_regress" \
-	PATH="$(pg_bin):$PATH" INTAKE_SHIM="$PWD/shim/intake-shim" \
+	PATH="$(pg_bin):$PATH" INTAKE_SHIM="$PWD/shim/intake-shim" INTAKE_COURIER="$PWD/courier/intake-courier" \
 	TESTDIR="$LOGS" TESTDATADIR="$LOGS/tmp_check" TESTLOGDIR="$LOGS/tmp_check/log" \
 	prove -v -I test/t "$@" >"$log" 2>&1 || status=$?
 

@@ -1,0 +1,13 @@
+/*
+ * failure.h
+ *		In which word a transfer failed: the words are a contract with the database.
+ */
+#ifndef COURIER_FAILURE_H
+#define COURIER_FAILURE_H
+
+#include <curl/curl.h>
+#include <stdbool.h>
+
+extern const char *courier_failure_word(CURLcode code, bool begun, bool late);
+
+#endif

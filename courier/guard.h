@@ -1,0 +1,15 @@
+/*
+ * guard.h
+ *		Where calls may go: judged by the address of each connection, after names are looked up.
+ */
+#ifndef COURIER_GUARD_H
+#define COURIER_GUARD_H
+
+#include "common/program/ranges.h"
+
+struct sockaddr;
+
+extern void courier_guard_init(const IntakeRanges *allowed);
+extern const char *courier_guard_problem(const struct sockaddr *address);
+
+#endif
