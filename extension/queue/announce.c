@@ -6,6 +6,9 @@
  * That is told behind the invalidations of the commit, so that whoever is woken by it sees the
  * configuration as it is.
  *
+ * Where an executor has to start for a lane, that is told before the commit as well: it takes longer to
+ * come than the commit takes. What is rolled back is told to nobody.
+ *
  * A job of a workflow that is paused, or cannot run, is told to nobody: it is searched for when that
  * changes. Where it has changed since the transaction looked, that search may have come before the
  * job could be seen, so another one is asked for.
@@ -104,10 +107,25 @@ intake_announce_prepared(void)
 	intake_database_call(INTAKE_CALL_ALL);
 }
 
+/*
+ * The commit is about to be written. The first lanes are enough to have executors start. Where this
+ * transaction also changes what jobs need, such as their role, whoever comes too early would not find
+ * it.
+ */
+static void
+foretell(void)
+{
+	for (int i = 0; i < n_few && !changes; i++)
+		if (i == 0 || few[i].role != few[i - 1].role)
+			intake_lane_foretell(few[i].workflow_id, few[i].role, few[i].position);
+}
+
 static void
 end_transaction(XactEvent event, void *arg)
 {
-	if (event == XACT_EVENT_COMMIT)
+	if (event == XACT_EVENT_PRE_COMMIT)
+		foretell();
+	else if (event == XACT_EVENT_COMMIT)
 		committed = true;
 	else if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
 		forget();

@@ -206,6 +206,20 @@ intake_lane_tell(int32 workflow_id, Oid role, int64 position)
 	return lane != NULL;
 }
 
+/*
+ * Tells the lane of jobs that this transaction is about to commit, where an executor has to start for
+ * them: the server starts it while the commit waits for the disk. If it comes too early, it finds
+ * nothing, frees the lane, and waits; so the commit tells the lane in any case. Where it could not
+ * wait, since others need its place, it is not called before it is needed.
+ */
+void
+intake_lane_foretell(int32 workflow_id, Oid role, int64 position)
+{
+	if (intake_settings_idle_time > 0 && !intake_shmem_place_is_wanted() &&
+		intake_slot_count(INTAKE_EXECUTOR, MyDatabaseId, role) == 0)
+		(void) intake_lane_tell(workflow_id, role, position);
+}
+
 /* The workflows of this database whose lanes have work. Palloc'ed. */
 int32 *
 intake_lane_list(int *count)

@@ -22,6 +22,7 @@ extern Size intake_lane_shmem_size(void);
 extern void intake_lane_startup(void);
 
 extern bool intake_lane_tell(int32 workflow_id, Oid role, int64 position);
+extern void intake_lane_foretell(int32 workflow_id, Oid role, int64 position);
 extern int32 *intake_lane_list(int *count);
 extern void intake_lane_settle(int32 workflow_id, Oid role);
 
