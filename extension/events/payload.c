@@ -105,13 +105,25 @@ payload_of(Jsonb *headers, IntakeSlice body, IntakeSlice field, IntakeJson known
 }
 
 /*
+ * The field of forms that has the JSON of a source. A body that is JSON is no form: then nobody reads
+ * what was configured.
+ */
+static IntakeSlice
+field_of(int32 source_id, IntakeSlice body)
+{
+	char first = intake_body_first(body);
+
+	return first == '{' || first == '[' ? INTAKE_ABSENT : intake_json_field(source_id);
+}
+
+/*
  * The payload of an event of a source, or NULL where it has none. KNOWN is what was found when its
  * request was judged, where it was.
  */
 Jsonb *
 intake_payload_of_event(int32 source_id, Jsonb *headers, IntakeSlice body, IntakeJson known)
 {
-	return payload_of(headers, body, intake_json_field(source_id), known, CurrentMemoryContext);
+	return payload_of(headers, body, field_of(source_id, body), known, CurrentMemoryContext);
 }
 
 /*
@@ -126,8 +138,9 @@ intake_payload_of_stored(const IntakeStoredEvent *event, MemoryContext keeps)
 	MemoryContext old = MemoryContextSwitchTo(context);
 	/* An item is JSON, whatever its delivery is. */
 	int32 source_id = event->position > 0 ? INTAKE_SOURCE_INTERNAL : event->source_id;
-	Jsonb *payload = payload_of(event->headers, intake_datum_bytes(event->body),
-								intake_json_field(source_id), INTAKE_JSON_UNKNOWN, keeps);
+	IntakeSlice body = intake_datum_bytes(event->body);
+	Jsonb *payload =
+		payload_of(event->headers, body, field_of(source_id, body), INTAKE_JSON_UNKNOWN, keeps);
 
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
