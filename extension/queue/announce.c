@@ -22,6 +22,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "lib/ilist.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -40,11 +41,13 @@ typedef struct Announcement
 	int32 workflow_id; /* hash key */
 	Oid role;
 	int64 position;
+	dlist_node place; /* among those that are not the first few, in the order of their positions */
 } Announcement;
 
 static Announcement few[FEW];
 static int n_few = 0;
 static HTAB *others = NULL; /* in TopTransactionContext */
+static dlist_head in_order;
 static TimestampTz earliest = DT_NOEND;
 static bool workflows_too = false;
 static uint64 refreshed_at = 0; /* the count of changes when the workflows were last refreshed */
@@ -70,21 +73,25 @@ tell(const Announcement *told)
 	intake_lane_tell(told->workflow_id, told->role, told->position);
 }
 
+static void
+tell_others(void)
+{
+	dlist_iter place;
+
+	dlist_foreach(place, &in_order)
+	{
+		tell(dlist_container(Announcement, place, place.cur));
+	}
+}
+
 /* Tells the workers what was noted. Raises no error. */
 static void
 publish(void)
 {
-	HASH_SEQ_STATUS status;
-	Announcement *told;
-
 	for (int i = 0; i < n_few; i++)
 		tell(&few[i]);
 	if (others != NULL)
-	{
-		hash_seq_init(&status, others);
-		while ((told = hash_seq_search(&status)) != NULL)
-			tell(told);
-	}
+		tell_others();
 	if (earliest != DT_NOEND)
 		intake_database_delayed(earliest);
 	if (untold && untold_since != intake_shmem_changes())
@@ -161,6 +168,7 @@ make_others(void)
 	control.keysize = sizeof(int32);
 	control.entrysize = sizeof(Announcement);
 	control.hcxt = TopTransactionContext;
+	dlist_init(&in_order);
 	return hash_create("pg_intake announcements", 256, &control,
 					   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
@@ -169,6 +177,7 @@ make_others(void)
 static Announcement *
 find(int32 workflow_id)
 {
+	Announcement new = {workflow_id, InvalidOid, PG_INT64_MAX};
 	Announcement *told;
 	bool found;
 
@@ -177,17 +186,17 @@ find(int32 workflow_id)
 			return &few[i];
 	if (n_few < FEW)
 	{
-		told = &few[n_few++];
-		found = false;
+		few[n_few] = new;
+		return &few[n_few++];
 	}
-	else
-	{
-		if (others == NULL)
-			others = make_others();
-		told = hash_search(others, &workflow_id, HASH_ENTER, &found);
-	}
+	if (others == NULL)
+		others = make_others();
+	told = hash_search(others, &workflow_id, HASH_ENTER, &found);
 	if (!found)
-		*told = (Announcement){workflow_id, InvalidOid, PG_INT64_MAX};
+	{
+		*told = new;
+		dlist_push_tail(&in_order, &told->place);
+	}
 	return told;
 }
 

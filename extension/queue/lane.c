@@ -102,6 +102,12 @@ find_lane(Oid database, int32 workflow_id, HASHACTION action, bool *found)
 	return hash_search(lanes, &tag, action, found);
 }
 
+static Lane *
+lane_of(IntakeReady *ready)
+{
+	return dlist_container(Lane, waiting.place, &ready->place);
+}
+
 /* Puts a lane at the end of a line of its crew; AGAIN: it has had a turn, and has more. */
 static void
 make_ready(Lane *lane, bool again)
@@ -278,22 +284,6 @@ intake_lane_open(void)
 	before_shmem_exit(put_back, (Datum) 0);
 }
 
-/* The workflow whose lane would be taken next, unless others change that. Returns false: none. */
-bool
-intake_lane_peek(int32 *workflow_id)
-{
-	IntakeReady *next;
-	IntakeCrew *crew;
-
-	LWLockAcquire(intake_shmem->lane_lock, LW_SHARED);
-	crew = intake_crew_find(MyDatabaseId, intake_slot_self->role, HASH_FIND);
-	next = crew != NULL && crew->n_ready > 0 ? intake_crew_first(crew) : NULL;
-	if (next != NULL)
-		*workflow_id = dlist_container(Lane, waiting.place, &next->place)->tag.workflow_id;
-	unlock();
-	return next != NULL;
-}
-
 /*
  * Takes the first ready lane of this executor's crew. The caller takes a snapshot after this, reads,
  * and calls intake_lane_put. Returns false when none is ready.
@@ -307,11 +297,12 @@ intake_lane_take(IntakeReading *taken)
 	crew = intake_crew_find(MyDatabaseId, intake_slot_self->role, HASH_FIND);
 	if (crew != NULL && crew->n_ready > 0)
 	{
-		Lane *lane = dlist_container(Lane, waiting.place, &intake_crew_choose(crew)->place);
+		Lane *lane = lane_of(intake_crew_choose(crew, &reading.again));
 
 		make_unready(lane);
 		reading.workflow_id = lane->tag.workflow_id;
 		reading.start = Min(lane->cursor, lane->rewind);
+		reading.next = crew->n_ready > 0 ? lane_of(intake_crew_first(crew))->tag.workflow_id : 0;
 		lane->rewind = PG_INT64_MAX;
 		is_reading = true;
 	}
