@@ -190,8 +190,11 @@ emit_jobs() {
 		COMMIT;
 	SQL
 }
+# run_jobs WIDTH TYPES: before, the executor, which may have left meanwhile, runs one job of each.
 run_jobs() {
 	local database=type_$1
+	query -c 'TRUNCATE effect'
+	drain "$2" emit_jobs "$2" "$2" >/dev/null
 	query -c 'TRUNCATE effect' -c CHECKPOINT
 	drain "$JOBS" emit_jobs "$2" "$JOBS"
 }
@@ -309,8 +312,13 @@ emit_fan() {
 		COMMIT;
 	SQL
 }
+emit_fan_one() {
+	emit_fan "$1" 1 | cut -d '|' -f 1
+}
 # fan TYPE EVENTS JOBS ROW: jobs/s, and the µs of the CPU for storing one.
 fan() {
+	query -c 'TRUNCATE effect'
+	drain "$(($3 / $2))" emit_fan_one "$1" >/dev/null
 	query -c 'TRUNCATE effect' -c CHECKPOINT
 	drain "$3" fan_out "$1" "$2" >>"$dir/row/$4"
 	awk -v n="$3" '{printf "%.2f\n", 1e6 * $1 / n}' "$dir/fan" >>"$dir/row/$4.cpu"
