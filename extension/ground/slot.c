@@ -243,20 +243,6 @@ intake_slot_count(IntakeWorkerKind kind, Oid database, Oid role)
 	return count;
 }
 
-/* Whether an executor of ROLE in DATABASE was started and has not come yet. */
-bool
-intake_slot_any_starts(Oid database, Oid role)
-{
-	bool any = false;
-
-	LWLockAcquire(intake_shmem->lock, LW_SHARED);
-	for (int i = 1; i < SLOTS && !any; i++)
-		any = slots[i].state == INTAKE_SLOT_STARTING &&
-			  matches(&slots[i], INTAKE_EXECUTOR, database, role);
-	LWLockRelease(intake_shmem->lock);
-	return any;
-}
-
 /*
  * How many workers of this one's kind, database and role have a slot before it, without those that
  * take no more work.

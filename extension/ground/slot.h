@@ -84,7 +84,6 @@ extern bool intake_slot_attach_launcher(void);
 extern bool intake_slot_attach(const IntakeStart *start);
 extern int intake_slot_count(IntakeWorkerKind kind, Oid database, Oid role);
 extern int intake_slot_count_all(Oid database);
-extern bool intake_slot_any_starts(Oid database, Oid role);
 extern int intake_slot_rank(void);
 extern bool intake_slot_read(int i, IntakeSlot *worker);
 extern bool intake_slot_wake(IntakeWorkerKind kind, Oid database, Oid role);

@@ -23,7 +23,7 @@
 #include "ground/slot.h"
 #include "queue/crew.h"
 
-/* Milliseconds that one executor, which has come, has for the lanes of its crew before there is another. */
+/* Milliseconds that one executor has for the lanes of its crew before there is another. */
 #define GRACE 10
 
 /* Turns in a row of lanes that have become ready, while others have more. */
@@ -260,23 +260,6 @@ intake_crew_leave(void)
 
 /* ---- for the launcher ---- */
 
-/* Crews whose last executor is still on its way wait on, behind the others. */
-static void
-give_time(int64 now)
-{
-	while (!dlist_is_empty(&lines->other))
-	{
-		IntakeCrew *crew = dlist_head_element(IntakeCrew, place, &lines->other);
-
-		if (now - crew->lined_up_at < GRACE ||
-			!intake_slot_any_starts(crew->tag.database, crew->tag.role))
-			return;
-		dlist_delete(&crew->place);
-		dlist_push_tail(&lines->other, &crew->place);
-		crew->lined_up_at = now;
-	}
-}
-
 /*
  * Takes the first crew that waits for an executor out of its line: one that has none before one that
  * has. Returns false when there is none, with how long to WAIT for one, in milliseconds, if that is
@@ -289,7 +272,6 @@ intake_crew_next(IntakeCrewTag *tag, long *wait)
 	int64 now = intake_clock_ms();
 
 	lock();
-	give_time(now);
 	if (!dlist_is_empty(&lines->first))
 		crew = dlist_head_element(IntakeCrew, place, &lines->first);
 	else if (!dlist_is_empty(&lines->other))
