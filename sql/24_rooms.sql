@@ -165,8 +165,8 @@ CREATE TABLE intake.attempt (
     status int,
     duration interval
 );
-CREATE INDEX attempt_job ON intake.attempt (job_id);
-COMMENT ON INDEX intake.attempt_job IS 'Attempts by job';
+CREATE INDEX attempt_job ON intake.attempt (job_id, finished_at);
+COMMENT ON INDEX intake.attempt_job IS 'Attempts by job, and the first of one';
 -- It has no key. A publication of all tables must not keep anybody from deleting its rows.
 ALTER TABLE intake.attempt REPLICA IDENTITY FULL;
 COMMENT ON TABLE intake.attempt IS 'Failed executions of jobs, and attempts of calls';

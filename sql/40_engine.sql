@@ -174,6 +174,12 @@ COMMENT ON FUNCTION intake.source_problem(text) IS
     'Why a source rejects everything, such as an unusable secret; NULL when it does not';
 INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.source_problem');
 
+CREATE FUNCTION intake.source_problem_at(place tid, secrets tid[]) RETURNS text
+    AS 'MODULE_PATHNAME', 'intake_sql_source_problem_at' LANGUAGE c STABLE STRICT COST 100;
+COMMENT ON FUNCTION intake.source_problem_at(tid, tid[]) IS
+    'Internal, for intake.sources: the same of the source whose row is at that place, and its secrets at these';
+INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.source_problem_at');
+
 CREATE FUNCTION intake.workflow_problem(workflow_id int) RETURNS text
     AS 'MODULE_PATHNAME', 'intake_sql_workflow_problem' LANGUAGE c VOLATILE STRICT SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp;

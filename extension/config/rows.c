@@ -7,8 +7,11 @@
 #include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "access/table.h"
+#include "access/tableam.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "executor/tuptable.h"
+#include "storage/bufmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -79,9 +82,10 @@ intake_rows_text(int row, const char *column)
 void
 intake_rows_append(int row, const char *column, StringInfo out)
 {
-	bool null;
-	Datum value = value_of(row, column, &null);
-	Form_pg_attribute attribute = null ? NULL : TupleDescAttr(shape, number_of(column) - 1);
+	int number = number_of(column);
+	bool null = true;
+	Datum value = number > 0 ? heap_getattr(rows[row], number, shape, &null) : (Datum) 0;
+	Form_pg_attribute attribute = null ? NULL : TupleDescAttr(shape, number - 1);
 	IntakeSlice bytes = {(const char *) &value, sizeof(value)};
 
 	if (null)
@@ -230,6 +234,7 @@ intake_rows_look(IntakeRowLook *look, const char *table, const char *index, cons
 	Form_pg_attribute attribute;
 	int number;
 
+	memset(look, 0, sizeof(*look));
 	look->table = table_open(intake_table_oid(table), AccessShareLock);
 	/* Looked up while the table is locked, it stays. */
 	index_oid = get_relname_relid(index, RelationGetNamespace(look->table));
@@ -246,11 +251,54 @@ intake_rows_look(IntakeRowLook *look, const char *table, const char *index, cons
 									GetActiveSnapshot(), 1, &key);
 }
 
+/* Begins to look for the rows of TABLE that are at COUNT places, if SNAPSHOT sees them there. */
+void
+intake_rows_look_at(IntakeRowLook *look, const char *table, const Datum *places, int count,
+					Snapshot snapshot)
+{
+	memset(look, 0, sizeof(*look));
+	look->table = table_open(intake_table_oid(table), AccessShareLock);
+	look->slot = table_slot_create(look->table, NULL);
+	look->places = places;
+	look->n_places = count;
+	look->snapshot = snapshot;
+}
+
+/* Whether the table has the block of a place: to ask the system for its size takes longer than reading. */
+static bool
+is_within(Relation table, ItemPointer place)
+{
+	BlockNumber block;
+
+	if (!ItemPointerIsValid(place))
+		return false;
+	block = ItemPointerGetBlockNumber(place);
+	return block < (BlockNumber) Max(table->rd_rel->relpages, 0) ||
+		   block < RelationGetNumberOfBlocks(table);
+}
+
+static HeapTuple
+next_row(IntakeRowLook *look)
+{
+	if (look->scan != NULL)
+		return systable_getnext(look->scan);
+	while (look->n_places > 0)
+	{
+		ItemPointer place = (ItemPointer) DatumGetPointer(*look->places++);
+
+		look->n_places--;
+		if (is_within(look->table, place) &&
+			table_tuple_fetch_row_version(look->table, place, look->snapshot, look->slot))
+			return ExecFetchSlotHeapTuple(look->slot, false, NULL);
+	}
+	return NULL;
+}
+
 /* Moves to the next row, which is row 0 then. Returns false where there is no more. */
 bool
 intake_rows_next(IntakeRowLook *look)
 {
-	look->row = systable_getnext(look->scan);
+	look->row = next_row(look);
 	rows = &look->row;
 	shape = RelationGetDescr(look->table);
 	return HeapTupleIsValid(look->row);
@@ -259,6 +307,9 @@ intake_rows_next(IntakeRowLook *look)
 void
 intake_rows_end(IntakeRowLook *look)
 {
-	systable_endscan(look->scan);
+	if (look->scan != NULL)
+		systable_endscan(look->scan);
+	else
+		ExecDropSingleTupleTableSlot(look->slot);
 	table_close(look->table, NoLock);
 }

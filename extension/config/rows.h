@@ -12,15 +12,21 @@
 
 #include "access/genam.h"
 #include "datatype/timestamp.h"
+#include "executor/tuptable.h"
 #include "lib/stringinfo.h"
 #include "utils/relcache.h"
+#include "utils/snapshot.h"
 
 #include "verify/requirement.h"
 
 typedef struct IntakeRowLook
 {
 	Relation table;
-	SysScanDesc scan;
+	SysScanDesc scan; /* NULL: rows at places are looked at */
+	TupleTableSlot *slot;
+	const Datum *places; /* that are still to be looked at */
+	int n_places;
+	Snapshot snapshot;
 	HeapTuple row;
 } IntakeRowLook;
 
@@ -29,6 +35,8 @@ extern uint64 intake_rows_query(const char *query, int32 id, const char *name);
 
 extern void intake_rows_look(IntakeRowLook *look, const char *table, const char *index,
 							 const char *column, Datum value);
+extern void intake_rows_look_at(IntakeRowLook *look, const char *table, const Datum *places,
+								int count, Snapshot snapshot);
 extern bool intake_rows_next(IntakeRowLook *look);
 extern void intake_rows_end(IntakeRowLook *look);
 

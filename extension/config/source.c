@@ -23,6 +23,14 @@
 
 static IntakeVault vault; /* while a source is read */
 
+/* Which source: that of a name, or the one whose rows are at places. */
+typedef struct Which
+{
+	IntakeSlice name;
+	const IntakeSourcePlaces *places; /* NULL: that of the name */
+	Snapshot snapshot;                /* which sees what is at the places */
+} Which;
+
 static void
 note_problem(IntakeSource *source, const char *problem)
 {
@@ -172,15 +180,26 @@ read_secret(IntakeSource *source)
 }
 
 static void
-read_secrets(IntakeSource *source)
+look_for_secrets(IntakeRowLook *look, const Which *which, int32 source_id)
+{
+	if (which->places != NULL)
+		intake_rows_look_at(look, "source_secret", which->places->secrets, which->places->n_secrets,
+							which->snapshot);
+	else
+		intake_rows_look(look, "source_secret", "source_secret_source", "source_id",
+						 Int32GetDatum(source_id));
+}
+
+static void
+read_secrets(IntakeSource *source, const Which *which)
 {
 	IntakeRowLook look;
 
-	intake_rows_look(&look, "source_secret", "source_secret_source", "source_id",
-					 Int32GetDatum(source->id));
+	look_for_secrets(&look, which, source->id);
 	intake_piece_read_from(INTAKE_PIECE_SOURCE, RelationGetRelid(look.table));
 	while (intake_rows_next(&look))
-		read_secret(source);
+		if (intake_rows_number(0, "source_id", 0) == source->id)
+			read_secret(source);
 	intake_rows_end(&look);
 }
 
@@ -205,15 +224,25 @@ read_allowed(IntakeSource *source)
 			note_problem(source, "allowed_peers has something that is no range of addresses");
 }
 
+static void
+look_for_row(IntakeRowLook *look, const Which *which)
+{
+	if (which->places != NULL)
+		intake_rows_look_at(look, "source", &which->places->row, 1, which->snapshot);
+	else
+		intake_rows_look(
+			look, "source", "source_name", "name",
+			PointerGetDatum(cstring_to_text_with_len(which->name.data, which->name.len)));
+}
+
 /* Reads the row of a source. Returns false where there is none that was not dropped. */
 static bool
-read_row(IntakeSource *source, IntakeSlice name, IntakeSlice *profile_key, char **scheme)
+read_row(IntakeSource *source, const Which *which, IntakeSlice *profile_key, char **scheme)
 {
 	IntakeRowLook look;
 	bool found;
 
-	intake_rows_look(&look, "source", "source_name", "name",
-					 PointerGetDatum(cstring_to_text_with_len(name.data, name.len)));
+	look_for_row(&look, which);
 	intake_piece_read_from(INTAKE_PIECE_SOURCE, RelationGetRelid(look.table));
 	while ((found = intake_rows_next(&look)) && !intake_rows_null(0, "dropped_at"))
 		;
@@ -267,15 +296,15 @@ make(MemoryContext context)
 
 /*
  * Fills in a source. BEFORE is what intake_profiles_changes() was before the active snapshot. Returns
- * false where there is no source of that name, or an internal one.
+ * false where there is no such source, or an internal one.
  */
 static bool
-read_all(IntakeSource *source, IntakeSlice name, uint64 before)
+read_all(IntakeSource *source, const Which *which, uint64 before)
 {
 	IntakeSlice profile_key;
 	char *scheme;
 
-	if (!read_row(source, name, &profile_key, &scheme))
+	if (!read_row(source, which, &profile_key, &scheme))
 		return false;
 	source->profile = intake_profiles_use(profile_key, source->id, scheme, before);
 	if (source->profile->internal)
@@ -283,7 +312,7 @@ read_all(IntakeSource *source, IntakeSlice name, uint64 before)
 	/* What is wrong with the profile is said first. */
 	source->problem = source->profile->problem ? source->profile->problem : source->problem;
 	source->our_fault = source->profile->our_fault;
-	read_secrets(source);
+	read_secrets(source, which);
 	return true;
 }
 
@@ -306,6 +335,23 @@ make_work(void)
 	return work;
 }
 
+static IntakeSource *
+read_into(MemoryContext context, const Which *which)
+{
+	IntakeSource *source = make(context);
+	MemoryContext work = make_work();
+	MemoryContext outer = MemoryContextSwitchTo(work);
+	uint64 before = intake_profiles_changes();
+	bool found;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	found = read_all(source, which, before);
+	PopActiveSnapshot();
+	MemoryContextSwitchTo(outer);
+	MemoryContextDelete(work);
+	return found ? source : NULL;
+}
+
 /*
  * Reads the source of that name into CONTEXT, which has nothing else in it: when that is reset, what
  * the source holds is given back. NULL: there is none.
@@ -313,23 +359,15 @@ make_work(void)
 IntakeSource *
 intake_source_read(IntakeSlice name, MemoryContext context)
 {
-	IntakeSource *source;
-	MemoryContext work;
-	MemoryContext outer;
-	uint64 before;
-	bool found;
-
 	/* Comparing may raise an error for what is no text. */
 	if (name.len == 0 || name.len > LONGEST_NAME || !intake_datum_is_text(name))
 		return NULL;
-	source = make(context);
-	work = make_work();
-	outer = MemoryContextSwitchTo(work);
-	before = intake_profiles_changes();
-	PushActiveSnapshot(GetLatestSnapshot());
-	found = read_all(source, name, before);
-	PopActiveSnapshot();
-	MemoryContextSwitchTo(outer);
-	MemoryContextDelete(work);
-	return found ? source : NULL;
+	return read_into(context, &(Which){.name = name});
+}
+
+/* The same of the source whose rows are at PLACES, as the active snapshot sees them. */
+IntakeSource *
+intake_source_read_at(const IntakeSourcePlaces *places, MemoryContext context)
+{
+	return read_into(context, &(Which){.places = places, .snapshot = GetActiveSnapshot()});
 }

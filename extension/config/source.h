@@ -43,6 +43,15 @@ typedef struct IntakeSource
 	MemoryContext context;  /* it is in */
 } IntakeSource;
 
+/* Where the rows of a source are in their tables: values of type tid. */
+typedef struct IntakeSourcePlaces
+{
+	Datum row;
+	const Datum *secrets;
+	int n_secrets;
+} IntakeSourcePlaces;
+
 extern IntakeSource *intake_source_read(IntakeSlice name, MemoryContext context);
+extern IntakeSource *intake_source_read_at(const IntakeSourcePlaces *places, MemoryContext context);
 
 #endif

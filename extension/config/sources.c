@@ -8,7 +8,10 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "lib/ilist.h"
+#include "storage/itemptr.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
@@ -63,6 +66,7 @@ static uint64 profile_changes = 0; /* that were looked at */
 static int holders = 0;
 
 PG_FUNCTION_INFO_V1(intake_sql_source_problem);
+PG_FUNCTION_INFO_V1(intake_sql_source_problem_at);
 
 /* ---- what has changed ---- */
 
@@ -325,6 +329,48 @@ intake_sql_source_problem(PG_FUNCTION_ARGS)
 		problem = cstring_to_text(source->problem);
 	if (known == NULL && source != NULL)
 		MemoryContextDelete(source->context);
+	if (problem == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(problem);
+}
+
+/* The places in an array of them, without nulls; returns how many. */
+static int
+places_in(ArrayType *array, Datum **places)
+{
+	bool *nulls;
+	int count;
+	int kept = 0;
+
+	deconstruct_array(array, TIDOID, sizeof(ItemPointerData), false, TYPALIGN_SHORT, places, &nulls,
+					  &count);
+	for (int i = 0; i < count; i++)
+		if (!nulls[i])
+			(*places)[kept++] = (*places)[i];
+	return kept;
+}
+
+/*
+ * SQL: the same of the source whose row is at a place, and its secrets at others: a query that has
+ * found them does not look for each again.
+ */
+Datum
+intake_sql_source_problem_at(PG_FUNCTION_ARGS)
+{
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "pg_intake source", ALLOCSET_SMALL_SIZES);
+	IntakeSourcePlaces places = {.row = PG_GETARG_DATUM(0)};
+	Datum *secrets;
+	IntakeSource *source;
+	text *problem = NULL;
+
+	intake_sources_refresh();
+	places.n_secrets = places_in(PG_GETARG_ARRAYTYPE_P(1), &secrets);
+	places.secrets = secrets;
+	source = intake_source_read_at(&places, context);
+	if (source != NULL && source->problem != NULL)
+		problem = cstring_to_text(source->problem);
+	MemoryContextDelete(context);
 	if (problem == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(problem);

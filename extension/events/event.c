@@ -253,6 +253,8 @@ source_name(int32 id)
 	IntakeScan scan;
 	ScanKeyData key;
 
+	if (id == INTAKE_SOURCE_INTERNAL)
+		return INTAKE_SCHEMA;
 	if (id == last)
 		return name;
 	last = -1;

@@ -10,6 +10,8 @@
  *
  * What is made is, byte by byte, what the server makes. Beside text and result there is a note for
  * each container of 64 bytes or more, and 12 bytes for each member of the objects that one is within.
+ * A text that nobody needs afterwards gives its memory back while it is read, so that text and result
+ * are never there both as a whole.
  */
 #include "postgres.h"
 
@@ -22,6 +24,7 @@
 
 #include "events/container.h"
 #include "events/jsonb.h"
+#include "events/used_text.h"
 #include "read/json.h"
 #include "read/outline.h"
 
@@ -52,6 +55,7 @@ typedef struct Writer
 	uint32 n_members;
 	uint32 members_room;
 	Names names;
+	IntakeUsedText used;
 	IntakeContainers out;
 } Writer;
 
@@ -174,6 +178,7 @@ write_array(Writer *w, const char **at, uint32 count, uint32 flags)
 
 		intake_container_put(&w->out, &entries, entry);
 		*at = skip_mark(w, *at);
+		intake_used_text_give_back(&w->used, *at);
 	}
 	return intake_container_end(&w->out, &entries);
 }
@@ -268,12 +273,29 @@ sort_members(Writer *w, Member *members, uint32 count)
 	return kept;
 }
 
-/* Writes an object of COUNT members, the first of which is at AT. */
+/*
+ * The least offset that is read later than the member FIRST: NEEDED, or that of another member before
+ * END. While a small member is written, all is kept.
+ */
+static uint32
+needed_after(Writer *w, uint32 first, uint32 end, uint32 needed)
+{
+	const char *value = w->text + w->members[first].value;
+
+	if (value_end(w, value) - value < INTAKE_USED_AT_ONCE)
+		return 0;
+	for (uint32 i = first + 1; i < end; i++)
+		needed = Min(needed, w->members[i].value);
+	return needed;
+}
+
+/* Writes an object of COUNT members, the first of which is at AT. A LARGE one is given back. */
 static JEntry
-write_object(Writer *w, const char *at, uint32 count)
+write_object(Writer *w, const char *at, uint32 count, bool large)
 {
 	uint32 first = w->n_members;
 	uint32 names = w->names.used;
+	uint32 needed = w->used.needed;
 	IntakeEntries entries;
 
 	note_members(w, at, count);
@@ -289,10 +311,13 @@ write_object(Writer *w, const char *at, uint32 count)
 	for (uint32 i = first; i < first + count && !w->out.full; i++)
 	{
 		const char *value = w->text + w->members[i].value;
-		JEntry entry = write_value(w, &value);
+		JEntry entry;
 
+		w->used.needed = large ? needed_after(w, i, first + count, needed) : 0;
+		entry = write_value(w, &value);
 		intake_container_put(&w->out, &entries, entry);
 	}
+	w->used.needed = needed;
 	w->n_members = first;
 	w->names.used = names;
 	return intake_container_end(&w->out, &entries);
@@ -308,7 +333,10 @@ write_container(Writer *w, const char **at)
 
 	check_stack_depth();
 	*at = w->text + note.end;
-	return *start == '{' ? write_object(w, inside, count) : write_array(w, &inside, count, 0);
+	if (*start == '{')
+		return write_object(w, inside, count,
+							w->used.needed > 0 && *at - start >= INTAKE_USED_AT_ONCE);
+	return write_array(w, &inside, count, 0);
 }
 
 /* Writes the value at *AT, and moves that behind it. Returns what it is. */
@@ -340,12 +368,15 @@ write_document(Writer *w)
 
 /*
  * The jsonb of a text, which jsonb can hold, as intake_json_look says; in the context KEEPS. NULL
- * where it takes up more than a jsonb can.
+ * where it takes up more than a jsonb can. With USES_UP the text, which must be palloc'ed and nobody
+ * else's, is not to be read afterwards.
  */
 Jsonb *
-intake_jsonb_write(IntakeSlice text, MemoryContext keeps)
+intake_jsonb_write(IntakeSlice text, bool uses_up, MemoryContext keeps)
 {
 	Writer w = {.text = text.data, .end = text.data + text.len};
+
+	w.used = (IntakeUsedText){text.data, 0, uses_up ? UINT32_MAX : 0};
 
 	intake_outline_make(&w.outline, text);
 	w.members_room = 16;

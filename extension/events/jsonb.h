@@ -11,6 +11,6 @@
 
 #include "common/slice.h"
 
-extern Jsonb *intake_jsonb_write(IntakeSlice text, MemoryContext keeps);
+extern Jsonb *intake_jsonb_write(IntakeSlice text, bool uses_up, MemoryContext keeps);
 
 #endif

@@ -28,14 +28,14 @@ PG_FUNCTION_INFO_V1(intake_sql_payload);
  * compute; nor may there be one, where the query runs in parallel.
  */
 static Jsonb *
-try_jsonb(IntakeSlice body, MemoryContext keeps)
+try_jsonb(IntakeSlice body, bool uses_up, MemoryContext keeps)
 {
 	MemoryContext context = CurrentMemoryContext;
 	Jsonb *volatile made = NULL;
 
 	PG_TRY();
 	{
-		made = intake_jsonb_write(body, keeps);
+		made = intake_jsonb_write(body, uses_up, keeps);
 	}
 	PG_CATCH();
 	{
@@ -53,15 +53,16 @@ try_jsonb(IntakeSlice body, MemoryContext keeps)
 /*
  * A text as jsonb, in the context KEEPS, or NULL where it is not JSON that jsonb can hold. KNOWN is
  * what it is, where somebody has looked. That it can be held is looked at again, for it may be read
- * otherwise than it was when it came in: not all headers are stored.
+ * otherwise than it was when it came in: not all headers are stored. With USES_UP nobody reads the text
+ * afterwards.
  */
 static Jsonb *
-parse(IntakeSlice body, IntakeJson known, MemoryContext keeps)
+parse(IntakeSlice body, IntakeJson known, bool uses_up, MemoryContext keeps)
 {
 	body = intake_json_unmarked(body);
 	if (known == INTAKE_JSON_UNKNOWN || known == INTAKE_JSON_HELD)
 		known = intake_json_look(body, NULL);
-	return known == INTAKE_JSON_HELD ? try_jsonb(body, keeps) : NULL;
+	return known == INTAKE_JSON_HELD ? try_jsonb(body, uses_up, keeps) : NULL;
 }
 
 /* Appends a header, as it was stored, to a block. */
@@ -92,7 +93,7 @@ intake_payload_head(Jsonb *headers)
 
 /* The JSON in a body; where that is a form, in FIELD of it, or absent. */
 static Jsonb *
-payload_of(Jsonb *headers, IntakeSlice body, IntakeSlice field, IntakeJson known,
+payload_of(Jsonb *headers, IntakeSlice body, IntakeSlice field, IntakeJson known, bool uses_up,
 		   MemoryContext keeps)
 {
 	IntakeRequest request = {.body = body, .most = (size_t) intake_settings_max_body_size * 1024};
@@ -101,7 +102,19 @@ payload_of(Jsonb *headers, IntakeSlice body, IntakeSlice field, IntakeJson known
 		request.headers = intake_payload_head(headers);
 	intake_work_begin(body.len + request.most, 0);
 	intake_body_open(&request, field);
-	return parse(intake_request_text(&request), known, keeps);
+	return parse(intake_request_text(&request), known, uses_up, keeps);
+}
+
+/*
+ * The field of forms that has the JSON of a source. A body that is JSON is no form: then nobody reads
+ * what was configured.
+ */
+static IntakeSlice
+field_of(int32 source_id, IntakeSlice body)
+{
+	char first = intake_body_first(body);
+
+	return first == '{' || first == '[' ? INTAKE_ABSENT : intake_json_field(source_id);
 }
 
 /*
@@ -111,7 +124,7 @@ payload_of(Jsonb *headers, IntakeSlice body, IntakeSlice field, IntakeJson known
 Jsonb *
 intake_payload_of_event(int32 source_id, Jsonb *headers, IntakeSlice body, IntakeJson known)
 {
-	return payload_of(headers, body, intake_json_field(source_id), known, CurrentMemoryContext);
+	return payload_of(headers, body, field_of(source_id, body), known, false, CurrentMemoryContext);
 }
 
 /*
@@ -126,8 +139,11 @@ intake_payload_of_stored(const IntakeStoredEvent *event, MemoryContext keeps)
 	MemoryContext old = MemoryContextSwitchTo(context);
 	/* An item is JSON, whatever its delivery is. */
 	int32 source_id = event->position > 0 ? INTAKE_SOURCE_INTERNAL : event->source_id;
-	Jsonb *payload = payload_of(event->headers, intake_datum_bytes(event->body),
-								intake_json_field(source_id), INTAKE_JSON_UNKNOWN, keeps);
+	IntakeSlice body = intake_datum_bytes(event->body);
+	/* One that is stored elsewhere was fetched for this alone. */
+	bool uses_up = VARATT_IS_EXTERNAL(DatumGetPointer(event->body));
+	Jsonb *payload = payload_of(event->headers, body, field_of(source_id, body),
+								INTAKE_JSON_UNKNOWN, uses_up, keeps);
 
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
@@ -146,7 +162,7 @@ intake_sql_payload(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(1))
 		(void) intake_slice_cut(intake_datum_bytes(PG_GETARG_DATUM(1)), ":", &field);
 	payload = payload_of(PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2),
-						 intake_datum_bytes(PG_GETARG_DATUM(0)), field, INTAKE_JSON_UNKNOWN,
+						 intake_datum_bytes(PG_GETARG_DATUM(0)), field, INTAKE_JSON_UNKNOWN, false,
 						 CurrentMemoryContext);
 	if (payload == NULL)
 		PG_RETURN_NULL();

@@ -92,6 +92,13 @@ intake_owner_role(void)
 	return owner;
 }
 
+static void
+set_for_now(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+							 false);
+}
+
 void
 intake_owner_begin(IntakeOwner *saved)
 {
@@ -101,11 +108,13 @@ intake_owner_begin(IntakeOwner *saved)
 	SetUserIdAndSecContext(owner, saved->context | SECURITY_LOCAL_USERID_CHANGE |
 									  SECURITY_RESTRICTED_OPERATION);
 	saved->nest = NewGUCNestLevel();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	/* These statements touch few rows, whatever the planner estimates. */
-	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-							 false);
+	set_for_now("search_path", "pg_catalog, pg_temp");
+	/*
+	 * These statements touch few rows, whatever the planner estimates. A plan that is made while a table
+	 * is small, and kept, does not read all of it when it has grown.
+	 */
+	set_for_now("jit", "off");
+	set_for_now("enable_seqscan", "off");
 }
 
 void

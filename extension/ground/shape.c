@@ -11,10 +11,11 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/relation.h"
 #include "catalog/partition.h"
 #include "catalog/pg_attribute.h"
+#include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
@@ -23,6 +24,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/reltrigger.h"
+#include "utils/syscache.h"
 
 #include "ground/columns.h"
 #include "ground/compat.h"
@@ -67,24 +69,28 @@ column_problem(const IntakeColumn *expected, TupleDesc descriptor, int i)
 	return NULL;
 }
 
-/* Whether the primary key of RELATION is on these columns, in this order. */
+/*
+ * Whether the primary key of RELATION is on these columns, in this order. Asks for a row of the
+ * catalogue: to open the index of each room would take a process that has just started too long.
+ */
 static bool
 has_key(Relation relation, const AttrNumber *columns)
 {
 	Oid oid = RelationGetPrimaryKeyIndex(relation, false);
-	Relation index;
+	HeapTuple tuple = OidIsValid(oid) ? SearchSysCache1(INDEXRELID, ObjectIdGetDatum(oid)) : NULL;
+	Form_pg_index index;
 	int n = 0;
 	bool same;
 
-	if (!OidIsValid(oid))
+	if (!HeapTupleIsValid(tuple))
 		return false;
-	index = index_open(oid, AccessShareLock);
+	index = (Form_pg_index) GETSTRUCT(tuple);
 	while (n < INTAKE_COLUMNS_KEYS && columns[n] != 0)
 		n++;
-	same = index->rd_index->indnkeyatts == n;
+	same = index->indnkeyatts == n;
 	for (int i = 0; same && i < n; i++)
-		same = index->rd_index->indkey.values[i] == columns[i];
-	index_close(index, AccessShareLock);
+		same = index->indkey.values[i] == columns[i];
+	ReleaseSysCache(tuple);
 	return same;
 }
 

@@ -207,23 +207,30 @@ intake_holder_open(IntakeHolder *holder)
 void
 intake_holder_claim_begin(IntakeHolder *holder)
 {
-	intake_table_open(&holder->queue, intake_table_oid("queue"));
-	intake_table_open(&holder->running_table, intake_table_oid("running"));
+	PushActiveSnapshot(GetTransactionSnapshot());
 	holder->next = holder->uncommitted = holder->count = 0;
 }
 
-/* Adds up to MOST jobs of the lane that was taken to the claim, and returns how many. */
+/*
+ * Adds up to MOST jobs of the lane that was taken to the claim, and returns how many were found. So
+ * many TOGETHER may share a transaction.
+ */
 int
-intake_holder_claim(IntakeHolder *holder, const IntakeReading *reading, int most)
+intake_holder_claim(IntakeHolder *holder, const IntakeReading *reading, int most, int together)
 {
-	int claimed;
+	IntakeJob *jobs = holder->jobs + holder->found;
+	int found;
 
 	holder->readings[holder->n_readings++] = *reading;
-	claimed = intake_room_claim(&holder->queue, &holder->running_table, reading, holder->lease,
-								Min(most, INTAKE_HOLDER_MOST - holder->found),
-								holder->jobs + holder->found);
-	holder->found += claimed;
-	return claimed;
+	found = intake_room_read(reading, holder->lease, Min(most, INTAKE_HOLDER_MOST - holder->found),
+							 jobs);
+	for (int i = 0; i < found; i++)
+	{
+		jobs[i].again = reading->again;
+		jobs[i].turn = jobs[i - i % together].position;
+	}
+	holder->found += found;
+	return found;
 }
 
 /* Whether the claim has no room for another lane. */
@@ -231,6 +238,23 @@ bool
 intake_holder_is_full(const IntakeHolder *holder)
 {
 	return holder->n_readings == INTAKE_HOLDER_LANES || holder->found == INTAKE_HOLDER_MOST;
+}
+
+/*
+ * Jobs of lanes that have become ready come before those of lanes that have more, and then each in
+ * its turn: those of a lane in their order, and among lanes as the jobs came.
+ */
+static int
+compare_turns(const void *a, const void *b)
+{
+	const IntakeJob *left = a;
+	const IntakeJob *right = b;
+
+	if (left->again != right->again)
+		return left->again ? 1 : -1;
+	if (left->turn != right->turn)
+		return left->turn < right->turn ? -1 : 1;
+	return left->position < right->position ? -1 : left->position > right->position;
 }
 
 /* Makes a claim of COUNT jobs durable. They are held only when it is. */
@@ -245,13 +269,22 @@ commit_claim(IntakeHolder *holder, int count)
 	holder->count = count;
 }
 
-/* Ends a claim, and commits the transaction that it was made in. */
+/*
+ * Ends a claim, and commits the transaction that it was made in. Jobs that came one behind the other
+ * run so, whatever their lanes: their events and their rows are neighbours, in tables and indexes, and
+ * it would cost as much again to go from one end of these to the other for each.
+ */
 void
 intake_holder_claim_end(IntakeHolder *holder)
 {
-	intake_table_close(&holder->running_table);
-	intake_table_close(&holder->queue);
-	commit_claim(holder, holder->found);
+	int count = 0;
+
+	if (holder->n_readings > 1)
+		qsort(holder->jobs, holder->found, sizeof(IntakeJob), compare_turns);
+	if (holder->found > 0)
+		count = intake_room_claim(holder->jobs, holder->found);
+	PopActiveSnapshot();
+	commit_claim(holder, count);
 	holder->n_readings = holder->found = 0;
 }
 
@@ -269,6 +302,16 @@ intake_holder_claim_suspect(IntakeHolder *holder, int32 workflow_id)
 }
 
 /* ---- running ---- */
+
+/* Whether jobs of other workflows are left than that of the last one that was started. */
+bool
+intake_holder_has_others(const IntakeHolder *holder)
+{
+	for (int i = holder->next; i < holder->count; i++)
+		if (holder->jobs[i].workflow_id != holder->jobs[holder->next - 1].workflow_id)
+			return true;
+	return false;
+}
 
 /* The next job is about to run. */
 const IntakeJob *

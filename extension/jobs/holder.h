@@ -19,11 +19,9 @@ typedef struct IntakeHolder
 	int64 lease;
 	IntakeJob jobs[INTAKE_HOLDER_MOST];
 	int count;
-	int next;          /* the first one not started */
-	int uncommitted;   /* the first one whose end is not committed */
-	bool running;      /* the one before next is running */
-	IntakeTable queue; /* while it claims */
-	IntakeTable running_table;
+	int next;                                    /* the first one not started */
+	int uncommitted;                             /* the first one whose end is not committed */
+	bool running;                                /* the one before next is running */
 	IntakeReading readings[INTAKE_HOLDER_LANES]; /* that a claim in progress has begun */
 	int n_readings;
 	int found;            /* jobs of the claim in progress */
@@ -32,8 +30,10 @@ typedef struct IntakeHolder
 
 extern void intake_holder_open(IntakeHolder *holder);
 extern void intake_holder_claim_begin(IntakeHolder *holder);
-extern int intake_holder_claim(IntakeHolder *holder, const IntakeReading *reading, int most);
+extern int intake_holder_claim(IntakeHolder *holder, const IntakeReading *reading, int most,
+							   int together);
 extern bool intake_holder_is_full(const IntakeHolder *holder);
+extern bool intake_holder_has_others(const IntakeHolder *holder);
 extern void intake_holder_claim_end(IntakeHolder *holder);
 extern void intake_holder_give_back(IntakeHolder *holder);
 extern int intake_holder_claim_suspect(IntakeHolder *holder, int32 workflow_id);

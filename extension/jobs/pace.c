@@ -19,6 +19,18 @@ intake_pace_expected(const IntakeWorkflow *workflow)
 	return workflow->job_time > 0 ? workflow->job_time : usual_time;
 }
 
+/*
+ * Whether some jobs of a workflow are expected to fit into the TIME that is left of a batch. One that
+ * is gone (NULL) takes none.
+ */
+bool
+intake_pace_is_short(const IntakeWorkflow *workflow, int64 time)
+{
+	int64 expected = workflow ? intake_pace_expected(workflow) : 0;
+
+	return workflow == NULL || (expected > 0 && expected <= time / INTAKE_PACE_FIRST);
+}
+
 /* How many jobs fit into the TIME that is left of a batch. */
 int
 intake_pace_batch(const IntakeWorkflow *workflow, int64 time)

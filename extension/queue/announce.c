@@ -6,6 +6,9 @@
  * That is told behind the invalidations of the commit, so that whoever is woken by it sees the
  * configuration as it is.
  *
+ * Where an executor has to start for a lane, that is told before the commit as well: it takes longer to
+ * come than the commit takes. What is rolled back is told to nobody.
+ *
  * A job of a workflow that is paused, or cannot run, is told to nobody: it is searched for when that
  * changes. Where it has changed since the transaction looked, that search may have come before the
  * job could be seen, so another one is asked for.
@@ -19,6 +22,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "lib/ilist.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -37,11 +41,13 @@ typedef struct Announcement
 	int32 lane; /* hash key */
 	Oid role;
 	int64 position;
+	dlist_node place; /* among those that are not the first few, in the order of their positions */
 } Announcement;
 
 static Announcement few[FEW];
 static int n_few = 0;
 static HTAB *others = NULL; /* in TopTransactionContext */
+static dlist_head in_order;
 static TimestampTz earliest = DT_NOEND;
 static bool workflows_too = false;
 static uint64 refreshed_at = 0; /* the count of changes when the workflows were last refreshed */
@@ -67,21 +73,25 @@ tell(const Announcement *told)
 	intake_lane_tell(told->lane, told->role, told->position);
 }
 
+static void
+tell_others(void)
+{
+	dlist_iter place;
+
+	dlist_foreach(place, &in_order)
+	{
+		tell(dlist_container(Announcement, place, place.cur));
+	}
+}
+
 /* Tells the workers what was noted. Raises no error. */
 static void
 publish(void)
 {
-	HASH_SEQ_STATUS status;
-	Announcement *told;
-
 	for (int i = 0; i < n_few; i++)
 		tell(&few[i]);
 	if (others != NULL)
-	{
-		hash_seq_init(&status, others);
-		while ((told = hash_seq_search(&status)) != NULL)
-			tell(told);
-	}
+		tell_others();
 	if (earliest != DT_NOEND)
 		intake_database_delayed(earliest);
 	if (untold && untold_since != intake_shmem_changes())
@@ -104,10 +114,25 @@ intake_announce_prepared(void)
 	intake_database_call(INTAKE_CALL_ALL);
 }
 
+/*
+ * The commit is about to be written. The first lanes are enough to have executors start. Where this
+ * transaction also changes what jobs need, such as their role, whoever comes too early would not find
+ * it.
+ */
+static void
+foretell(void)
+{
+	for (int i = 0; i < n_few && !changes; i++)
+		if (i == 0 || few[i].role != few[i - 1].role)
+			intake_lane_foretell(few[i].lane, few[i].role, few[i].position);
+}
+
 static void
 end_transaction(XactEvent event, void *arg)
 {
-	if (event == XACT_EVENT_COMMIT)
+	if (event == XACT_EVENT_PRE_COMMIT)
+		foretell();
+	else if (event == XACT_EVENT_COMMIT)
 		committed = true;
 	else if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
 		forget();
@@ -143,6 +168,7 @@ make_others(void)
 	control.keysize = sizeof(int32);
 	control.entrysize = sizeof(Announcement);
 	control.hcxt = TopTransactionContext;
+	dlist_init(&in_order);
 	return hash_create("pg_intake announcements", 256, &control,
 					   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
@@ -151,6 +177,7 @@ make_others(void)
 static Announcement *
 find(int32 lane)
 {
+	Announcement new = {lane, InvalidOid, PG_INT64_MAX};
 	Announcement *told;
 	bool found;
 
@@ -159,17 +186,17 @@ find(int32 lane)
 			return &few[i];
 	if (n_few < FEW)
 	{
-		told = &few[n_few++];
-		found = false;
+		few[n_few] = new;
+		return &few[n_few++];
 	}
-	else
-	{
-		if (others == NULL)
-			others = make_others();
-		told = hash_search(others, &lane, HASH_ENTER, &found);
-	}
+	if (others == NULL)
+		others = make_others();
+	told = hash_search(others, &lane, HASH_ENTER, &found);
 	if (!found)
-		*told = (Announcement){lane, InvalidOid, PG_INT64_MAX};
+	{
+		*told = new;
+		dlist_push_tail(&in_order, &told->place);
+	}
 	return told;
 }
 

@@ -174,13 +174,14 @@ intake_crew_first(IntakeCrew *crew)
 	return dlist_head_element(IntakeReady, place, is_favoured(crew) ? &crew->fresh : &crew->again);
 }
 
-/* The same, and it is taken. */
+/* The same, and it is to be taken. AGAIN: it has had a turn. */
 IntakeReady *
-intake_crew_choose(IntakeCrew *crew)
+intake_crew_choose(IntakeCrew *crew, bool *again)
 {
 	IntakeReady *chosen = intake_crew_first(crew);
 
-	crew->favours = is_favoured(crew) ? crew->favours + 1 : 0;
+	*again = !is_favoured(crew);
+	crew->favours = *again ? 0 : crew->favours + 1;
 	return chosen;
 }
 

@@ -60,7 +60,7 @@ extern void intake_crew_startup(void);
 extern IntakeCrew *intake_crew_find(Oid database, Oid role, HASHACTION action);
 extern void intake_crew_add(IntakeCrew *crew, IntakeReady *ready, bool again);
 extern IntakeReady *intake_crew_first(IntakeCrew *crew);
-extern IntakeReady *intake_crew_choose(IntakeCrew *crew);
+extern IntakeReady *intake_crew_choose(IntakeCrew *crew, bool *again);
 extern void intake_crew_move_behind(IntakeReady *ready, IntakeReady *other);
 extern void intake_crew_remove(IntakeCrew *crew, IntakeReady *ready);
 extern void intake_crew_lose_lane(IntakeCrew *crew);

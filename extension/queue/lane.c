@@ -102,6 +102,12 @@ find_lane(Oid database, int32 number, HASHACTION action, bool *found)
 	return hash_search(lanes, &tag, action, found);
 }
 
+static Lane *
+lane_of(IntakeReady *ready)
+{
+	return dlist_container(Lane, waiting.place, &ready->place);
+}
+
 /* Puts a lane at the end of a line of its crew; AGAIN: it has had a turn, and has more. */
 static void
 make_ready(Lane *lane, bool again)
@@ -206,6 +212,20 @@ intake_lane_tell(int32 number, Oid role, int64 position)
 	return lane != NULL;
 }
 
+/*
+ * Tells the lane of jobs that this transaction is about to commit, where an executor has to start for
+ * them: the server starts it while the commit waits for the disk. If it comes too early, it finds
+ * nothing, frees the lane, and waits; so the commit tells the lane in any case. Where it could not
+ * wait, since others need its place, it is not called before it is needed.
+ */
+void
+intake_lane_foretell(int32 number, Oid role, int64 position)
+{
+	if (intake_settings_idle_time > 0 && !intake_shmem_place_is_wanted() &&
+		intake_slot_count(INTAKE_EXECUTOR, MyDatabaseId, role) == 0)
+		(void) intake_lane_tell(number, role, position);
+}
+
 /* The lanes of this database that have work. Palloc'ed. */
 int32 *
 intake_lane_list(int *count)
@@ -264,23 +284,6 @@ intake_lane_open(void)
 	before_shmem_exit(put_back, (Datum) 0);
 }
 
-/* The workflow whose lane would be taken next, unless others change that. Returns false: none. */
-bool
-intake_lane_peek(int32 *workflow_id)
-{
-	IntakeReady *next;
-	IntakeCrew *crew;
-
-	LWLockAcquire(intake_shmem->lane_lock, LW_SHARED);
-	crew = intake_crew_find(MyDatabaseId, intake_slot_self->role, HASH_FIND);
-	next = crew != NULL && crew->n_ready > 0 ? intake_crew_first(crew) : NULL;
-	if (next != NULL)
-		*workflow_id =
-			intake_lane_workflow(dlist_container(Lane, waiting.place, &next->place)->tag.number);
-	unlock();
-	return next != NULL;
-}
-
 /*
  * The lane that is read in the turn of LANE, which is ready: where jobs of its workflow go on, theirs,
  * or all first steps would run before one second. LANE gets the place where that one stood.
@@ -310,11 +313,12 @@ intake_lane_take(IntakeReading *taken)
 	crew = intake_crew_find(MyDatabaseId, intake_slot_self->role, HASH_FIND);
 	if (crew != NULL && crew->n_ready > 0)
 	{
-		Lane *lane = prefer(dlist_container(Lane, waiting.place, &intake_crew_choose(crew)->place));
+		Lane *lane = prefer(lane_of(intake_crew_choose(crew, &reading.again)));
 
 		make_unready(lane);
 		reading.lane = lane->tag.number;
 		reading.start = Min(lane->cursor, lane->rewind);
+		reading.next = crew->n_ready > 0 ? intake_lane_workflow(lane_of(intake_crew_first(crew))->tag.number) : 0;
 		lane->rewind = PG_INT64_MAX;
 		is_reading = true;
 	}

@@ -93,12 +93,13 @@ intake_room_delay(int32 lane, int64 job_id, int64 event_id, int32 attempts, Time
 }
 
 /*
- * Reads up to MOST ready jobs of the lane that was taken, and their places in the queue into tid.
- * Puts the lane back with the cursor behind them, so that no other executor reads them. Leaves the
- * snapshot that found them active: as long as it is, no other row can take their places.
+ * Reads up to MOST ready jobs of the lane that was taken into JOBS, to be held under LEASE, and their
+ * places in the queue into tid. Returns how many. Puts the lane back with the cursor behind them, so
+ * that no other executor reads them. The caller claims them in this transaction, and keeps a snapshot
+ * active until then, so that no other row can take their places.
  */
-static int
-read_lane(const IntakeReading *reading, int64 lease, int most, IntakeJob *jobs)
+int
+intake_room_read(const IntakeReading *reading, int64 lease, int most, IntakeJob *jobs)
 {
 	int64 cursor = reading->start;
 	IntakeScan scan;
@@ -126,6 +127,7 @@ read_lane(const IntakeReading *reading, int64 lease, int most, IntakeJob *jobs)
 		cursor = job->position + 1;
 	}
 	intake_table_scan_end(&scan);
+	PopActiveSnapshot();
 	intake_lane_put(cursor, count == most);
 	return count;
 }
@@ -170,44 +172,51 @@ check_the_way(const IntakeJob *jobs, int count)
 	known = intake_shape_changes();
 }
 
-/*
- * Moves up to MOST jobs of the lane that was taken from QUEUE to RUNNING, which are open, under LEASE,
- * and puts the lane back. JOBS receives them, in the order of the lane; returns how many. The caller starts none
- * of them before the transaction has committed, and on an error tells the lane again. A job that
- * somebody else is changing is left to the supervisor's next search.
- */
-int
-intake_room_claim(IntakeTable *queue, IntakeTable *running, const IntakeReading *reading,
-				  int64 lease, int most, IntakeJob *jobs)
+/* Adds a job to RUNNING, whose place there tid receives. */
+static void
+add_running(IntakeTable *running, IntakeJob *job)
 {
 	Datum values[Natts_running];
 	bool nulls[Natts_running] = {0};
-	int found = read_lane(reading, lease, most, jobs);
+
+	INTAKE_COLUMN(values, running_job_id) = Int64GetDatum(job->job_id);
+	INTAKE_COLUMN(values, running_event_id) = Int64GetDatum(job->event_id);
+	INTAKE_COLUMN(values, running_lease) = Int64GetDatum(job->lease);
+	INTAKE_COLUMN(values, running_claimed_at) =
+		TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	INTAKE_COLUMN(values, running_lane) = Int32GetDatum(job->lane);
+	INTAKE_COLUMN(values, running_attempts) = Int32GetDatum(job->attempts);
+	intake_table_add(running, values, nulls, &job->tid);
+}
+
+/*
+ * Moves COUNT jobs that were read from queue to running, and returns how many: the others go out of
+ * JOBS. The caller starts none of them before the transaction has committed, and on an error tells
+ * their lanes again. A job that somebody else is changing is left to the supervisor's next search.
+ */
+int
+intake_room_claim(IntakeJob *jobs, int count)
+{
+	IntakeTable queue;
+	IntakeTable running;
 	int claimed = 0;
 
-	check_the_way(jobs, found);
-	for (int i = 0; i < found; i++)
-	{
-		IntakeJob job = jobs[i];
-
-		if (!intake_table_delete(queue, &job.tid))
-			continue;
-		INTAKE_COLUMN(values, running_job_id) = Int64GetDatum(job.job_id);
-		INTAKE_COLUMN(values, running_event_id) = Int64GetDatum(job.event_id);
-		INTAKE_COLUMN(values, running_lease) = Int64GetDatum(lease);
-		INTAKE_COLUMN(values, running_claimed_at) =
-			TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
-		INTAKE_COLUMN(values, running_lane) = Int32GetDatum(job.lane);
-		INTAKE_COLUMN(values, running_attempts) = Int32GetDatum(job.attempts);
-		jobs[claimed] = job;
-		intake_table_add(running, values, nulls, &jobs[claimed++].tid);
-	}
-	if (!intake_table_flush(running))
+	check_the_way(jobs, count);
+	intake_table_open(&queue, intake_table_oid("queue"));
+	intake_table_open(&running, intake_table_oid("running"));
+	for (int i = 0; i < count; i++)
+		if (intake_table_delete(&queue, &jobs[i].tid))
+		{
+			jobs[claimed] = jobs[i];
+			add_running(&running, &jobs[claimed++]);
+		}
+	if (!intake_table_flush(&running))
 		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
 						errmsg("a job of the queue is in table \"running\" already")));
-	if (claimed < found)
+	intake_table_close(&running);
+	intake_table_close(&queue);
+	if (claimed < count)
 		intake_database_look_soon();
-	PopActiveSnapshot();
 	return claimed;
 }
 

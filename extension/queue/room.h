@@ -27,6 +27,8 @@ typedef struct IntakeJob
 	int64 lease;         /* that its row has; 0: it is a suspect that does not run */
 	ItemPointerData tid; /* where its row was last seen: a hint */
 	int64 position;      /* that it had in its lane; 0: not known */
+	bool again;          /* its lane had had a turn before the one that it was read in */
+	int64 turn;          /* likewise, the position with which its turn came */
 } IntakeJob;
 
 /* What is kept of an attempt: an execution of a job that failed, or any attempt of a call. */
@@ -58,8 +60,8 @@ extern void intake_room_put_back(IntakeTable *queue, const IntakeJob *job, Oid r
 extern void intake_room_delay(int32 lane, int64 job_id, int64 event_id, int32 attempts,
 							  TimestampTz run_at);
 
-extern int intake_room_claim(IntakeTable *queue, IntakeTable *running, const IntakeReading *reading,
-							 int64 lease, int most, IntakeJob *jobs);
+extern int intake_room_read(const IntakeReading *reading, int64 lease, int most, IntakeJob *jobs);
+extern int intake_room_claim(IntakeJob *jobs, int count);
 extern IntakeLeave intake_room_take(IntakeTable *table, const IntakeJob *job, bool wait);
 extern IntakeLeave intake_room_leave(const IntakeJob *job, bool wait);
 extern void intake_room_leave_surely(const IntakeJob *job);

@@ -37,6 +37,7 @@
 
 #define LIFETIME_JOBS 10000000 /* after which the process makes room for a new one */
 #define BATCH_TIME 50000       /* microseconds of work that a batch should be */
+#define SHARE 16    /* jobs of a lane in a batch, while others wait whose jobs are short */
 #define SHIFT 200   /* milliseconds that a process has its place when others wait for one */
 #define HALTED 1000 /* milliseconds until what keeps jobs from running is looked at again */
 
@@ -101,22 +102,16 @@ find_workflow(const IntakeReading *reading)
 
 /* Whether the next lane may be claimed from, too, if TIME is left: its jobs are expected to be short. */
 static bool
-next_is_short(int64 time)
+next_is_short(const IntakeReading *reading, int64 time)
 {
-	int32 workflow_id;
-	IntakeWorkflow *workflow;
-
-	if (intake_holder_is_full(&holder) || !intake_lane_peek(&workflow_id))
-		return false;
-	workflow = intake_workflows_get(workflow_id);
-	return workflow == NULL || (intake_pace_expected(workflow) > 0 &&
-								intake_pace_expected(workflow) <= time / INTAKE_PACE_FIRST);
+	return reading->next != 0 && intake_pace_is_short(intake_workflows_get(reading->next), time);
 }
 
 /*
  * Claims a batch from the lane that was taken, and from those behind it, as long as all of it is
  * expected to take BATCH_TIME at most: so that many lanes with a job each cost what one with many
- * does. Returns whether there are jobs.
+ * does. A lane that does not wait alone gives SHARE jobs, since those of many lanes run in the order
+ * in which they came, and the more lanes, the closer they are. Returns whether there are jobs.
  */
 static bool
 claim(IntakeReading *reading)
@@ -134,13 +129,19 @@ claim(IntakeReading *reading)
 
 		if (workflow != NULL)
 		{
-			int jobs = intake_holder_claim(&holder, reading, intake_pace_batch(workflow, left));
+			int most = intake_pace_batch(workflow, left);
+			int jobs;
+
+			if (next_is_short(reading, left))
+				most = Min(most, Max(SHARE, workflow->jobs_per_transaction));
+			jobs = intake_holder_claim(&holder, reading, most, workflow->jobs_per_transaction);
 
 			/* What is not known may take all of it. */
 			left -=
 				intake_pace_expected(workflow) > 0 ? jobs * intake_pace_expected(workflow) : left;
 		}
-		more = !halted && next_is_short(left) && intake_lane_take(reading);
+		more = !halted && !intake_holder_is_full(&holder) && next_is_short(reading, left) &&
+			   intake_lane_take(reading);
 	}
 	intake_holder_claim_end(&holder);
 	return holder.count > 0;
@@ -162,8 +163,7 @@ must_yield(int64 time)
 {
 	if (holder.next == 0 || holder.next == holder.count || time < BATCH_TIME)
 		return false;
-	return holder.jobs[holder.count - 1].workflow_id != holder.jobs[holder.next - 1].workflow_id ||
-		   intake_crew_any_waits() || is_shift_over();
+	return intake_holder_has_others(&holder) || intake_crew_any_waits() || is_shift_over();
 }
 
 /* Runs the next jobs of the batch that are of one workflow. Returns false where it may not. */

@@ -24,6 +24,7 @@
 #define LAST_BACKOFF 60000
 #define LONG_LIFE 60000   /* a worker that lived this long is started again at once */
 #define LEFT_FOR 1000     /* milliseconds until what could not be started is tried again */
+#define JOINED_AFTER 10   /* likewise, until it is looked whether the last one has come */
 #define WARN_EVERY 600000 /* milliseconds between two warnings that there is no place */
 
 /* Where workers are started: supervisors of a database (role InvalidOid), or a crew. */
@@ -184,6 +185,18 @@ intake_post_start(IntakeWorkerKind kind, const IntakeCrewTag *tag)
 	return false;
 }
 
+/* Whether a process was started there that has not come yet. */
+static bool
+is_awaited(const IntakeCrewTag *tag)
+{
+	ListCell *cell;
+
+	foreach (cell, children)
+		if (memcmp(&((Child *) lfirst(cell))->tag, tag, sizeof(*tag)) == 0)
+			return true;
+	return false;
+}
+
 /* Milliseconds until a worker may be started at a post; 0: now. */
 long
 intake_post_until_start(const IntakeCrewTag *tag)
@@ -193,6 +206,9 @@ intake_post_until_start(const IntakeCrewTag *tag)
 	/* A command may need the database without workers. */
 	if (intake_make_way_is_wanted(tag->database))
 		return LEFT_FOR;
+	/* It is to have time for the jobs before another one joins it. */
+	if (is_awaited(tag))
+		return JOINED_AFTER;
 	return post == NULL ? 0 : Max(post->next_start - intake_clock_ms(), 0);
 }
 

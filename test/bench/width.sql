@@ -3,9 +3,9 @@
 CREATE EXTENSION dblink;
 
 -- Of this backend: the time of the CPU that it has taken, in seconds, and the memory that it shares
--- with nobody, in kB.
+-- with nobody, in kB. The kernel brings the time up to date when a process waits.
 CREATE FUNCTION cpu() RETURNS float8 LANGUAGE sql VOLATILE AS
-	$$ SELECT split_part(pg_read_file('/proc/self/schedstat'), ' ', 1)::float8 / 1e9 $$;
+	$$ SELECT pg_sleep(0.001); SELECT split_part(pg_read_file('/proc/self/schedstat'), ' ', 1)::float8 / 1e9 $$;
 CREATE FUNCTION own_memory() RETURNS int LANGUAGE sql VOLATILE AS
 	$$ SELECT substring(pg_read_file('/proc/self/status') FROM 'RssAnon:\s+(\d+)')::int $$;
 
@@ -59,15 +59,16 @@ CREATE PROCEDURE make_batches(prefix text, requests int, sources int) LANGUAGE s
 		GROUP BY 1 + n / 100;
 $$;
 
--- Receives these batches, each in a transaction; an error unless all are accepted. Gives the seconds
--- of the CPU that one request takes.
-CREATE PROCEDURE receive_batches(INOUT per_request float8 DEFAULT NULL) LANGUAGE plpgsql AS $$
+-- Receives these batches, or some of them, each in a transaction; an error unless all are accepted. Gives
+-- the seconds of the CPU that one request takes.
+CREATE PROCEDURE receive_batches(INOUT per_request float8 DEFAULT NULL, first int DEFAULT 1, last int DEFAULT NULL)
+	LANGUAGE plpgsql AS $$
 DECLARE
 	start float8 := cpu();
 	good bigint;
 	total bigint := 0;
 BEGIN
-	FOR i IN 1 .. (SELECT max(id) FROM batch) LOOP
+	FOR i IN first .. coalesce(last, (SELECT max(id) FROM batch)) LOOP
 		SELECT count(*) FILTER (WHERE a.status = 200) INTO good
 			FROM batch b, intake.receive(b.methods, b.sources, b.queries, b.headers, b.bodies, b.peers) a WHERE b.id = i;
 		IF good < (SELECT cardinality(methods) FROM batch WHERE id = i) THEN
@@ -77,6 +78,37 @@ BEGIN
 		COMMIT;
 	END LOOP;
 	per_request := (cpu() - start) / total;
+END
+$$;
+
+-- So many events; gives the seconds of the CPU that one takes.
+CREATE FUNCTION emit_some(type text, n int) RETURNS float8 LANGUAGE plpgsql AS $$
+DECLARE
+	start float8 := cpu();
+BEGIN
+	PERFORM intake.emit(type, '{"n": 1}') FROM generate_series(1, n);
+	RETURN (cpu() - start) / n;
+END
+$$;
+
+-- Sessions of several widths do something in turns, so often and in another order each time: the speed of
+-- the machine swings by more than what is compared. Before that each is prepared. In both commands %1$s is
+-- the width, and %2$s the turn. Gives what each got on average.
+CREATE FUNCTION take_turns(database text, widths int[], prepare text[], command text, turns int)
+	RETURNS TABLE (width int, value float8) LANGUAGE plpgsql AS $$
+DECLARE
+	part text;
+BEGIN
+	FOREACH width IN ARRAY widths LOOP
+		PERFORM dblink_connect('turn_' || width, format('host=%s port=%s dbname=%s_%s user=postgres',
+			current_setting('unix_socket_directories'), current_setting('port'), database, width));
+		FOREACH part IN ARRAY prepare LOOP
+			PERFORM FROM dblink('turn_' || width, format(part, width)) AS x(result text);
+		END LOOP;
+	END LOOP;
+	RETURN QUERY SELECT w, avg(v) FROM (SELECT w, t FROM unnest(widths) w, generate_series(1, turns) t ORDER BY t, random()) turn,
+		dblink('turn_' || w, format(command, w, t)) AS x(v float8) GROUP BY w;
+	PERFORM dblink_disconnect('turn_' || w) FROM unnest(widths) w;
 END
 $$;
 

@@ -141,36 +141,42 @@ bench_stop_hooks+=(stop_shims)
 
 # ---- what takes turns ----
 
-# emit TYPE: events per second of one backend's CPU.
+# small_turns ROW DATABASE PREPARE COMMAND: how many in a second of one backend's CPU, each width in a session
+# of its own; see take_turns. In PREPARE, ROUND is the round.
+turns=$(scaled 20 5)
+small_turns() {
+	local round width value
+	for round in $(seq "$ROUNDS"); do
+		phase "$1, round $round"
+		database=source_${widths[0]} query -F ' ' -c "SELECT width, round(1 / value)
+			FROM take_turns('$2', '{$(IFS=,; echo "${widths[*]}")}', ARRAY[${3//ROUND/$round}], '$4', $turns)" >"$dir/turns"
+		while read -r width value; do record "$1" "$width" "$value"; done <"$dir/turns"
+	done
+}
+# emit ROW DATABASE TYPE
 emit() {
-	query <<-SQL
-		SELECT count(intake.emit('$1', '{"n": 1}')) FROM generate_series(1, 100) \g /dev/null
-		SELECT cpu() AS start \gset
-		SELECT count(intake.emit('$1', '{"n": 1}')) FROM generate_series(1, $events) \g /dev/null
-		SELECT round($events / (cpu() - :start));
-	SQL
+	small_turns "$1" "$2" "'SELECT emit_some(''$3'', 1000)'" "SELECT emit_some(''$3'', $((events / turns)))"
 }
-emit_none_source() { database=source_$1 emit none; }
-emit_one_source() { database=source_$1 emit one; }
-emit_none_type() { database=type_$1 emit none; }
-emit_one_type() { database=type_$1 emit one; }
-
-# receive WIDTH PREFIX SOURCES: requests per second of one backend's CPU, which has seen all sources
-# before.
+# receive ROW SOURCES: each backend has seen all of its sources before.
 receive() {
-	database=source_$1 query <<-SQL
-		CALL make_batches('$2-before', $3, $3);
-		CALL receive_batches() \g /dev/null
-		CALL make_batches('$2', $requests, $3);
-		CALL receive_batches() \gset
-		SELECT round(1 / :per_request);
-	SQL
+	local batches=$((requests / 100 / turns))
+	small_turns "$1" source \
+		"'CALL make_batches(''$1-ROUND-before'', $((requests / 2)), $2)', 'CALL receive_batches()',
+			'CALL make_batches(''$1-ROUND'', $requests, $2)'" \
+		"CALL receive_batches(NULL, (%2\$s - 1) * $batches + 1, %2\$s * $batches)"
 }
-receive_one() { receive "$1" "one-$2" 1; }
-receive_all() { receive "$1" "all-$2" "$1"; }
 
+# accept WIDTH PREFIX SOURCES: in the minute in which each backend of the shim has read all sources, and
+# recorded the use of their secrets.
 accept() {
-	server=$dir/shim-$1 load_source=s load_once "$2" -c "$CONNECTIONS" -p "$3" | awk '{print $1}'
+	local server=$dir/shim-$1 load_source=s before=0 n=0 more
+	while [ "$before" -lt $((10 * $3)) ]; do
+		n=$((n + 1))
+		more=$(load_once "$2-before-$n" -c "$CONNECTIONS" -p "$3" | awk '{print $2}')
+		[ "$more" -gt 0 ] || fail "the shim accepts nothing"
+		before=$((before + more))
+	done
+	load_once "$2" -c "$CONNECTIONS" -p "$3" | awk '{print $1}'
 }
 accept_one() { accept "$1" "accept-one-$2" 1; }
 accept_all() { accept "$1" "accept-all-$2" "$1"; }
@@ -184,8 +190,11 @@ emit_jobs() {
 		COMMIT;
 	SQL
 }
+# run_jobs WIDTH TYPES: before, the executor, which may have left meanwhile, runs one job of each.
 run_jobs() {
 	local database=type_$1
+	query -c 'TRUNCATE effect'
+	drain "$2" emit_jobs "$2" "$2" >/dev/null
 	query -c 'TRUNCATE effect' -c CHECKPOINT
 	drain "$JOBS" emit_jobs "$2" "$JOBS"
 }
@@ -303,8 +312,13 @@ emit_fan() {
 		COMMIT;
 	SQL
 }
+emit_fan_one() {
+	emit_fan "$1" 1 | cut -d '|' -f 1
+}
 # fan TYPE EVENTS JOBS ROW: jobs/s, and the µs of the CPU for storing one.
 fan() {
+	query -c 'TRUNCATE effect'
+	drain "$(($3 / $2))" emit_fan_one "$1" >/dev/null
 	query -c 'TRUNCATE effect' -c CHECKPOINT
 	drain "$3" fan_out "$1" "$2" >>"$dir/row/$4"
 	awk -v n="$3" '{printf "%.2f\n", 1e6 * $1 / n}' "$dir/fan" >>"$dir/row/$4.cpu"
@@ -335,9 +349,14 @@ fan_table() {
 for width in "${widths[@]}"; do
 	phase "making $width sources and workflows, twice"
 	make_width "$width"
-	accept_all "$width" 0 >/dev/null # what a backend does for each source once
 done
-in_turns emit_none_source emit_one_source emit_none_type emit_one_type receive_one receive_all accept_one accept_all
+emit emit_none_source source none
+emit emit_one_source source one
+emit emit_none_type type none
+emit emit_one_type type one
+receive receive_one 1
+receive receive_all '%1$s'
+in_turns accept_one accept_all
 for width in "${widths[@]}"; do jobs_all "$width" >/dev/null; done
 rm "$dir/row/executor".*
 in_turns jobs_one jobs_all
