@@ -214,6 +214,10 @@ CREATE FUNCTION intake.job_enqueue(job_id bigint, event_id bigint, workflow_id i
     AS 'MODULE_PATHNAME', 'intake_sql_job_enqueue' LANGUAGE c VOLATILE STRICT;
 COMMENT ON FUNCTION intake.job_enqueue(bigint, bigint, int) IS
     'Internal: has a job that has left another room begin again, at the end of its lane';
+CREATE FUNCTION intake.job_go_on(job_id bigint, event_id bigint, workflow_id int) RETURNS void
+    AS 'MODULE_PATHNAME', 'intake_sql_job_go_on' LANGUAGE c VOLATILE STRICT;
+COMMENT ON FUNCTION intake.job_go_on(bigint, bigint, int) IS
+    'Internal: has a job that has left another room go on, at the step that its row in progress says';
 CREATE FUNCTION intake.job_discard(job_id bigint, event_id bigint, workflow_id int, attempts int, reason text)
     RETURNS void
     AS 'MODULE_PATHNAME', 'intake_sql_job_discard' LANGUAGE c VOLATILE STRICT;

@@ -112,13 +112,41 @@ $$;
 COMMENT ON FUNCTION intake.take_job(bigint, text[]) IS
     'Internal: takes a job out of one of these rooms; where it is in another one, says in which, and does nothing';
 
-CREATE FUNCTION intake.replay(job_id bigint, force boolean DEFAULT false) RETURNS void
+-- The answers that the job has waited for are those of the step that it is at.
+CREATE FUNCTION intake.go_back(job_id bigint, step text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    been text[];
+BEGIN
+    SELECT array_agg(s ORDER BY s) INTO been FROM (
+        SELECT p.step AS s FROM intake.progress p WHERE p.job_id = go_back.job_id
+        UNION SELECT jsonb_object_keys(p.visits) FROM intake.progress p WHERE p.job_id = go_back.job_id) x;
+    IF been IS NULL OR go_back.step <> ALL (been) THEN
+        RAISE EXCEPTION 'job % has not been at step "%"', job_id, step USING ERRCODE = 'undefined_object',
+            HINT = CASE WHEN been IS NULL THEN 'It has not come beyond its first step: replay it without from_step.'
+                        ELSE format('It has been at %s.', array_to_string(been, ', ')) END;
+    END IF;
+    UPDATE intake.progress p SET
+        step = go_back.step, steps = 0, started_at = now(),
+        visits = (SELECT coalesce(jsonb_object_agg(v.key, 0), '{}') FROM jsonb_each(p.visits) v),
+        input = CASE WHEN p.step = go_back.step THEN p.input END,
+        first_call = CASE WHEN p.step = go_back.step THEN p.first_call END
+        WHERE p.job_id = go_back.job_id;
+END
+$$;
+COMMENT ON FUNCTION intake.go_back(bigint, text) IS
+    'Internal: lets a job that is replayed begin at a step where it was, with what it kept, as if it had taken none';
+
+CREATE FUNCTION intake.replay(job_id bigint, force boolean DEFAULT false, options jsonb DEFAULT '{}') RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    job record := intake.take_job(job_id, ARRAY(SELECT r.name FROM intake.room r WHERE r.kind IN ('dead', 'ended') ORDER BY r.kind, r.name));
+    job record;
     workflow intake.workflow;
 BEGIN
+    PERFORM intake.check_options(options, '{from_step}');
+    job := intake.take_job(job_id, ARRAY(SELECT r.name FROM intake.room r WHERE r.kind IN ('dead', 'ended') ORDER BY r.kind, r.name));
     IF job.event_id IS NULL THEN
         RAISE EXCEPTION 'job % has not ended', job_id USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
@@ -132,11 +160,16 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   HINT = 'If running it once more does no harm: intake.replay(job, force => true).';
     END IF;
-    PERFORM intake.job_enqueue(job_id, job.event_id, job.workflow_id);
+    IF options ->> 'from_step' IS NOT NULL THEN
+        PERFORM intake.go_back(job_id, options ->> 'from_step');
+        PERFORM intake.job_go_on(job_id, job.event_id, job.workflow_id);
+    ELSE
+        PERFORM intake.job_enqueue(job_id, job.event_id, job.workflow_id);
+    END IF;
 END
 $$;
-COMMENT ON FUNCTION intake.replay(bigint, boolean) IS
-    'Runs a dead letter, or a job that is done or was discarded, once more with all its attempts. A job of a workflow that is not safe to replay needs force';
+COMMENT ON FUNCTION intake.replay(bigint, boolean, jsonb) IS
+    'Runs a dead letter, or a job that is done or was discarded, once more with all its attempts: from its start, or from the step that options names as from_step, where it was, with the state that it has kept. A job of a workflow that is not safe to replay needs force';
 INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.replay');
 
 CREATE FUNCTION intake.replay_dead_letters(workflow text DEFAULT NULL, source text DEFAULT NULL,

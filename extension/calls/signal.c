@@ -8,7 +8,8 @@
 
 /* Puts a job where it waits for the signal that its step has named. */
 void
-intake_signal_await(const IntakeJob *job, const IntakeNext *next, TimestampTz expires_at)
+intake_signal_await(const IntakeJob *job, const IntakeNext *next, TimestampTz expires_at,
+					IntakeProgress *progress)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("signals are not supported yet")));

@@ -10,10 +10,14 @@
 #include "datatype/timestamp.h"
 
 #include "calls/next.h"
+#include "queue/progress.h"
 #include "queue/room.h"
 
-/* In the transaction of the step; JOB and EXPIRES_AT as for intake_outbox_put. */
+/*
+ * In the transaction of the step; JOB and EXPIRES_AT as for intake_outbox_put. A signal that is there
+ * already is PROGRESS's input, which is written afterwards.
+ */
 extern void intake_signal_await(const IntakeJob *job, const IntakeNext *next,
-								TimestampTz expires_at);
+								TimestampTz expires_at, IntakeProgress *progress);
 
 #endif

@@ -23,6 +23,9 @@
 
 #define MOST_LOOKS 100
 
+PG_FUNCTION_INFO_V1(intake_sql_job_enqueue);
+PG_FUNCTION_INFO_V1(intake_sql_job_go_on);
+
 /* Whether there may be dead letters, of whatever event. */
 static bool
 may_have_dead_letters(void)
@@ -139,8 +142,6 @@ intake_rearm_repeated(IntakeTable *queue, IntakeEvent **events, int count)
 	intake_table_close(&dead);
 }
 
-PG_FUNCTION_INFO_V1(intake_sql_job_enqueue);
-
 /* SQL: has a job that the caller took out of its room begin again. */
 Datum
 intake_sql_job_enqueue(PG_FUNCTION_ARGS)
@@ -153,6 +154,22 @@ intake_sql_job_enqueue(PG_FUNCTION_ARGS)
 	intake_workflows_refresh();
 	intake_table_open(&queue, intake_table_oid("queue"));
 	begin_again(&queue, &job);
+	intake_table_close(&queue);
+	PG_RETURN_VOID();
+}
+
+/* SQL: has such a job go on, at the step that its row in progress says. */
+Datum
+intake_sql_job_go_on(PG_FUNCTION_ARGS)
+{
+	int32 workflow_id = PG_GETARG_INT32(2);
+	IntakeTable queue;
+
+	intake_workflows_refresh();
+	intake_table_open(&queue, intake_table_oid("queue"));
+	intake_room_enqueue(&queue, -workflow_id,
+						intake_workflow_role(intake_workflows_get(workflow_id)), PG_GETARG_INT64(0),
+						PG_GETARG_INT64(1), 0);
 	intake_table_close(&queue);
 	PG_RETURN_VOID();
 }

@@ -11,6 +11,7 @@
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/expandedrecord.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -135,8 +136,25 @@ fill(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease,
 	nulls[job_delivery_id] = nulls[job_position] = event->delivery_id == 0;
 	values[job_delivery_id] = Int64GetDatum(event->delivery_id);
 	values[job_position] = Int32GetDatum(event->position);
-	values[job_step] = CStringGetTextDatum(INTAKE_FIRST_STEP);
-	memset(nulls + job_state, true, (job_columns - job_state) * sizeof(bool));
+}
+
+/* The same of the step that it is at. */
+static void
+fill_step(const IntakeJobStep *step, Datum *values, bool *nulls)
+{
+	values[job_step] = CStringGetTextDatum(step->name);
+	nulls[job_state] = step->progress.state == NULL;
+	/* A copy: a handler that assigns to its argument frees what stood there. */
+	if (step->progress.state != NULL)
+		values[job_state] = datumCopy(JsonbPGetDatum(step->progress.state), false, -1);
+	nulls[job_input] = step->input == NULL;
+	values[job_input] = JsonbPGetDatum(step->input);
+	nulls[job_responses] = step->responses == (Datum) 0;
+	values[job_responses] = step->responses;
+	nulls[job_last_error] = step->last_error == NULL;
+	if (step->last_error != NULL)
+		values[job_last_error] = CStringGetTextDatum(step->last_error);
+	nulls[job_traceparent] = nulls[job_events] = true;
 }
 
 /*
@@ -159,9 +177,10 @@ give_back_large(void)
  * it holds. Says whether it is *LARGE.
  */
 Datum
-intake_argument_make(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease, Oid type,
+intake_argument_make(IntakeJobStep *step, const IntakeWorkflow *workflow, int64 lease, Oid type,
 					 bool *large)
 {
+	const IntakeJob *job = step->job;
 	ExpandedRecordHeader *record;
 	IntakeStoredEvent event;
 	MemoryContext old;
@@ -176,7 +195,9 @@ intake_argument_make(const IntakeJob *job, const IntakeWorkflow *workflow, int64
 		ereport(ERROR, (errcode(ERRCODE_INTAKE_PERMANENT),
 						errmsg("event " INT64_FORMAT " of the job is not stored any more",
 							   job->event_id)));
+	intake_step_age(step, workflow, event.received_at);
 	fill(job, workflow, lease, &event, record->dvalues, record->dnulls);
+	fill_step(step, record->dvalues, record->dnulls);
 	record->flags |= ER_FLAG_DVALUES_ALLOCED;
 	*large = VARATT_IS_EXTERNAL(DatumGetPointer(event.body));
 	if (*large)

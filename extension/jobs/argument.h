@@ -8,11 +8,11 @@
 #include "postgres.h"
 
 #include "config/workflow.h"
-#include "queue/room.h"
+#include "jobs/step.h"
 
 extern Oid intake_argument_type(void);
 extern bool intake_argument_type_fits(void);
-extern Datum intake_argument_make(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease,
+extern Datum intake_argument_make(IntakeJobStep *step, const IntakeWorkflow *workflow, int64 lease,
 								  Oid type, bool *large);
 
 #endif

@@ -1,13 +1,13 @@
 /*
  * attempt.c
- *		Running jobs: a handler and the completion of its job, in one transaction.
+ *		Running jobs: a handler and the move of its job, in one transaction.
  *
  * Where a workflow says so, several jobs share a transaction, each in a subtransaction: one
  * that fails is undone alone, and its failure is recorded in the same transaction.
  *
  * The handler runs as the session's own role, the owner of the workflow, so RESET ROLE gives it
  * nothing. What it defers to the commit runs before the commit, as the same role, within its
- * timeout and with its settings, which are undone afterwards. The completion is written through the
+ * timeout and with its settings, which are undone afterwards. The move is written through the
  * table access method, which checks no privilege, so this process never becomes another role.
  */
 #include "postgres.h"
@@ -16,12 +16,9 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "storage/ipc.h"
-#include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/timeout.h"
 #include "utils/timestamp.h"
 
 #include "config/workflows.h"
@@ -35,38 +32,10 @@
 #include "jobs/failure.h"
 #include "jobs/handler.h"
 #include "jobs/session.h"
+#include "jobs/step.h"
+#include "jobs/timeouts.h"
 
-#define HANDLER_GRACE 5000  /* milliseconds between the timeout and the end of the process */
 #define TOGETHER_TIME 10000 /* microseconds, after which jobs that share a transaction commit */
-
-static TimeoutId grace_timeout = MAX_TIMEOUTS;
-
-/* The handler went on after its cancel: end the process, which no handler can catch. */
-static void
-end_of_grace(void)
-{
-	die(SIGTERM);
-}
-
-static void
-start_timeouts(int64 milliseconds)
-{
-	if (grace_timeout == MAX_TIMEOUTS)
-		grace_timeout = RegisterTimeout(USER_TIMEOUT, end_of_grace);
-	QueryCancelPending = false;
-	enable_timeout_after(STATEMENT_TIMEOUT, milliseconds);
-	enable_timeout_after(grace_timeout, milliseconds + HANDLER_GRACE);
-}
-
-static void
-stop_timeouts(void)
-{
-	disable_timeout(STATEMENT_TIMEOUT, false);
-	if (grace_timeout != MAX_TIMEOUTS)
-		disable_timeout(grace_timeout, false);
-	/* A cancel that came too late must not hit what comes next. */
-	QueryCancelPending = false;
-}
 
 /*
  * A statement of the handler may be planned for the values of its parameters, and each mention of one
@@ -81,22 +50,23 @@ plan_for_any_value(void)
 
 /* Calls the handler, runs what it left to the commit, and undoes what it set. */
 static void
-call_handler(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
+call_handler(IntakeJobStep *step, const IntakeWorkflow *workflow, int64 lease,
+			 IntakeReturned *returned)
 {
 	Oid type = intake_argument_type();
 	bool large;
-	Datum argument = intake_argument_make(job, workflow, lease, type, &large);
+	Datum argument = intake_argument_make(step, workflow, lease, type, &large);
 	int nest = NewGUCNestLevel();
 
 	if (large)
 		plan_for_any_value();
 	SPI_connect();
 	intake_session_enter_handler();
-	start_timeouts(workflow->timeout);
-	intake_handler_call(workflow, type, argument);
+	intake_timeouts_start(workflow->timeout);
+	intake_handler_call(workflow, type, argument, returned);
 	SPI_finish();
 	intake_session_settle();
-	stop_timeouts();
+	intake_timeouts_stop();
 	AtEOXact_GUC(false, nest);
 	intake_session_leave_handler();
 }
@@ -110,18 +80,21 @@ begin(IntakeGate gate)
 						errmsg("extension \"%s\" is gone", INTAKE_EXTENSION)));
 }
 
-/* A handler and its job's completion, in the transaction in progress. */
+/* A step: the handler, and its job's move, in the transaction in progress. */
 static void
-run_and_complete(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
+run_and_move(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
 {
+	IntakeJobStep step;
+	IntakeReturned returned;
 	Oid user;
 	int context;
 
 	GetUserIdAndSecContext(&user, &context);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	call_handler(job, workflow, lease);
+	intake_step_begin(&step, job, workflow);
+	call_handler(&step, workflow, lease, &returned);
 	SetUserIdAndSecContext(user, context);
-	intake_room_complete(job, NULL);
+	intake_step_end(&step, &returned);
 	PopActiveSnapshot();
 }
 
@@ -135,6 +108,7 @@ describe(const ErrorData *error, TimestampTz started_at)
 	failure.error = error->message ? error->message : "unknown error";
 	failure.detail = error->detail;
 	failure.context = error->context;
+	failure.step = intake_step_current();
 	return failure;
 }
 
@@ -158,7 +132,7 @@ attempt(void *argument)
 {
 	Attempt *mine = argument;
 
-	run_and_complete(mine->job, mine->workflow, mine->lease);
+	run_and_move(mine->job, mine->workflow, mine->lease);
 	return true;
 }
 
@@ -174,7 +148,7 @@ run_or_record(const IntakeJob *job, int64 lease)
 	{
 		IntakeFailure failure = describe(error, started_at);
 
-		stop_timeouts();
+		intake_timeouts_stop();
 		intake_session_leave_handler();
 		record(job, &failure);
 	}
@@ -189,9 +163,9 @@ settle(int64 timeout)
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	intake_session_enter_handler();
-	start_timeouts(timeout);
+	intake_timeouts_start(timeout);
 	intake_session_settle();
-	stop_timeouts();
+	intake_timeouts_stop();
 	PopActiveSnapshot();
 	AtEOXact_GUC(false, nest);
 	intake_session_leave_handler();
@@ -204,7 +178,7 @@ fail(const IntakeJob *job, TimestampTz started_at, MemoryContext context)
 	IntakeFailure failure;
 
 	MemoryContextSwitchTo(context);
-	stop_timeouts();
+	intake_timeouts_stop();
 	failure = describe(CopyErrorData(), started_at);
 	FlushErrorState();
 	AbortOutOfAnyTransaction();
@@ -233,7 +207,7 @@ run(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease)
 		settle(timeout);
 	}
 	else
-		run_and_complete(job, workflow, lease);
+		run_and_move(job, workflow, lease);
 	CommitTransactionCommand();
 }
 
@@ -344,7 +318,7 @@ run_together(IntakeHolder *holder, const IntakeWorkflow *workflow, int end)
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(holder->memory);
-		stop_timeouts();
+		intake_timeouts_stop();
 		FlushErrorState();
 		AbortOutOfAnyTransaction();
 		intake_session_leave_handler();
@@ -369,7 +343,7 @@ end_of_run(const IntakeHolder *holder, int most)
 }
 
 /*
- * Runs the next job that this process holds: its handler and its completion in one transaction, or,
+ * Runs the next job that this process holds: its handler and its move in one transaction, or,
  * if that fails, the record of the failure in another. Where its workflow says so, those behind it
  * share the transaction. To be called outside of a transaction. Returns false where this process may
  * not run it any more. An error is raised only when the failure cannot be recorded; the process then

@@ -1,6 +1,6 @@
 /*
  * attempt.h
- *		Running jobs: a handler and the completion of its job, in one transaction.
+ *		Running jobs: a handler and the move of its job, in one transaction.
  */
 #ifndef INTAKE_ATTEMPT_H
 #define INTAKE_ATTEMPT_H

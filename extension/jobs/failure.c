@@ -4,24 +4,24 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
+#include "access/stratnum.h"
 #include "common/pg_prng.h"
 #include "utils/builtins.h"
 #include "utils/elog.h"
+#include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
 #include "config/workflows.h"
 #include "ground/duration.h"
 #include "ground/intake.h"
+#include "ground/table.h"
 #include "ground/txn.h"
 #include "jobs/death.h"
 #include "jobs/failure.h"
 #include "jobs/retry.h"
+#include "jobs/step.h"
 #include "queue/progress.h"
-
-#define MAX_ERROR 10000 /* bytes that are kept of an error's message, detail and context each */
 
 typedef struct Delay
 {
@@ -55,6 +55,14 @@ parse_delay(const char *text)
 	return delay.microseconds;
 }
 
+/* The delay of a workflow's jobs after ATTEMPTS failed ones, in microseconds. */
+int64
+intake_failure_backoff(const IntakeWorkflow *workflow, int32 attempts)
+{
+	return intake_retry_delay(attempts, workflow->backoff, workflow->backoff_max,
+							  pg_prng_double(&pg_global_prng_state));
+}
+
 /* The delay before the next attempt, in microseconds. */
 static int64
 retry_delay(const IntakeJob *job, const IntakeWorkflow *workflow, const IntakeFailure *failure)
@@ -64,8 +72,7 @@ retry_delay(const IntakeJob *job, const IntakeWorkflow *workflow, const IntakeFa
 	if (failure->sqlerrcode == ERRCODE_INTAKE_RETRY_LATER && failure->detail != NULL)
 		delay = parse_delay(failure->detail);
 	if (delay < 0)
-		delay = intake_retry_delay(job->attempts + 1, workflow->backoff, workflow->backoff_max,
-								   pg_prng_double(&pg_global_prng_state));
+		delay = intake_failure_backoff(workflow, job->attempts + 1);
 	return delay;
 }
 
@@ -80,9 +87,11 @@ describe_error(const IntakeFailure *failure)
 	initStringInfo(&text);
 	appendStringInfoString(&text, failure->error);
 	if (failure->detail != NULL)
-		appendStringInfo(&text, "\nDETAIL: %s", intake_death_clip(failure->detail, MAX_ERROR));
+		appendStringInfo(&text, "\nDETAIL: %s",
+						 intake_death_clip(failure->detail, INTAKE_MAX_ERROR));
 	if (failure->context != NULL)
-		appendStringInfo(&text, "\nCONTEXT: %s", intake_death_clip(failure->context, MAX_ERROR));
+		appendStringInfo(&text, "\nCONTEXT: %s",
+						 intake_death_clip(failure->context, INTAKE_MAX_ERROR));
 	return text.data;
 }
 
@@ -110,6 +119,31 @@ record_attempt(const IntakeJob *job, TimestampTz started_at, const char *step, i
 	intake_room_attempt(&attempt);
 }
 
+/* Why the last attempt of a job failed, as it was recorded; NULL: that is not known. */
+const char *
+intake_failure_last_error(int64 job_id)
+{
+	IntakeScan scan;
+	ScanKeyData key;
+	TimestampTz last = DT_NOBEGIN;
+	const char *error = NULL;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(job_id));
+	intake_table_scan_begin(&scan, intake_table_oid("attempt"), "attempt_job", &key, 1);
+	while (intake_table_scan_next(&scan))
+	{
+		Datum *row = scan.slot->tts_values;
+		TimestampTz at = DatumGetTimestampTz(INTAKE_COLUMN(row, attempt_finished_at));
+
+		if (at < last || !INTAKE_COLUMN(scan.slot->tts_isnull, attempt_call_id))
+			continue;
+		last = at;
+		error = TextDatumGetCString(INTAKE_COLUMN(row, attempt_error));
+	}
+	intake_table_scan_end(&scan);
+	return error;
+}
+
 /*
  * Reports a job that its holder could not take out of its room. If its row was locked, the
  * supervisor will find it there when the holder has gone. If the lease was lost, the job is not the
@@ -135,8 +169,8 @@ intake_failure_lost(const IntakeJob *job, IntakeLeave left, const IntakeFailure 
 					  errdetail("Its row in table \"%s\" had gone, or had another lease.",
 								job->suspect ? "suspect" : "running"),
 					  errhidecontext(true), errhidestmt(true)));
-	record_attempt(job, failure ? failure->started_at : 0, step_of(job), ERRCODE_INTAKE_STALE_LEASE,
-				   error);
+	record_attempt(job, failure ? failure->started_at : 0, failure ? failure->step : NULL,
+				   ERRCODE_INTAKE_STALE_LEASE, error);
 }
 
 /* Whether a job is not tried again by itself. */
@@ -160,7 +194,7 @@ is_last(const IntakeJob *job, const IntakeWorkflow *workflow, const IntakeFailur
 static void
 move_on(const IntakeJob *job, const IntakeFailure *failure)
 {
-	const char *step = step_of(job);
+	const char *step = failure->step ? failure->step : step_of(job);
 	IntakeWorkflow *workflow;
 
 	intake_workflows_refresh();
@@ -170,7 +204,8 @@ move_on(const IntakeJob *job, const IntakeFailure *failure)
 		intake_death_record(job, workflow, step, failure);
 	else
 		intake_room_delay(job->lane, job->job_id, job->event_id, job->attempts + 1,
-						  GetCurrentTimestamp() + retry_delay(job, workflow, failure));
+						  Min(GetCurrentTimestamp() + retry_delay(job, workflow, failure),
+							  failure->hurried ? DT_NOEND : intake_step_expiry(job, workflow)));
 }
 
 /*
@@ -184,7 +219,7 @@ intake_failure_record(const IntakeJob *job, const IntakeFailure *reported)
 	IntakeFailure *failure = &bounded;
 	IntakeLeave left = intake_room_leave(job, !failure->hurried);
 
-	bounded.error = intake_death_clip(reported->error, MAX_ERROR);
+	bounded.error = intake_death_clip(reported->error, INTAKE_MAX_ERROR);
 	if (left != INTAKE_LEFT)
 		intake_failure_lost(job, left, failure);
 	else

@@ -32,6 +32,7 @@
 #include "utils/plancache.h"
 #include "utils/syscache.h"
 
+#include "calls/next.h"
 #include "ground/compat.h"
 #include "ground/slot.h"
 #include "jobs/handler.h"
@@ -48,7 +49,8 @@ typedef struct Handler
 	bool body;  /* the plan is that of its body, not a call */
 	bool takes; /* the function takes over its argument, which it does not copy then */
 	bool read_only;
-	bool first_row;    /* the plan stops there */
+	bool first_row; /* the plan stops there */
+	IntakeReturns returns;
 	SPIPlanPtr before; /* what runs before it, or NULL */
 	SPIPlanPtr plan;
 	MemoryContext context; /* of all this */
@@ -66,6 +68,23 @@ is_plain_sql(HeapTuple tuple)
 	return function->prolang == SQLlanguageId && !function->prosecdef && !function->proisstrict &&
 		   function->pronargs == 1 && heap_attisnull(tuple, Anum_pg_proc_proconfig, NULL) &&
 		   heap_attisnull(tuple, Anum_pg_proc_prosqlbody, NULL) && !FmgrHookIsNeeded(function->oid);
+}
+
+/* What a function returns; a domain is what it is over. */
+static IntakeReturns
+returns_what(Form_pg_proc function)
+{
+	Oid type = getBaseType(function->prorettype);
+	Oid next = intake_next_type("next");
+
+	if ((type == next && function->proretset) || get_element_type(type) == next)
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+						errmsg("the handler returns many rows of type intake.next"),
+						errhint("It returns one, which says what comes next.")));
+	if (type == next)
+		return INTAKE_RETURNS_NEXT;
+	return type == JSONBOID && !function->proretset ? INTAKE_RETURNS_RESULT
+													: INTAKE_RETURNS_NOTHING;
 }
 
 /* Whether a function is in PL/pgSQL, which may own a record that it is called with. */
@@ -145,7 +164,9 @@ prepare(Handler *handler, const IntakeWorkflow *workflow, Oid type)
 	handler->tid = tuple->t_self;
 	handler->context =
 		AllocSetContextCreate(CurrentMemoryContext, "pg_intake handler", ALLOCSET_SMALL_SIZES);
-	handler->body = is_plain_sql(tuple);
+	handler->returns = returns_what((Form_pg_proc) GETSTRUCT(tuple));
+	/* What the statements of a body give is not what a call of it does: that is one value. */
+	handler->body = handler->returns == INTAKE_RETURNS_NOTHING && is_plain_sql(tuple);
 	handler->takes = is_plpgsql(tuple);
 	if (handler->body)
 		prepare_body(tuple, handler);
@@ -227,13 +248,16 @@ find(const IntakeWorkflow *workflow, Oid type)
 	return keep(&prepared);
 }
 
-/* What a handler returns is not read, and so not kept either. */
+/* What a handler returns is not kept where nobody reads it. */
 static int
 execute(const Handler *handler, Oid type, Datum job)
 {
 	ParamListInfo parameters = makeParamList(1);
-	SPIExecuteOptions options = {.params = parameters, .dest = None_Receiver};
+	SPIExecuteOptions options = {.params = parameters};
 	int result = 0;
+
+	if (handler->returns == INTAKE_RETURNS_NOTHING)
+		options.dest = None_Receiver;
 
 	parameters->params[0].value = handler->takes ? job : MakeExpandedObjectReadOnly(job, false, -1);
 	parameters->params[0].isnull = false;
@@ -246,12 +270,26 @@ execute(const Handler *handler, Oid type, Datum job)
 	return result < 0 ? result : SPI_execute_plan_extended(handler->plan, &options);
 }
 
+/* Takes what a handler has returned out of SPI. */
+static void
+read_returned(const Handler *handler, IntakeReturned *returned)
+{
+	*returned = (IntakeReturned){handler->returns, true, (Datum) 0};
+	if (handler->returns == INTAKE_RETURNS_NOTHING || SPI_processed == 0)
+		return;
+	returned->value =
+		SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &returned->null);
+	if (!returned->null)
+		returned->value = SPI_datumTransfer(returned->value, false, -1);
+}
+
 /*
  * Calls the handler of a workflow with a row of type intake.job, whose number is TYPE, as an expanded
- * record, which is gone afterwards. The caller is connected to SPI.
+ * record, which is gone afterwards. The caller is connected to SPI; what is RETURNED stays behind
+ * that.
  */
 void
-intake_handler_call(const IntakeWorkflow *workflow, Oid type, Datum job)
+intake_handler_call(const IntakeWorkflow *workflow, Oid type, Datum job, IntakeReturned *returned)
 {
 	Handler *handler = find(workflow, type);
 	int result;
@@ -264,4 +302,5 @@ intake_handler_call(const IntakeWorkflow *workflow, Oid type, Datum job)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("the handler has a statement that a function cannot have: %s",
 							   SPI_result_code_string(result))));
+	read_returned(handler, returned);
 }

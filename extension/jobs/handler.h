@@ -9,6 +9,22 @@
 
 #include "config/workflow.h"
 
-extern void intake_handler_call(const IntakeWorkflow *workflow, Oid type, Datum job);
+/* What a handler returns that matters. */
+typedef enum IntakeReturns
+{
+	INTAKE_RETURNS_NOTHING, /* or what is ignored */
+	INTAKE_RETURNS_RESULT,  /* jsonb */
+	INTAKE_RETURNS_NEXT     /* intake.next */
+} IntakeReturns;
+
+typedef struct IntakeReturned
+{
+	IntakeReturns kind;
+	bool null;
+	Datum value; /* palloc'ed */
+} IntakeReturned;
+
+extern void intake_handler_call(const IntakeWorkflow *workflow, Oid type, Datum job,
+								IntakeReturned *returned);
 
 #endif

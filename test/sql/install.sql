@@ -20,7 +20,7 @@ SELECT p.oid::regprocedure FROM pg_proc p
 
 -- Functions that run as the owner, and those in SQL or PL/pgSQL, have a search_path of their own.
 SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
-    WHERE p.pronamespace = 'intake'::regnamespace AND (p.prosecdef OR l.lanname <> 'c')
+    WHERE p.pronamespace = 'intake'::regnamespace AND (p.prosecdef OR l.lanname <> 'c') AND p.prosqlbody IS NULL
       AND NOT coalesce(p.proconfig::text LIKE '%search_path=pg_catalog, pg_temp%', false);
 
 -- Nothing is for everybody.
