@@ -15,6 +15,8 @@
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 
+#include "calls/advance.h"
+#include "calls/board.h"
 #include "config/dependency.h"
 #include "ground/bgworker.h"
 #include "ground/database.h"
@@ -43,6 +45,8 @@ request_shmem(void)
 	RequestAddinShmemSpace(intake_database_shmem_size());
 	RequestAddinShmemSpace(intake_crew_shmem_size());
 	RequestAddinShmemSpace(intake_lane_shmem_size());
+	RequestAddinShmemSpace(intake_board_shmem_size());
+	RequestAddinShmemSpace(intake_advance_shmem_size());
 }
 
 static void
@@ -56,6 +60,8 @@ startup_shmem(void)
 	intake_database_startup();
 	intake_crew_startup();
 	intake_lane_startup();
+	intake_board_startup();
+	intake_advance_startup();
 	LWLockRelease(AddinShmemInitLock);
 }
 

@@ -101,6 +101,8 @@ CREATE VIEW intake.jobs AS
         UNION ALL
         SELECT job_id, event_id, lane, 'suspect', attempts, NULL, NULL, NULL, NULL FROM intake.suspect
         UNION ALL
+        SELECT job_id, event_id, lane, 'calling', attempts, until, NULL, NULL, NULL FROM intake.calling
+        UNION ALL
         SELECT job_id, event_id, workflow_id, 'done', attempts, NULL, finished_at, NULL, result FROM intake.done
         UNION ALL
         SELECT job_id, event_id, workflow_id, 'discarded', attempts, NULL, discarded_at, reason, NULL FROM intake.discarded
@@ -108,7 +110,7 @@ CREATE VIEW intake.jobs AS
         SELECT job_id, event_id, workflow_id, 'dead', attempts, NULL, died_at, error, NULL FROM intake.dead_letter
     ) r LEFT JOIN intake.workflow w ON w.id = abs(r.lane) AND r.lane = ANY (ARRAY[w.id, -w.id]);
 COMMENT ON VIEW intake.jobs IS
-    'Every job. state is ready, delayed (until run_at), running, suspect (was left without a holder, by a crash mostly, and runs alone next), done, discarded or dead; attempts counts those of its step that ended; delivery_id and position are those of the event; step is the one that comes next, or was the last, and steps how many came before it (NULL: it has not come beyond its first); result is what the handler of a job that is done has returned';
+    'Every job. state is ready, delayed (until run_at), running, suspect (was left without a holder, by a crash mostly, and runs alone next), calling (its calls are made), done, discarded or dead; attempts counts those of its step that ended; delivery_id and position are those of the event; step is the one that comes next, or was the last, and steps how many came before it (NULL: it has not come beyond its first); result is what the handler of a job that is done has returned';
 INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.jobs');
 
 CREATE VIEW intake.attempts AS

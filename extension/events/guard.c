@@ -241,7 +241,7 @@ static bool
 hold_first(IntakeTable *keys, const IntakeGuard *guard)
 {
 	return intake_key_row_find(keys, &guard->key) == 0 || intake_table_is_own(keys) ||
-		   intake_table_hold(keys);
+		   intake_table_hold(keys, true);
 }
 
 /*

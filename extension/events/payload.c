@@ -247,7 +247,7 @@ collect_header(Headers *headers, IntakeSlice written, IntakeSlice value)
 {
 	IntakeSlice name = lower_case(as_text(written));
 
-	if (!intake_slice_equal_nocase(name, written) &&
+	if (headers->readers != NULL && !intake_slice_equal_nocase(name, written) &&
 		intake_single_header(headers->readers, name, headers->block))
 		return;
 	for (int i = 0; i < headers->count; i++)
@@ -256,7 +256,7 @@ collect_header(Headers *headers, IntakeSlice written, IntakeSlice value)
 
 		if (!intake_slice_equal(header->name, name))
 			continue;
-		if (intake_single_header(headers->readers, name, headers->block) || value.data == NULL)
+		if (value.data == NULL || (headers->readers != NULL && intake_single_header(headers->readers, name, headers->block)))
 			return;
 		if (header->value.data != NULL)
 			join(header, as_text(value));
@@ -307,7 +307,8 @@ intake_payload_body(Jsonb *payload)
  * The headers of a request as an object, names in lower case, repeated ones joined with a comma,
  * but for those that READERS look at: of these the first is there. Credentials are left out, and so
  * are headers where the scheme finds signatures, those that have SECRET (or absent) in them, and
- * what follows the 256th name.
+ * what follows the 256th name. Where READERS is NULL, which is so for an answer, nothing is left out for
+ * what it is.
  */
 Jsonb *
 intake_payload_headers(IntakeSlice block, const IntakeReaders *readers, IntakeSlice secret)
@@ -319,7 +320,7 @@ intake_payload_headers(IntakeSlice block, const IntakeReaders *readers, IntakeSl
 	JsonbParseState *state = NULL;
 
 	while (headers.count < MAX_HEADERS && intake_headers_next(&iterator, &name, &value))
-		if (!intake_scheme_header_is_credential(readers->scheme, name))
+		if (readers == NULL || !intake_scheme_header_is_credential(readers->scheme, name))
 			collect_header(&headers, name, has_secret(value, secret) ? INTAKE_ABSENT : value);
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);

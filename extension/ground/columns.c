@@ -109,6 +109,101 @@ static const IntakeColumn progress_columns[] = {
 	COLUMN(progress, started_at, TIMESTAMPTZOID),
 };
 
+static const IntakeColumn call_request_columns[] = {
+	COLUMN(call_request, job_id, INT8OID),
+	COLUMN(call_request, call_id, INT8OID),
+	COLUMN(call_request, workflow_id, INT4OID),
+	COLUMN(call_request, line_id, INT8OID),
+	COLUMN(call_request, n, INT4OID),
+	COLUMN(call_request, step, TEXTOID),
+	COLUMN(call_request, method, TEXTOID),
+	COLUMN(call_request, scheme, TEXTOID),
+	COLUMN(call_request, host, TEXTOID),
+	COLUMN(call_request, port, INT4OID),
+	COLUMN(call_request, target, TEXTOID),
+	NULLABLE(call_request, headers, JSONBOID),
+	NULLABLE(call_request, body, BYTEAOID),
+	NULLABLE(call_request, auth, TEXTOID),
+	NULLABLE(call_request, secret_id, INT4OID),
+	COLUMN(call_request, milliseconds, INT8OID),
+	COLUMN(call_request, idempotency_key, UUIDOID),
+	NULLABLE(call_request, options, JSONBOID),
+	COLUMN(call_request, created_at, TIMESTAMPTZOID),
+};
+
+static const IntakeColumn call_response_columns[] = {
+	COLUMN(call_response, job_id, INT8OID),
+	COLUMN(call_response, call_id, INT8OID),
+	NULLABLE(call_response, status, INT4OID),
+	NULLABLE(call_response, headers, JSONBOID),
+	NULLABLE(call_response, body, BYTEAOID),
+	NULLABLE(call_response, error, TEXTOID),
+	NULLABLE(call_response, duration, INTERVALOID),
+	COLUMN(call_response, ended_at, TIMESTAMPTZOID),
+};
+
+static const IntakeColumn line_columns[] = {
+	COLUMN(line, id, INT8OID),
+	COLUMN(line, workflow_id, INT4OID),
+	COLUMN(line, host, TEXTOID),
+	NULLABLE(line, secret_id, INT4OID),
+	NULLABLE(line, held_until, TIMESTAMPTZOID),
+	NULLABLE(line, suspended_at, TIMESTAMPTZOID),
+	NULLABLE(line, probe_at, TIMESTAMPTZOID),
+	COLUMN(line, probes, INT4OID),
+	NULLABLE(line, kind, TEXTOID),
+	NULLABLE(line, error, TEXTOID),
+	COLUMN(line, jobs, INT8ARRAYOID),
+	COLUMN(line, calls, INT8ARRAYOID),
+};
+
+static const IntakeColumn call_queue_columns[] = {
+	COLUMN(call_queue, line_id, INT8OID),
+	COLUMN(call_queue, due_at, TIMESTAMPTZOID),
+	COLUMN(call_queue, call_id, INT8OID),
+	COLUMN(call_queue, job_id, INT8OID),
+	COLUMN(call_queue, workflow_id, INT4OID),
+	COLUMN(call_queue, attempts, INT4OID),
+	COLUMN(call_queue, options, BOOLOID),
+};
+
+static const IntakeColumn call_held_columns[] = {
+	COLUMN(call_held, call_id, INT8OID),
+	COLUMN(call_held, job_id, INT8OID),
+	COLUMN(call_held, line_id, INT8OID),
+	COLUMN(call_held, workflow_id, INT4OID),
+	COLUMN(call_held, courier, INT8OID),
+	COLUMN(call_held, taken_at, TIMESTAMPTZOID),
+	COLUMN(call_held, until, TIMESTAMPTZOID),
+	COLUMN(call_held, attempts, INT4OID),
+	COLUMN(call_held, options, BOOLOID),
+};
+
+static const IntakeColumn calling_columns[] = {
+	COLUMN(calling, job_id, INT8OID),
+	COLUMN(calling, event_id, INT8OID),
+	COLUMN(calling, lane, INT4OID),
+	COLUMN(calling, attempts, INT4OID),
+	COLUMN(calling, calls, INT4OID),
+	COLUMN(calling, first_call, INT8OID),
+	NULLABLE(calling, until, TIMESTAMPTZOID),
+};
+
+static const IntakeColumn courier_columns[] = {
+	COLUMN(courier, token, INT8OID),
+	COLUMN(courier, name, TEXTOID),
+	COLUMN(courier, role, TEXTOID),
+	COLUMN(courier, entered_at, TIMESTAMPTZOID),
+	COLUMN(courier, seen_at, TIMESTAMPTZOID),
+	COLUMN(courier, until, TIMESTAMPTZOID),
+};
+
+static const IntakeColumn call_cancel_columns[] = {
+	COLUMN(call_cancel, courier, INT8OID),
+	COLUMN(call_cancel, call_id, INT8OID),
+	COLUMN(call_cancel, job_id, INT8OID),
+};
+
 /* Only what is read without SQL. */
 static const IntakeColumn source_columns[] = {
 	COLUMN(source, id, INT4OID),
@@ -135,6 +230,14 @@ static const IntakeColumns tables[] = {
 	TABLE(dead_letter, Anum_dead_letter_job_id),
 	TABLE(attempt, 0),
 	TABLE(progress, Anum_progress_job_id),
+	TABLE(call_request, Anum_call_request_job_id, Anum_call_request_call_id),
+	TABLE(call_response, Anum_call_response_job_id, Anum_call_response_call_id),
+	TABLE(line, Anum_line_id),
+	TABLE(call_queue, Anum_call_queue_line_id, Anum_call_queue_due_at, Anum_call_queue_call_id),
+	TABLE(call_held, Anum_call_held_call_id),
+	TABLE(calling, Anum_calling_job_id),
+	TABLE(courier, Anum_courier_token),
+	TABLE(call_cancel, Anum_call_cancel_courier, Anum_call_cancel_call_id),
 	{"source", source_columns, lengthof(source_columns), {Anum_source_id}, .read_only = true},
 };
 

@@ -16,7 +16,7 @@ typedef struct IntakeColumn
 	bool nullable;
 } IntakeColumn;
 
-#define INTAKE_COLUMNS_KEYS 2
+#define INTAKE_COLUMNS_KEYS 3
 
 typedef struct IntakeColumns
 {

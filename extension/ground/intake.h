@@ -4,8 +4,8 @@
  *		names of the tables and their columns, and entry to code that acts as the owner of
  *		the extension.
  *
- * The numbers below are those of the tables in sql/20_configuration.sql, 22_log.sql, 24_rooms.sql
- * and 25_steps.sql; columns.c has the types. The log and the rooms are written straight through the table access method
+ * The numbers below are those of the tables in sql/20_configuration.sql, 22_log.sql, 24_rooms.sql,
+ * 25_steps.sql and 27_calls.sql; columns.c has the types. The log and the rooms are written straight through the table access method
  * (table.c), so both must be changed together.
  */
 #ifndef INTAKE_H
@@ -182,6 +182,117 @@ typedef enum
 	Anum_progress_started_at,
 	Natts_progress = Anum_progress_started_at
 } ProgressColumn;
+
+typedef enum
+{
+	Anum_call_request_job_id = 1,
+	Anum_call_request_call_id,
+	Anum_call_request_workflow_id,
+	Anum_call_request_line_id,
+	Anum_call_request_n,
+	Anum_call_request_step,
+	Anum_call_request_method,
+	Anum_call_request_scheme,
+	Anum_call_request_host,
+	Anum_call_request_port,
+	Anum_call_request_target,
+	Anum_call_request_headers,
+	Anum_call_request_body,
+	Anum_call_request_auth,
+	Anum_call_request_secret_id,
+	Anum_call_request_milliseconds,
+	Anum_call_request_idempotency_key,
+	Anum_call_request_options,
+	Anum_call_request_created_at,
+	Natts_call_request = Anum_call_request_created_at
+} CallRequestColumn;
+
+typedef enum
+{
+	Anum_call_response_job_id = 1,
+	Anum_call_response_call_id,
+	Anum_call_response_status,
+	Anum_call_response_headers,
+	Anum_call_response_body,
+	Anum_call_response_error,
+	Anum_call_response_duration,
+	Anum_call_response_ended_at,
+	Natts_call_response = Anum_call_response_ended_at
+} CallResponseColumn;
+
+typedef enum
+{
+	Anum_line_id = 1,
+	Anum_line_workflow_id,
+	Anum_line_host,
+	Anum_line_secret_id,
+	Anum_line_held_until,
+	Anum_line_suspended_at,
+	Anum_line_probe_at,
+	Anum_line_probes,
+	Anum_line_kind,
+	Anum_line_error,
+	Anum_line_jobs,
+	Anum_line_calls,
+	Natts_line = Anum_line_calls
+} LineColumn;
+
+typedef enum
+{
+	Anum_call_queue_line_id = 1,
+	Anum_call_queue_due_at,
+	Anum_call_queue_call_id,
+	Anum_call_queue_job_id,
+	Anum_call_queue_workflow_id,
+	Anum_call_queue_attempts,
+	Anum_call_queue_options,
+	Natts_call_queue = Anum_call_queue_options
+} CallQueueColumn;
+
+typedef enum
+{
+	Anum_call_held_call_id = 1,
+	Anum_call_held_job_id,
+	Anum_call_held_line_id,
+	Anum_call_held_workflow_id,
+	Anum_call_held_courier,
+	Anum_call_held_taken_at,
+	Anum_call_held_until,
+	Anum_call_held_attempts,
+	Anum_call_held_options,
+	Natts_call_held = Anum_call_held_options
+} CallHeldColumn;
+
+typedef enum
+{
+	Anum_calling_job_id = 1,
+	Anum_calling_event_id,
+	Anum_calling_lane,
+	Anum_calling_attempts,
+	Anum_calling_calls,
+	Anum_calling_first_call,
+	Anum_calling_until,
+	Natts_calling = Anum_calling_until
+} CallingColumn;
+
+typedef enum
+{
+	Anum_courier_token = 1,
+	Anum_courier_name,
+	Anum_courier_role,
+	Anum_courier_entered_at,
+	Anum_courier_seen_at,
+	Anum_courier_until,
+	Natts_courier = Anum_courier_until
+} CourierColumn;
+
+typedef enum
+{
+	Anum_call_cancel_courier = 1,
+	Anum_call_cancel_call_id,
+	Anum_call_cancel_job_id,
+	Natts_call_cancel = Anum_call_cancel_job_id
+} CallCancelColumn;
 
 /* Columns of source that are read straight from the table. */
 #define Anum_source_id 1

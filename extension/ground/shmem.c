@@ -17,7 +17,7 @@ void
 intake_shmem_request(void)
 {
 	RequestAddinShmemSpace(sizeof(IntakeShmem));
-	RequestNamedLWLockTranche("pg_intake", 2);
+	RequestNamedLWLockTranche("pg_intake", 3);
 }
 
 /* Makes the memory or finds it. The caller holds AddinShmemInitLock. */
@@ -35,6 +35,7 @@ intake_shmem_startup(void)
 		pg_atomic_init_u32(&intake_shmem->wanted, 0);
 		intake_shmem->lock = &GetNamedLWLockTranche("pg_intake")[0].lock;
 		intake_shmem->lane_lock = &GetNamedLWLockTranche("pg_intake")[1].lock;
+		intake_shmem->call_lock = &GetNamedLWLockTranche("pg_intake")[2].lock;
 	}
 }
 

@@ -39,6 +39,7 @@ typedef struct IntakeShmem
 {
 	LWLock *lock;      /* what is here, and the slots */
 	LWLock *lane_lock; /* the hash of lanes */
+	LWLock *call_lock; /* the lines of calls */
 	/*
 	 * Grows when the launcher is woken. Waiting for a lock may reset a latch, so it compares this
 	 * before it waits.

@@ -49,7 +49,7 @@ static struct
 {
 	NameData name;
 	Oid oid;
-} known[24];
+} known[48];
 static int n_known = 0;
 
 static void
@@ -592,18 +592,21 @@ intake_table_is_own(IntakeTable *table)
 }
 
 /*
- * Locks the row that was fetched until this transaction ends; waits for others that have it locked.
- * Returns false where one of them has changed it.
+ * Locks the row that was fetched until this transaction ends. If others have it locked, waits for them
+ * if WAIT, and returns false if not; so it does where one of them has changed the row.
  */
 bool
-intake_table_hold(IntakeTable *table)
+intake_table_hold(IntakeTable *table, bool wait)
 {
 	ItemPointerData tid = table->slot->tts_tid;
 	TM_FailureData failure;
 
-	return table_tuple_lock(table->relation, &tid, SnapshotSelf, table->slot,
-							GetCurrentCommandId(true), LockTupleExclusive, LockWaitBlock, 0,
-							&failure) == TM_Ok;
+	if (table_tuple_lock(table->relation, &tid, SnapshotSelf, table->slot,
+						 GetCurrentCommandId(true), LockTupleExclusive,
+						 wait ? LockWaitBlock : LockWaitSkip, 0, &failure) != TM_Ok)
+		return false;
+	slot_getallattrs(table->slot);
+	return true;
 }
 
 /* Closes a table; rows that were added and not inserted yet are, and a taken key is an error. */

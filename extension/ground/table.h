@@ -68,7 +68,7 @@ extern bool intake_table_look_up(IntakeTable *table, int64 key);
 extern bool intake_table_remove(IntakeTable *table, bool wait);
 extern bool intake_table_delete(IntakeTable *table, ItemPointer tid);
 extern bool intake_table_is_own(IntakeTable *table);
-extern bool intake_table_hold(IntakeTable *table);
+extern bool intake_table_hold(IntakeTable *table, bool wait);
 extern bool intake_table_fetch(IntakeTable *table, ItemPointer tid);
 extern void intake_table_close(IntakeTable *table);
 

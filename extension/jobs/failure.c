@@ -19,9 +19,9 @@
 #include "ground/txn.h"
 #include "jobs/death.h"
 #include "jobs/failure.h"
-#include "jobs/retry.h"
 #include "jobs/step.h"
 #include "queue/progress.h"
+#include "queue/retry.h"
 
 typedef struct Delay
 {

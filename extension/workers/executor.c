@@ -18,6 +18,7 @@
 #include "utils/snapmgr.h"
 
 #include "config/workflows.h"
+#include "calls/board.h"
 #include "ground/bgworker.h"
 #include "ground/clock.h"
 #include "ground/database.h"
@@ -75,6 +76,7 @@ begin(IntakeGate gate)
 	if (intake_txn_begin(gate))
 		return;
 	intake_lane_forget(MyDatabaseId);
+	intake_board_forget(MyDatabaseId);
 	proc_exit(0);
 }
 

@@ -26,6 +26,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "calls/board.h"
 #include "ground/bgworker.h"
 #include "ground/clock.h"
 #include "ground/database.h"
@@ -80,6 +81,7 @@ forget_database(Oid oid)
 {
 	intake_database_forget(oid);
 	intake_lane_forget(oid);
+	intake_board_forget(oid);
 }
 
 /* Enters every database that can be connected to, and forgets those that are gone. */

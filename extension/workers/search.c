@@ -7,7 +7,10 @@
 #include "access/stratnum.h"
 #include "miscadmin.h"
 #include "utils/fmgroids.h"
+#include "utils/timestamp.h"
 
+#include "calls/advance.h"
+#include "calls/board.h"
 #include "config/workflows.h"
 #include "ground/intake.h"
 #include "ground/table.h"
@@ -73,9 +76,44 @@ settle_lanes(void)
 	pfree(lanes);
 }
 
+/* The first call behind LINE_ID and its line: its line, and when it is due. False: none. */
+static bool
+find_next_line(int64 *line_id, TimestampTz *due)
+{
+	IntakeScan scan;
+	ScanKeyData key;
+	bool found;
+
+	ScanKeyInit(&key, 1, BTGreaterStrategyNumber, F_INT8GT, Int64GetDatum(*line_id));
+	intake_table_scan_begin(&scan, intake_table_oid("call_queue"), NULL, &key, 1);
+	found = intake_table_scan_next(&scan);
+	if (found)
+	{
+		*line_id = DatumGetInt64(INTAKE_COLUMN(scan.slot->tts_values, call_queue_line_id));
+		*due = DatumGetTimestampTz(INTAKE_COLUMN(scan.slot->tts_values, call_queue_due_at));
+	}
+	intake_table_scan_end(&scan);
+	return found;
+}
+
+/* Tells the lines that have calls, as far as there is room. */
+static void
+tell_lines(void)
+{
+	int64 line_id = PG_INT64_MIN;
+	TimestampTz due;
+
+	while (find_next_line(&line_id, &due))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!intake_board_tell(line_id, due))
+			return;
+	}
+}
+
 /*
  * Tells the lanes that have jobs, and those of suspects. Where there is not room for all, they take
- * turns. To be called by the supervisor, in a transaction with an active snapshot.
+ * turns. Does the same for calls, and for jobs whose calls have all ended. To be called by the supervisor, in a transaction with an active snapshot.
  */
 void
 intake_search_do(void)
@@ -94,4 +132,6 @@ intake_search_do(void)
 	}
 	told = room ? PG_INT32_MIN : lane - 1;
 	intake_suspect_tell();
+	tell_lines();
+	intake_advance_search();
 }

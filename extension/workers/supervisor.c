@@ -18,6 +18,8 @@
 #include "utils/guc.h"
 #include "utils/timestamp.h"
 
+#include "calls/advance.h"
+#include "calls/courier.h"
 #include "config/workflows.h"
 #include "ground/bgworker.h"
 #include "ground/clock.h"
@@ -141,6 +143,10 @@ static IntakeDuty searching = {.name = "search for jobs", .run = intake_search_d
 
 static IntakeDuty duties[] = {
 	{.name = "move delayed jobs", .run = move_due_jobs, .due = until_due},
+	{.name = "let jobs go on whose calls have ended",
+	 .run = intake_advance_do,
+	 .due = intake_advance_due},
+	{.name = "give back calls of lost couriers", .run = intake_courier_expire},
 	{.name = "make partitions of events",
 	 .run = intake_partition_keep_event,
 	 .wanted = intake_partition_event_wanted},

@@ -4,7 +4,7 @@ SET client_min_messages = warning;
 
 -- A line names one object of the schema.
 SELECT access, privilege FROM intake.grantable
-    WHERE privilege !~ '^(USAGE ON SCHEMA intake|EXECUTE ON FUNCTION intake\.[a-z_]+|SELECT ON intake\.[a-z_]+)$' AND privilege !~ ' ON (SEQUENCE )?intake\.workflow(_id_seq)?$';
+    WHERE privilege !~ '^(USAGE ON SCHEMA intake|EXECUTE ON (FUNCTION|PROCEDURE) intake\.[a-z_]+|SELECT ON intake\.[a-z_]+)$' AND privilege !~ ' ON (SEQUENCE )?intake\.workflow(_id_seq)?$';
 SELECT proname FROM pg_proc WHERE pronamespace = 'intake'::regnamespace GROUP BY 1 HAVING count(*) > 1;
 SELECT privilege FROM intake.grantable GROUP BY 1 HAVING count(*) > 1;
 
@@ -49,7 +49,7 @@ DROP ROLE grants_writer, grants_admin;
 -- What is neither internal nor a trigger's is for somebody; these are the owner's.
 SELECT p.oid::regprocedure FROM pg_proc p
     WHERE p.pronamespace = 'intake'::regnamespace AND p.prorettype <> 'trigger'::regtype AND obj_description(p.oid) !~ '^Internal'
-      AND NOT EXISTS (SELECT FROM intake.grantable g WHERE g.privilege = 'EXECUTE ON FUNCTION intake.' || p.proname)
+      AND NOT EXISTS (SELECT FROM intake.grantable g WHERE g.privilege IN ('EXECUTE ON FUNCTION intake.' || p.proname, 'EXECUTE ON PROCEDURE intake.' || p.proname))
     ORDER BY 1;
 SELECT c.relname FROM pg_class c
     WHERE c.relnamespace = 'intake'::regnamespace AND c.relkind = 'v'

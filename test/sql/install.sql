@@ -33,7 +33,7 @@ SELECT has_schema_privilege('public', 'intake', 'USAGE') AS everybody_may_look;
 -- Every table with data of people goes into a dump.
 SELECT c.relname FROM pg_class c
     WHERE c.relnamespace = 'intake'::regnamespace AND c.relkind IN ('r', 'S') AND NOT c.relispartition
-      AND c.relname NOT IN ('rejection', 'rejection_seq', 'grantable', 'room')
+      AND c.relname NOT IN ('rejection', 'rejection_seq', 'grantable', 'room', 'courier', 'call_cancel')
       AND NOT c.oid = ANY (SELECT unnest(extconfig) FROM pg_extension WHERE extname = 'pg_intake');
 
 SELECT count(*) FROM intake.schemes;

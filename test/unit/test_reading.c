@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "jobs/retry.h"
+#include "queue/retry.h"
 #include "read/encoding.h"
 #include "read/form.h"
 #include "read/glob.h"

@@ -1,6 +1,6 @@
 /*
  * retry.h
- *		What becomes of a job whose attempt failed. Pure: time and chance are arguments.
+ *		When what has failed is tried again. Pure: time and chance are arguments.
  */
 #ifndef INTAKE_RETRY_H
 #define INTAKE_RETRY_H

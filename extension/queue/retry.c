@@ -1,8 +1,8 @@
 /*
  * retry.c
- *		What becomes of a job whose attempt failed. Pure: time and chance are arguments.
+ *		When what has failed is tried again. Pure: time and chance are arguments.
  */
-#include "jobs/retry.h"
+#include "queue/retry.h"
 
 int64_t
 intake_retry_delay(int32_t attempts, int64_t backoff, int64_t backoff_max, double chance)

@@ -1,0 +1,335 @@
+/*
+ * advance.c
+ *		Jobs whose calls have all ended go on.
+ *
+ * Whoever writes an answer looks whether it was the last one of its job. Two that write the last two
+ * answers at a time see nothing of each other, so a job of several calls is counted under a lock on its
+ * row in calling. He who finds that lock taken does not wait, for he may hold others; he leaves the job
+ * to the supervisor, and tells it behind his commit. It tries again as long as the row is locked: the
+ * other one may have counted without seeing the last answer.
+ */
+#include "postgres.h"
+
+#include "access/stratnum.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+#include "utils/fmgroids.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "calls/advance.h"
+#include "calls/desk.h"
+#include "config/workflows.h"
+#include "ground/bgworker.h"
+#include "ground/database.h"
+#include "ground/intake.h"
+#include "ground/shmem.h"
+#include "queue/lane.h"
+#include "queue/room.h"
+
+#define MOST_LEFT 256
+#define TRY_AGAIN 100 /* milliseconds */
+
+/* Jobs that were left to the supervisors. Guarded by intake_shmem->call_lock. */
+typedef struct Left
+{
+	int count;
+	bool more; /* there was no room for others: all jobs are to be looked at */
+	struct
+	{
+		Oid database;
+		int64 job_id;
+	} jobs[MOST_LEFT];
+} Left;
+
+static Left *left = NULL;
+
+static List *leaving = NIL; /* by this transaction; int64 *, in TopTransactionContext */
+static bool committed = false;
+
+/* What was done about a job. */
+typedef enum Step
+{
+	STEP_NONE, /* it waits for calls, or is not there */
+	STEP_MADE,
+	STEP_BUSY /* somebody has its row locked */
+} Step;
+
+Size
+intake_advance_shmem_size(void)
+{
+	return sizeof(Left);
+}
+
+/* Makes the list of jobs or finds it. The caller holds AddinShmemInitLock. */
+void
+intake_advance_startup(void)
+{
+	bool found;
+
+	left = ShmemInitStruct("pg_intake jobs left", sizeof(Left), &found);
+	if (!found)
+		memset(left, 0, sizeof(Left));
+}
+
+/* ---- leaving jobs to the supervisor ---- */
+
+static void
+put_left(int64 job_id)
+{
+	LWLockAcquire(intake_shmem->call_lock, LW_EXCLUSIVE);
+	if (left->count == MOST_LEFT)
+		left->more = true;
+	else
+	{
+		left->jobs[left->count].database = MyDatabaseId;
+		left->jobs[left->count++].job_id = job_id;
+	}
+	LWLockRelease(intake_shmem->call_lock);
+}
+
+/* Takes a job of this database; 0: there is none. */
+static int64
+take_left(void)
+{
+	int64 job_id = 0;
+
+	LWLockAcquire(intake_shmem->call_lock, LW_EXCLUSIVE);
+	for (int i = 0; i < left->count && job_id == 0; i++)
+		if (left->jobs[i].database == MyDatabaseId)
+		{
+			job_id = left->jobs[i].job_id;
+			left->jobs[i] = left->jobs[--left->count];
+		}
+	LWLockRelease(intake_shmem->call_lock);
+	return job_id;
+}
+
+static void
+end_transaction(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_COMMIT)
+		committed = true;
+	else if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+		leaving = NIL;
+}
+
+static void
+release(ResourceReleasePhase phase, bool commit, bool top, void *arg)
+{
+	ListCell *cell;
+
+	if (!committed || !top || phase != RESOURCE_RELEASE_AFTER_LOCKS)
+		return;
+	committed = false;
+	if (leaving == NIL)
+		return;
+	foreach (cell, leaving)
+		put_left(*(int64 *) lfirst(cell));
+	leaving = NIL;
+	intake_database_call(INTAKE_CALL_DUTIES);
+}
+
+/* Leaves a job to the supervisor when this transaction has committed. */
+static void
+leave(int64 job_id)
+{
+	static bool registered = false;
+	MemoryContext old;
+	int64 *copy;
+
+	if (intake_shmem == NULL)
+		return;
+	if (!registered)
+	{
+		RegisterXactCallback(end_transaction, NULL);
+		RegisterResourceReleaseCallback(release, NULL);
+		registered = true;
+	}
+	old = MemoryContextSwitchTo(TopTransactionContext);
+	copy = palloc(sizeof(int64));
+	*copy = job_id;
+	leaving = lappend(leaving, copy);
+	MemoryContextSwitchTo(old);
+}
+
+/* ---- a job ---- */
+
+/* How many calls of a job have ended, from FIRST on, as far as this transaction can see; MOST at most. */
+static int
+count_ended(int64 job_id, int64 first, int most)
+{
+	IntakeScan scan;
+	ScanKeyData keys[2];
+	int count = 0;
+
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(job_id));
+	ScanKeyInit(&keys[1], 2, BTGreaterEqualStrategyNumber, F_INT8GE, Int64GetDatum(first));
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetLatestSnapshot());
+	intake_table_scan_begin(&scan, intake_table_oid("call_response"), NULL, keys, 2);
+	while (count < most && intake_table_scan_next(&scan))
+		count++;
+	intake_table_scan_end(&scan);
+	PopActiveSnapshot();
+	return count;
+}
+
+/* Puts a job, whose row in calling was taken out, into its lane. */
+static void
+enqueue(IntakeDesk *desk, const Datum *row)
+{
+	int32 lane = DatumGetInt32(INTAKE_COLUMN(row, calling_lane));
+	Oid role = intake_workflow_role(intake_workflows_get(intake_lane_workflow(lane)));
+
+	(void) intake_room_enqueue(intake_desk_table(desk, INTAKE_DESK_JOBS), lane, role,
+							   DatumGetInt64(INTAKE_COLUMN(row, calling_job_id)),
+							   DatumGetInt64(INTAKE_COLUMN(row, calling_event_id)), 0);
+}
+
+/* Lets a job go on, if all its calls have ended, or if it need not wait for them. */
+static Step
+advance(IntakeDesk *desk, int64 job_id, bool anyhow)
+{
+	IntakeTable *calling = intake_desk_table(desk, INTAKE_DESK_CALLING);
+	Datum *row;
+	int calls;
+	bool locked = false;
+
+	if (!intake_table_look_up(calling, job_id))
+		return STEP_NONE;
+	row = calling->slot->tts_values;
+	calls = DatumGetInt32(INTAKE_COLUMN(row, calling_calls));
+	if (calls > 1 && !anyhow)
+	{
+		int64 first = DatumGetInt64(INTAKE_COLUMN(row, calling_first_call));
+
+		locked = intake_table_hold(calling, false);
+		if (!locked)
+			return STEP_BUSY;
+		if (count_ended(job_id, first, calls) < calls)
+			return STEP_NONE;
+	}
+	/* To the server, a row that we have locked ourselves is one to wait for. */
+	if (!intake_table_remove(calling, locked))
+		return STEP_BUSY;
+	enqueue(desk, calling->slot->tts_values);
+	return STEP_MADE;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	int64 left_id = *(const int64 *) a;
+	int64 right_id = *(const int64 *) b;
+
+	return left_id < right_id ? -1 : left_id > right_id;
+}
+
+/*
+ * Lets those of the jobs of a desk go on whose calls have ended. The workflows are fresh. Raises an error
+ * where a call has ended twice.
+ */
+void
+intake_advance_jobs(IntakeDesk *desk)
+{
+	if (desk->n_jobs == 0)
+		return;
+	if (!intake_table_flush(intake_desk_table(desk, INTAKE_DESK_RESPONSE)))
+		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errmsg("a call has ended twice")));
+	qsort(desk->jobs, desk->n_jobs, sizeof(int64), compare);
+	for (int i = 0; i < desk->n_jobs; i++)
+		if ((i == 0 || desk->jobs[i] != desk->jobs[i - 1]) &&
+			advance(desk, desk->jobs[i], false) == STEP_BUSY)
+			leave(desk->jobs[i]);
+	desk->n_jobs = 0;
+}
+
+/* ---- for the supervisor ---- */
+
+/* Looks at all jobs that wait for calls. */
+void
+intake_advance_search(void)
+{
+	IntakeDesk desk;
+	IntakeScan scan;
+	ScanKeyData key;
+
+	ScanKeyInit(&key, 1, BTGreaterEqualStrategyNumber, F_INT8GE, Int64GetDatum(0));
+	intake_desk_open(&desk);
+	intake_table_scan_begin(&scan, intake_table_oid("calling"), NULL, &key, 1);
+	while (intake_table_scan_next(&scan))
+	{
+		Datum *row = scan.slot->tts_values;
+		int64 job_id = DatumGetInt64(INTAKE_COLUMN(row, calling_job_id));
+		int calls = DatumGetInt32(INTAKE_COLUMN(row, calling_calls));
+
+		if (count_ended(job_id, DatumGetInt64(INTAKE_COLUMN(row, calling_first_call)), calls) ==
+				calls &&
+			advance(&desk, job_id, true) == STEP_BUSY)
+			put_left(job_id);
+	}
+	intake_table_scan_end(&scan);
+	intake_desk_close(&desk);
+}
+
+/* Looks at the jobs of this database that were left. */
+static void
+advance_left(void)
+{
+	IntakeDesk desk;
+	List *busy = NIL;
+	ListCell *cell;
+	int64 job_id;
+
+	intake_desk_open(&desk);
+	while ((job_id = take_left()) != 0)
+		if (advance(&desk, job_id, false) == STEP_BUSY)
+		{
+			int64 *copy = palloc(sizeof(int64));
+
+			*copy = job_id;
+			busy = lappend(busy, copy);
+		}
+	intake_desk_close(&desk);
+	foreach (cell, busy)
+		put_left(*(int64 *) lfirst(cell));
+}
+
+/* The same, and at all, if there was no room. To be called in a transaction with an active snapshot. */
+void
+intake_advance_do(void)
+{
+	static bool unfinished = false;
+	bool all;
+
+	LWLockAcquire(intake_shmem->call_lock, LW_EXCLUSIVE);
+	all = left->more || unfinished;
+	left->more = false;
+	LWLockRelease(intake_shmem->call_lock);
+	if (!all && intake_advance_due() == INTAKE_NO_WAIT)
+		return;
+	unfinished = true;
+	intake_workflows_refresh();
+	if (all)
+		intake_advance_search();
+	advance_left();
+	unfinished = false;
+}
+
+/* Milliseconds until that is to be done by itself. */
+long
+intake_advance_due(void)
+{
+	bool any = false;
+
+	LWLockAcquire(intake_shmem->call_lock, LW_SHARED);
+	for (int i = 0; i < left->count && !any; i++)
+		any = left->jobs[i].database == MyDatabaseId;
+	LWLockRelease(intake_shmem->call_lock);
+	return any ? TRY_AGAIN : INTAKE_NO_WAIT;
+}

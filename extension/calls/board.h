@@ -1,0 +1,44 @@
+/*
+ * board.h
+ *		The lines of calls that have something to do, for couriers: when each is to be looked at, and
+ *		from where on.
+ */
+#ifndef INTAKE_BOARD_H
+#define INTAKE_BOARD_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+/* A line that this process reads. */
+typedef struct IntakeTurn
+{
+	int64 line_id;
+	TimestampTz start; /* the time to read from */
+	int held;          /* calls of the line that couriers make now, about */
+	int all_held;      /* likewise, of all lines of this database */
+} IntakeTurn;
+
+extern Size intake_board_shmem_size(void);
+extern void intake_board_startup(void);
+extern void intake_board_require(void);
+
+/* What this transaction does, told when it commits. */
+extern void intake_board_announce(int64 line_id, TimestampTz due);
+extern void intake_board_announce_open(int64 line_id);
+extern void intake_board_announce_held(int64 line_id, int change);
+extern void intake_board_announce_cancel(void);
+
+extern bool intake_board_tell(int64 line_id, TimestampTz due);
+
+/* For couriers. */
+extern bool intake_board_take(IntakeTurn *turn);
+extern void intake_board_put(TimestampTz cursor, TimestampTz next);
+extern void intake_board_block(TimestampTz until);
+extern void intake_board_cap(TimestampTz cursor);
+extern TimestampTz intake_board_due(void);
+extern uint64 intake_board_cancels(void);
+extern void intake_board_wait(uint64 cancels, long milliseconds);
+extern void intake_board_forget(Oid database);
+
+#endif
