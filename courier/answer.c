@@ -4,7 +4,7 @@
  *
  * A body is kept as it is decoded. Where the budget has no room for more of it, its transfer waits,
  * and its host with it, until others have gone. One, the first that finds no room, goes on
- * beyond the budget, or all of them might wait for one another.
+ * beyond the budget, until the database has its answer, or all of them might wait for one another.
  */
 #include <stdlib.h>
 
@@ -14,7 +14,6 @@
 #define PIECE (16 * 1024) /* bytes that are decoded at a time */
 
 static CourierTransfer *waiting; /* for room, the first one first */
-static CourierTransfer *beyond;  /* may go on without; NULL: none does */
 
 /* Ends the transfer, which the library does when a callback has not taken all. */
 static size_t
@@ -137,11 +136,7 @@ has_room(CourierTransfer *transfer, size_t more)
 	const IntakeBuffer *answer = &transfer->call->answer;
 	size_t growth = intake_buffer_room(answer, more) - answer->room;
 
-	if (growth == 0 || courier_budget_has(growth))
-		return true;
-	if (beyond == NULL)
-		beyond = transfer;
-	return beyond == transfer;
+	return growth == 0 || courier_budget_has(growth) || courier_call_may_exceed(transfer->call);
 }
 
 static size_t
@@ -235,8 +230,6 @@ courier_answer_end(CourierTransfer *transfer)
 {
 	if (transfer->waits)
 		stop_waiting(transfer);
-	if (beyond == transfer)
-		beyond = NULL;
 	courier_decode_end(transfer->decoder);
 }
 
@@ -248,7 +241,7 @@ courier_answer_resume(void)
 	{
 		CourierTransfer *first = waiting;
 
-		if (beyond != NULL && !courier_budget_has(PIECE))
+		if (!courier_budget_has(PIECE) && !courier_call_may_exceed(first->call))
 			return;
 		stop_waiting(first);
 		(void) curl_easy_pause(first->easy, CURLPAUSE_CONT);

@@ -12,6 +12,8 @@
 
 #define OVERHEAD (8 * 1024) /* bytes that a transfer takes beside what it sends and receives */
 
+static CourierCall *beyond; /* may hold more than there is room for; NULL: none does so far */
+
 /* ---- making ---- */
 
 /* Copies TEXT to *PLACE, terminated, and moves that on. */
@@ -173,9 +175,20 @@ courier_call_count(CourierCall *call)
 										   call->headers.room + call->answer.room);
 }
 
+/* Whether a call may hold more than there is room for: one may, the first that asks, until it is freed. */
+bool
+courier_call_may_exceed(CourierCall *call)
+{
+	if (beyond == NULL)
+		beyond = call;
+	return beyond == call;
+}
+
 void
 courier_call_free(CourierCall *call)
 {
+	if (beyond == call)
+		beyond = NULL;
 	courier_budget_change(&call->held, 0);
 	explicit_bzero(call->text, call->text_length);
 	free(call->text);

@@ -79,6 +79,7 @@ extern CourierCall *courier_call_make(const CourierRequest *request, double now)
 extern const char *courier_call_problem(const CourierCall *call);
 extern void courier_call_fail(CourierCall *call, const char *word, const char *detail);
 extern void courier_call_count(CourierCall *call);
+extern bool courier_call_may_exceed(CourierCall *call);
 extern void courier_call_free(CourierCall *call);
 
 #endif

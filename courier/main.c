@@ -63,6 +63,7 @@ go_on(double end)
 {
 	double left;
 
+	courier_session_send();
 	while (!courier_session_has_left() && (left = end - intake_clock_seconds()) > 0)
 		(void) turn(-1, left);
 }

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""hostile_http.py [CERTIFICATE KEY]: a server for tests of the courier, which answers as its path says.
+"""hostile_http.py [CERTIFICATE KEY [WAY]]: a server for tests of the courier, which answers as its path says.
 
-Listens on a free port of 127.0.0.1, and with a certificate on a second one with TLS, where it offers HTTP/2
-and speaks it badly; prints both ports in one line, and lives as long as its standard input. Each request
-is appended to the list that /log answers with, as JSON, one per line.
+Listens on a free port of 127.0.0.1, and with a certificate on a second one with TLS, where, with a WAY, it
+speaks HTTP/2: good, goaway, reset, half or nonsense. Prints the ports in one line, and lives as long as its
+standard input. /log answers with the requests so far, as JSON, one per line, and /counts with some numbers.
 """
 import asyncio
 import gzip
@@ -44,9 +44,9 @@ async def forever(writer, piece, pause=0.0):
 
 
 def bomb():
-    """200 MB of zeros, in 200 kB."""
+    """20 MB of zeros, in 20 kB."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    return b"".join(packer.compress(bytes(1 << 20)) for _ in range(200)) + packer.flush()
+    return b"".join(packer.compress(bytes(1 << 20)) for _ in range(20)) + packer.flush()
 
 
 async def serve_path(path, writer):
@@ -172,7 +172,6 @@ async def serve_http2(reader, writer):
         kind, stream = head[3], int.from_bytes(head[5:9], "big")
         payload = await reader.readexactly(int.from_bytes(head[:3], "big"))
         if kind == 1:
-            # The path stands in the headers as it is, or in Huffman's code; tests use ports' names instead.
             way = serve_http2.way
             if way == "goaway":
                 writer.write(frame(7, 0, 0, bytes(4) + (11).to_bytes(4, "big")))
