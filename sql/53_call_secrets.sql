@@ -69,7 +69,7 @@ COMMENT ON FUNCTION intake.bind_secret_grant() IS 'Trigger: a grant that comes w
 CREATE TRIGGER bind_secret_grant BEFORE INSERT ON intake.call_secret_grant
     FOR EACH ROW EXECUTE FUNCTION intake.bind_secret_grant();
 COMMENT ON TRIGGER bind_secret_grant ON intake.call_secret_grant IS 'A grant that comes with a dump counts no more';
-CREATE TRIGGER depend_on_roles AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON intake.call_secret_grant
+CREATE TRIGGER depend_on_roles AFTER INSERT OR UPDATE OF role_oid OR DELETE OR TRUNCATE ON intake.call_secret_grant
     FOR EACH STATEMENT EXECUTE FUNCTION intake.depend_on_owners();
 COMMENT ON TRIGGER depend_on_roles ON intake.call_secret_grant IS
     'Keeps DROP ROLE from dropping a role that has a secret';

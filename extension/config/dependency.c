@@ -44,6 +44,7 @@
 #include "ground/intake.h"
 #include "ground/owner.h"
 #include "ground/table.h"
+#include "queue/announce.h"
 
 /* A column that names roles, and the roles that count in it. */
 typedef struct Kept
@@ -272,6 +273,8 @@ intake_sql_depend_on_owners(PG_FUNCTION_ARGS)
 	if (!TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
 	{
 		keep(kept_of(trigger->tg_relation), true);
+		/* Another transaction may have left a row because of this one. */
+		intake_announce_surroundings(false, true);
 		return PointerGetDatum(NULL);
 	}
 	CommandCounterIncrement();
