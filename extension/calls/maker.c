@@ -17,8 +17,8 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
+#include "calls/asked.h"
 #include "calls/next.h"
-#include "calls/request.h"
 #include "ground/datum.h"
 #include "ground/rowtype.h"
 
@@ -129,25 +129,32 @@ with_type(Argument headers)
 }
 
 /* What the functions call their arguments. */
-typedef struct Asked
+typedef struct Arguments
 {
 	Argument url, body, auth, limits, headers, method, raw, timeout, options;
-} Asked;
+} Arguments;
 
 /* A row of type intake.request, checked. */
 static Datum
-make_request(const Asked *asked)
+make_request(const Arguments *arguments)
 {
-	Argument body = body_of(asked->body, asked->raw);
-	Argument method = asked->method.null ? text_of(body.null ? "GET" : "POST") : asked->method;
-	Argument headers = asked->body.null ? asked->headers : with_type(asked->headers);
-	Argument columns[] = {method,      asked->url,    headers,        body,
-						  asked->auth, asked->limits, asked->timeout, asked->options};
+	Argument body = body_of(arguments->body, arguments->raw);
+	Argument method =
+		arguments->method.null ? text_of(body.null ? "GET" : "POST") : arguments->method;
+	Argument headers = arguments->body.null ? arguments->headers : with_type(arguments->headers);
+	Argument columns[] = {method,
+						  arguments->url,
+						  headers,
+						  body,
+						  arguments->auth,
+						  arguments->limits,
+						  arguments->timeout,
+						  arguments->options};
 	Datum row = form("request", columns, lengthof(columns));
-	IntakeCallRequest request;
+	IntakeAsked request;
 
-	intake_request_read(row, &request);
-	intake_request_check(&request);
+	intake_asked_read(row, &request);
+	intake_asked_check(&request);
 	return row;
 }
 
@@ -155,10 +162,11 @@ make_request(const Asked *asked)
 Datum
 intake_sql_request(PG_FUNCTION_ARGS)
 {
-	Asked asked = {get(fcinfo, 0), get(fcinfo, 1), get(fcinfo, 2), get(fcinfo, 3), get(fcinfo, 4),
-				   get(fcinfo, 5), get(fcinfo, 6), get(fcinfo, 7), get(fcinfo, 8)};
+	Arguments arguments = {get(fcinfo, 0), get(fcinfo, 1), get(fcinfo, 2),
+						   get(fcinfo, 3), get(fcinfo, 4), get(fcinfo, 5),
+						   get(fcinfo, 6), get(fcinfo, 7), get(fcinfo, 8)};
 
-	PG_RETURN_DATUM(make_request(&asked));
+	PG_RETURN_DATUM(make_request(&arguments));
 }
 
 /* ---- what comes next ---- */
@@ -245,7 +253,7 @@ Datum
 intake_sql_call(PG_FUNCTION_ARGS)
 {
 	Argument options = get(fcinfo, 10);
-	Asked asked = {
+	Arguments arguments = {
 		.url = get(fcinfo, 0),
 		.body = get(fcinfo, 1),
 		.auth = get(fcinfo, 3),
@@ -256,7 +264,7 @@ intake_sql_call(PG_FUNCTION_ARGS)
 		.timeout = get(fcinfo, 8),
 		.options = pick(options, false),
 	};
-	Datum request = make_request(&asked);
+	Datum request = make_request(&arguments);
 	ArrayType *requests =
 		construct_array(&request, 1, intake_next_type("request"), -1, false, TYPALIGN_DOUBLE);
 
@@ -271,7 +279,7 @@ check_requests(ArrayType *requests)
 	bool *nulls;
 	int count;
 	size_t size = 0;
-	IntakeCallRequest request;
+	IntakeAsked request;
 
 	deconstruct_array(requests, ARR_ELEMTYPE(requests), -1, false, TYPALIGN_DOUBLE, &rows, &nulls,
 					  &count);
@@ -280,8 +288,8 @@ check_requests(ArrayType *requests)
 		if (nulls[i])
 			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 							errmsg("request %d of the calls is NULL", i + 1)));
-		intake_request_read(rows[i], &request);
-		intake_request_check(&request);
+		intake_asked_read(rows[i], &request);
+		intake_asked_check(&request);
 		size += request.body_size;
 	}
 	if (count < 1 || count > INTAKE_REQUESTS_MAX)

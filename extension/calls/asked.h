@@ -1,9 +1,9 @@
 /*
- * request.h
+ * asked.h
  *		A request that a step asks for: a row of type intake.request.
  */
-#ifndef INTAKE_CALL_REQUEST_H
-#define INTAKE_CALL_REQUEST_H
+#ifndef INTAKE_ASKED_H
+#define INTAKE_ASKED_H
 
 #include "postgres.h"
 
@@ -16,7 +16,7 @@
 #define INTAKE_REQUEST_TIMEOUT (60 * USECS_PER_SEC) /* unless it says another */
 
 /* What is not given has its default. */
-typedef struct IntakeCallRequest
+typedef struct IntakeAsked
 {
 	IntakeSlice method;
 	IntakeSlice url;
@@ -29,9 +29,9 @@ typedef struct IntakeCallRequest
 	Jsonb *limits;    /* or NULL */
 	int64 timeout;    /* microseconds */
 	Jsonb *options;   /* or NULL */
-} IntakeCallRequest;
+} IntakeAsked;
 
-extern void intake_request_read(Datum row, IntakeCallRequest *request);
-extern void intake_request_check(IntakeCallRequest *request);
+extern void intake_asked_read(Datum row, IntakeAsked *request);
+extern void intake_asked_check(IntakeAsked *request);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * request.c
+ * asked.c
  *		A request that a step asks for: a row of type intake.request.
  *
  * A handler may have made the row without intake.request. So it is checked where the step ends, too,
@@ -17,7 +17,7 @@
 
 #include "calls/credential.h"
 #include "calls/field.h"
-#include "calls/request.h"
+#include "calls/asked.h"
 #include "ground/datum.h"
 #include "ground/duration.h"
 #include "ground/rowtype.h"
@@ -57,7 +57,7 @@ read_jsonb(Datum value, bool null)
 }
 
 static void
-read_columns(const Datum *values, const bool *nulls, IntakeCallRequest *request)
+read_columns(const Datum *values, const bool *nulls, IntakeAsked *request)
 {
 	request->has_body = !nulls[request_body];
 	request->body = values[request_body];
@@ -77,7 +77,7 @@ read_columns(const Datum *values, const bool *nulls, IntakeCallRequest *request)
 
 /* Reads a row of type intake.request. What it has stays where the row is, or is palloc'ed. */
 void
-intake_request_read(Datum row, IntakeCallRequest *request)
+intake_asked_read(Datum row, IntakeAsked *request)
 {
 	HeapTupleHeader header = DatumGetHeapTupleHeader(row);
 	TupleDesc descriptor =
@@ -99,7 +99,7 @@ intake_request_read(Datum row, IntakeCallRequest *request)
 /* ---- checking ---- */
 
 static void
-check_url(IntakeCallRequest *request)
+check_url(IntakeAsked *request)
 {
 	const char *problem;
 
@@ -130,7 +130,7 @@ check_timeout(int64 timeout)
 }
 
 static void
-check_body(const IntakeCallRequest *request)
+check_body(const IntakeAsked *request)
 {
 	if (request->body_size > INTAKE_REQUESTS_SIZE)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -202,7 +202,7 @@ check_options(Jsonb *options)
 
 /* Raises an error where a request cannot be made, whoever asks for it. Reads its URL. */
 void
-intake_request_check(IntakeCallRequest *request)
+intake_asked_check(IntakeAsked *request)
 {
 	check_url(request);
 	check_method(request->method);
