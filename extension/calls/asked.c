@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "access/detoast.h"
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
@@ -176,6 +178,38 @@ check_limits(Jsonb *limits)
 	}
 }
 
+/* Whether an element of an option is a status, such as 404, or a hundred of them, such as "5xx". */
+static bool
+is_status(const JsonbValue *value)
+{
+	IntakeSlice text = INTAKE_ABSENT;
+
+	if (value->type == jbvString)
+		text = (IntakeSlice){value->val.string.val, value->val.string.len};
+	else if (value->type == jbvNumeric)
+		text = intake_slice_cstr(numeric_normalize(value->val.numeric));
+	if (text.len != 3 || text.data[0] < '1' || text.data[0] > '5')
+		return false;
+	return memcmp(text.data + 1, "xx", 2) == 0 ||
+		   (isdigit((unsigned char) text.data[1]) && isdigit((unsigned char) text.data[2]));
+}
+
+static bool
+are_statuses(const JsonbValue *list)
+{
+	JsonbIterator *iterator;
+	JsonbValue value;
+
+	if (list->type != jbvBinary || !JsonContainerIsArray(list->val.binary.data))
+		return false;
+	iterator = JsonbIteratorInit(list->val.binary.data);
+	(void) JsonbIteratorNext(&iterator, &value, true);
+	while (JsonbIteratorNext(&iterator, &value, true) == WJB_ELEM)
+		if (!is_status(&value))
+			return false;
+	return true;
+}
+
 static void
 check_options(Jsonb *options)
 {
@@ -197,6 +231,10 @@ check_options(Jsonb *options)
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 							errmsg("option \"%s\" of a call is not known", text),
 							errhint("It is one of accept, retry_on.")));
+		if (!are_statuses(&value))
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("option \"%s\" of a call is not a list of statuses", text),
+							errhint("Such as [\"2xx\", 404].")));
 	}
 }
 
