@@ -18,6 +18,7 @@
 #include "calls/advance.h"
 #include "calls/board.h"
 #include "config/dependency.h"
+#include "config/hidden.h"
 #include "ground/bgworker.h"
 #include "ground/database.h"
 #include "ground/settings.h"
@@ -25,7 +26,6 @@
 #include "ground/slot.h"
 #include "queue/lane.h"
 #include "read/work.h"
-#include "receive/secret_use.h"
 #include "workers/make_way.h"
 
 PG_MODULE_MAGIC;
@@ -115,7 +115,7 @@ _PG_init(void)
 	shmem_startup_hook = startup_shmem;
 	intake_make_way_install_hook();
 	intake_dependency_install_hook();
-	intake_secret_use_install_hook();
+	intake_hidden_install_hook();
 	intake_bgworker_register_launcher();
 	load_plpgsql();
 }

@@ -6,11 +6,8 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "nodes/params.h"
-#include "nodes/parsenodes.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/timestamp.h"
 
 #include "ground/owner.h"
@@ -19,10 +16,6 @@
 
 #define RECORD_EVERY (60 * USECS_PER_SEC)
 #define MOST_USES 100 /* secrets of a batch of which it is recorded that they were used */
-
-PG_FUNCTION_INFO_V1(intake_sql_hide_statement);
-
-static emit_log_hook_type previous_log_hook = NULL;
 
 /*
  * Where another transaction is at it and not over, there is nothing to add, nor to wait for. What is
@@ -171,55 +164,4 @@ intake_secret_use_learn(IntakeDelivery *delivery)
 	else if (!lesson.learned)
 		intake_judge_reject(delivery, delivery->source->profile->reject_status, "handshake_refused",
 							"the source has its secret; learn_secret lets it learn another");
-}
-
-/* Parameters that a client has sent, which the server may add to errors, are not to be added. */
-static void
-hide_parameters(void)
-{
-	ErrorContextCallback *callback;
-
-	for (callback = error_context_stack; callback != NULL; callback = callback->previous)
-	{
-		ParamsErrorCbData *data = callback->arg;
-
-		if (callback->callback == ParamsErrorCallback && data != NULL && data->params != NULL)
-			data->params->paramValuesStr = NULL;
-	}
-}
-
-/*
- * While a statement is hidden, the log does not get the context of what is said either: a call
- * from PL/pgSQL stands there with its arguments.
- */
-static void
-hide_context(ErrorData *error)
-{
-	if (log_min_error_statement >= PANIC && error->context != NULL &&
-		strstr(error->context, " intake.") != NULL)
-		error->hide_ctx = true;
-	if (previous_log_hook)
-		previous_log_hook(error);
-}
-
-void
-intake_secret_use_install_hook(void)
-{
-	previous_log_hook = emit_log_hook;
-	emit_log_hook = hide_context;
-}
-
-/*
- * SQL: until the calling function ends, the server does not log a statement that fails. A SET
- * clause of that function would do, but the setting is for superusers, and the owner of the
- * extension may have ceased to be one. The setting is of the caller's level, so that it is still
- * there when the error is reported; this function must have no SET clause of its own.
- */
-Datum
-intake_sql_hide_statement(PG_FUNCTION_ARGS)
-{
-	(void) set_config_option("log_min_error_statement", "panic", PGC_SUSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	hide_parameters();
-	PG_RETURN_VOID();
 }

@@ -9,6 +9,5 @@
 
 extern void intake_secret_use_note(IntakeDelivery *deliveries, int count);
 extern void intake_secret_use_learn(IntakeDelivery *delivery);
-extern void intake_secret_use_install_hook(void);
 
 #endif

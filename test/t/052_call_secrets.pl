@@ -50,7 +50,12 @@ $sql->("SET ROLE keeper; SELECT intake.create_secret('six', 'https://hooks.examp
 $sql->("SET ROLE keeper; SELECT intake.alter_secret('one', 'altered-n3ver-seen')");
 my $statement = q{intake.create_secret('one', 'failed-n3ver-seen', '{x}')};
 for my $failing ("SELECT $statement", "DO \$\$ BEGIN PERFORM $statement; END \$\$", q{SELECT intake.alter_secret('none', 'failed-n3ver-seen')},
-	q{SELECT intake.alter_secret('one', 'failed-n3ver-seen ')}, q{SELECT intake.create_secret('seven', 'failed-n3ver-seen', '{*}')})
+	q{SELECT intake.alter_secret('one', 'failed-n3ver-seen ')}, q{SELECT intake.create_secret('seven', 'failed-n3ver-seen', '{*}')},
+	# These fail before a function runs.
+	q{SELECT intake.create_secret('seven', 'failed-n3ver-seen', 'api.example.com')}, q{SELECT intake.Create_Secret('seven', secret => 'failed-n3ver-seen')},
+	q{SELECT intake.create_source('seven', 'hmac', secret => 'failed-n3ver-seen', tolerance => 'soon')}, q{SELECT intake.rotate_secret('src', 'failed-n3ver-seen', 'soon')},
+	q{DO $$ BEGIN PERFORM intake.create_secret('seven', 'failed-n3ver-seen', 'api.example.com'); END $$},
+	q{CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $$ SELECT intake.create_secret('seven', 'failed-n3ver-seen', 'api.example.com') $$})
 {
 	my ($code, $out, $err) = $node->psql('postgres', "SET ROLE keeper; $failing");
 	ok($code != 0, "an error: " . ($err =~ /ERROR:\s+(.*)/)[0]);
