@@ -71,15 +71,19 @@ give_directory() {
 }
 
 shim_pid=
+courier_pid=
 started=
 
-# Ends what was started, the shim first, so that it can finish its requests.
+# Ends what was started, the database last, so that the others can finish what they have begun.
 stop_all() {
 	trap '' INT TERM HUP
-	if [ -n "$shim_pid" ]; then
-		kill -TERM "$shim_pid" 2>/dev/null || true
-		wait "$shim_pid" || true
-	fi
+	local pid
+	for pid in $shim_pid $courier_pid; do
+		kill -TERM "$pid" 2>/dev/null || true
+	done
+	for pid in $shim_pid $courier_pid; do
+		wait "$pid" || true
+	done
 	if [ -n "$started" ]; then
 		cluster_stop "$RUN_DIR"
 		echo "run: stopped; the data stays in $RUN_DIR"
@@ -117,23 +121,35 @@ install_demo() {
 	} >/dev/null || fail "the demonstration could not be set up in $RUN_DIR"
 }
 
-shim_is_settled() {
-	! kill -0 "$shim_pid" || curl -fsS --noproxy '*' "http://127.0.0.1:$HTTP_PORT/readyz"
-}
-
-# The shim runs with no more rights than PostgreSQL, in a session of its own, and ends with this
-# script, however that ends.
-start_shim() {
+# run_program NAME ROLE OPTION...: starts a program, whose log is NAME.log, and sets program_pid. It
+# runs with no more rights than PostgreSQL, in a session of its own, and ends with this script, however
+# that ends.
+run_program() {
 	local become=(setpriv --pdeathsig TERM)
 	[ "$(id -u)" -ne 0 ] || become+=(--reuid postgres --regid postgres --init-groups)
-	PGHOST=$socket PGPORT=$PG_PORT PGUSER=intake_gateway PGDATABASE=intake_demo \
-		setsid "${become[@]}" "$PREFIX/bin/intake-shim" --listen "127.0.0.1:$HTTP_PORT" \
-		</dev/null >>"$RUN_DIR/shim.log" 2>&1 &
-	shim_pid=$!
-	if ! wait_until 20 shim_is_settled || ! kill -0 "$shim_pid" 2>/dev/null; then
-		tail -n 3 "$RUN_DIR/shim.log" >&2
-		fail "the shim did not become ready; its log is $RUN_DIR/shim.log"
+	PGHOST=$socket PGPORT=$PG_PORT PGUSER=$2 PGDATABASE=intake_demo \
+		setsid "${become[@]}" "$PREFIX/bin/intake-$1" "${@:3}" </dev/null >>"$RUN_DIR/$1.log" 2>&1 &
+	program_pid=$!
+}
+
+# settle NAME PROCESS WHERE...: waits until a program is ready, as curl finds WHERE.
+is_settled() {
+	! kill -0 "$1" || curl -fsS --noproxy '*' "${@:2}"
+}
+settle() {
+	if ! wait_until 20 is_settled "${@:2}" || ! kill -0 "$2" 2>/dev/null; then
+		tail -n 3 "$RUN_DIR/$1.log" >&2
+		fail "the $1 did not become ready; its log is $RUN_DIR/$1.log"
 	fi
+}
+
+start_programs() {
+	run_program shim intake_gateway --listen "127.0.0.1:$HTTP_PORT"
+	shim_pid=$program_pid
+	run_program courier intake_courier --listen "unix:$socket/courier"
+	courier_pid=$program_pid
+	settle shim "$shim_pid" "http://127.0.0.1:$HTTP_PORT/readyz"
+	settle courier "$courier_pid" --unix-socket "$socket/courier" http://localhost/readyz
 }
 
 sign() {
@@ -206,12 +222,13 @@ if [ "$(cat "/proc/$PPID/comm" 2>/dev/null)" = make ] && catches_int "$PPID"; th
 
 # Returns when make is interrupted; else a signal's trap ends it, or a part that has died.
 serve() {
-	while kill -0 "$shim_pid" 2>/dev/null; do
+	while kill -0 "$shim_pid" 2>/dev/null && kill -0 "$courier_pid" 2>/dev/null; do
 		! make_is_interrupted || return 0
 		cluster_is_running "$RUN_DIR" || fail "PostgreSQL has ended; its log is $RUN_DIR/postgres.log"
 		sleep 1 &
-		{ wait -n "$!" "$shim_pid" || true; } 2>/dev/null
+		{ wait -n "$!" "$shim_pid" "$courier_pid" || true; } 2>/dev/null
 	done
+	! kill -0 "$shim_pid" 2>/dev/null || fail "the courier has ended; its log is $RUN_DIR/courier.log"
 	fail "the shim has ended; its log is $RUN_DIR/shim.log"
 }
 
@@ -232,7 +249,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 start_cluster
 install_demo
-start_shim
+start_programs
 send_webhook
 show_result
 show_next_steps

@@ -114,10 +114,14 @@ is_deeply([ map { join '|', $_->[0] =~ /`([\w.]+)`/, @$_[ 1, 2 ] } rows_behind('
 	there(qq{SELECT name, $initial, CASE context WHEN 'postmaster' THEN 'restart' ELSE 'reload' END
 		FROM pg_settings WHERE name LIKE 'pg_intake.%' ORDER BY name}), 'settings, their defaults, and when they change');
 
-my $help = `$ENV{INTAKE_SHIM} --help`;
-my @options = $help =~ /^  (--\S+ \S+)\n.*\[(.*)\]\n +(\w+)$/mg;
-my @said = map { ($_->[0] =~ /`(.*)`/, $_->[2], $_->[1] =~ /`(.*)`/) } grep { $_->[1] ne '' } rows_behind("The shim's options");
-is_deeply(\@said, \@options, 'options, their defaults and variables');
+for my $program ([ $ENV{INTAKE_SHIM}, "The shim's options" ], [ $ENV{INTAKE_COURIER}, "The courier's options" ])
+{
+	my ($path, $heading) = @$program;
+	my $help = `$path --help`;
+	my @options = $help =~ /^  (--\S+ \S+)\n.*\[(.*)\]\n +(\w+)$/mg;
+	my @said = map { ($_->[0] =~ /`(.*)`/, $_->[2], $_->[1] =~ /`(.*)`/) } grep { $_->[1] ne '' } rows_behind($heading);
+	is_deeply(\@said, \@options, "$heading, their defaults and variables");
+}
 
 # Reasons of rejections are words in two files.
 my @reasons = slurp_file('extension/verify/reason.c') =~ /names\[\] = \{(.*?)\}/s ? $1 =~ /"(\w+)"/g : ();
