@@ -318,7 +318,9 @@ intake_lane_take(IntakeReading *taken)
 		make_unready(lane);
 		reading.lane = lane->tag.number;
 		reading.start = Min(lane->cursor, lane->rewind);
-		reading.next = crew->n_ready > 0 ? intake_lane_workflow(lane_of(intake_crew_first(crew))->tag.number) : 0;
+		reading.next = crew->n_ready > 0
+						   ? intake_lane_workflow(lane_of(intake_crew_first(crew))->tag.number)
+						   : 0;
 		lane->rewind = PG_INT64_MAX;
 		is_reading = true;
 	}

@@ -36,8 +36,8 @@ BEGIN
     RETURN comes;
 END $$;
 SELECT intake.create_workflow('steps', 'script(intake.job)', type => 'steps', max_attempts => 3, backoff => '0', options => '{"max_steps": 10}') > 0;
-CREATE FUNCTION job_of(event_key text) RETURNS bigint LANGUAGE sql AS $$
-    SELECT j.id FROM intake.jobs j JOIN intake.events e ON e.id = j.event_id WHERE e.key = event_key $$;
+CREATE FUNCTION job_of(event_key text) RETURNS bigint STABLE LANGUAGE sql AS $$
+    SELECT j.id FROM intake.jobs j WHERE j.event_id = intake.find_event('intake', event_key) $$;
 -- What became of it: its steps, and its end.
 CREATE FUNCTION became(event_key text) RETURNS TABLE (what text) LANGUAGE plpgsql AS $$
 DECLARE

@@ -41,10 +41,22 @@ like($out, qr/^2\|\d+\|on_paid\|dead\|3$/m, 'the second one is dead after three 
 like($out, qr/^on_paid has failed: null value in column "amount"/m, 'somebody is paged');
 like($out, qr/^o-1\|12.5\no-2\|\n?\z/m, 'the replay has mended it');
 
-my $handlers = "SELECT string_agg(oid::regprocedure::text, ' ' ORDER BY proname) FROM pg_proc WHERE proname IN ('on_paid', 'page_somebody')";
+# Steps: nothing is due for days, so the times are moved.
+run_blocks('README.md', 'steps');
+$node->safe_psql('app', q{SELECT intake.record('orders', 'c-' || n, 'checkout.started', jsonb_build_object('data', jsonb_build_object('id', 'o-' || n))) FROM (VALUES (1), (9)) o(n)});
+for my $steps (1, 2)
+{
+	wait_for_sql($node, "SELECT count(*) = 3 - $steps FROM intake.jobs WHERE workflow = 'remind' AND state = 'delayed' AND steps = $steps", 'app');
+	$node->safe_psql('app', 'UPDATE intake.delayed SET run_at = now(); SELECT intake.pause_workflow($$remind$$), intake.resume_workflow($$remind$$)');
+}
+wait_for_sql($node, "SELECT count(*) = 1 FROM intake.jobs WHERE workflow = 'remind' AND steps = 3", 'app');
+is($node->safe_psql('app', "SELECT order_id FROM reminder"), "o-9\no-9", 'who has not paid is reminded');
+is($node->safe_psql('app', "SELECT state, result FROM intake.jobs WHERE workflow = 'remind' ORDER BY state"), "delayed|\ndone|{\"paid\": true}", 'and who has is not');
+
+my $handlers = "SELECT string_agg(oid::regprocedure::text, ' ' ORDER BY proname) FROM pg_proc WHERE proname IN ('on_paid', 'page_somebody', 'remind')";
 like(($node->psql('app', 'DROP EXTENSION pg_intake'))[2], qr/function on_paid\(intake.job\) depends on type intake.job/, 'handlers keep the extension');
 run_blocks('docs/operations.md', 'remove');
-is($node->safe_psql('app', $handlers), 'on_paid(job) page_somebody(job)', 'the handlers are still there');
+is($node->safe_psql('app', $handlers), 'on_paid(job) page_somebody(job) remind(job)', 'the handlers are still there');
 is($node->safe_psql('app', "SELECT count(*) FROM pg_namespace WHERE nspname = 'intake'"), '0', 'the extension is gone');
 $node->stop;
 done_testing();

@@ -15,7 +15,7 @@ my $tree = getcwd();
 my $node = new_server('docs');
 my @documents = ('README.md', glob 'docs/*.md');
 # Blocks with a tag run elsewhere: in 027_readme.pl and test/bin/test-install.sh.
-my %elsewhere = map { $_ => 1 } qw(make install serve tour remove);
+my %elsewhere = map { $_ => 1 } qw(make install serve tour steps remove);
 
 # What aligned tables have in common, however wide their columns are.
 sub plain
