@@ -10,7 +10,7 @@
 #include "budget.h"
 
 #define LARGE_PIECE (128 * 1024)
-#define MUCH (8u << 20)
+#define MUCH (16u << 20)
 
 static size_t most;
 static size_t used;
@@ -22,6 +22,8 @@ courier_budget_init(size_t bytes)
 	most = bytes;
 	/* Unless it is set, the allocator raises it to the largest piece that was ever freed. */
 	(void) mallopt(M_MMAP_THRESHOLD, LARGE_PIECE);
+	/* Batches come and go: the memory of one is the next one's. */
+	(void) mallopt(M_TRIM_THRESHOLD, MUCH);
 	/* Each look-up of a name is a thread; they need no memory of their own. */
 	(void) mallopt(M_ARENA_MAX, 2);
 }

@@ -20,6 +20,7 @@
 #include "transfer.h"
 
 #define BUCKETS 1024
+#define LOOK_EVERY 1.0 /* seconds, at those that wait */
 
 typedef struct List
 {
@@ -42,6 +43,7 @@ static CourierHost *buckets[BUCKETS];
 static int waiting; /* at all hosts */
 static List running;
 static List ended;
+static double look_at; /* when to look at those that wait */
 
 /* ---- lists ---- */
 
@@ -163,10 +165,9 @@ start_or_fail(CourierCall *call)
 	const char *problem = courier_call_problem(call);
 
 	leave_waiting(call);
-	if (problem != NULL || intake_clock_seconds() >= call->deadline)
+	if (problem != NULL)
 	{
-		courier_call_fail(call, problem ? "protocol" : "timeout",
-						  problem ? problem : "its time was up before its turn came");
+		courier_call_fail(call, "protocol", problem);
 		end(call);
 		return;
 	}
@@ -234,6 +235,25 @@ next_of(const CourierCall *call)
 	}
 }
 
+/* Gives back those whose time was up before their turn came: soon the database gives them to others. */
+static void
+give_back_late(void)
+{
+	double now = intake_clock_seconds();
+	CourierCall *next;
+
+	if (now < look_at)
+		return;
+	look_at = now + LOOK_EVERY;
+	for (CourierCall *call = waiting > 0 ? next_of(NULL) : NULL;
+		 call != NULL && call->state == CALL_WAITING; call = next)
+	{
+		next = next_of(call);
+		if (now >= call->deadline)
+			stop(call, "released", "its turn did not come in time");
+	}
+}
+
 /* ---- what others call ---- */
 
 void
@@ -286,7 +306,17 @@ courier_calls_run(void)
 		end(call);
 		drop_if_unused(host);
 	}
+	give_back_late();
 	start_all();
+}
+
+/* Seconds until something is to be done even if nothing comes. */
+double
+courier_calls_timeout(void)
+{
+	double left = look_at - intake_clock_seconds();
+
+	return waiting == 0 ? INTAKE_LONG : left > 0 ? left : 0;
 }
 
 /* Gives back what has not begun. */

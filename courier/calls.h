@@ -19,6 +19,7 @@ extern void courier_calls_add(CourierCall *call);
 extern void courier_calls_began(CourierCall *call);
 extern void courier_calls_cancel(int64_t call_id);
 extern void courier_calls_run(void);
+extern double courier_calls_timeout(void);
 extern void courier_calls_release(void);
 extern void courier_calls_stop(const char *word, const char *detail);
 extern void courier_calls_abandon(void);

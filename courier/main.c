@@ -44,6 +44,7 @@ turn(int stop, double seconds)
 
 	courier_session_poll(&pollers[3]);
 	seconds = sooner(seconds, courier_transfer_timeout());
+	seconds = sooner(seconds, courier_calls_timeout());
 	seconds = sooner(seconds, courier_session_timeout());
 	seconds = sooner(seconds, courier_pages_timeout());
 	most.tv_sec = (time_t) seconds;
@@ -78,6 +79,22 @@ drain(void)
 	go_on(intake_clock_seconds() + LEAVE_TIME);
 }
 
+/* Each transfer may have a connection, and others stay open for the next ones. */
+static void
+raise_file_limit(void)
+{
+	struct rlimit limit;
+	rlim_t wanted = (rlim_t) options.max_transfers * 2 + 100;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+		return;
+	limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+	(void) setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur < wanted)
+		intake_log(INTAKE_WARNING, "%llu files may be open at once: too few for --max-transfers",
+				   (unsigned long long) limit.rlim_cur);
+}
+
 /* Nobody is to read the credentials of calls from a core, or by tracing the process. */
 static void
 keep_memory_private(void)
@@ -103,6 +120,7 @@ main(int argc, char **argv)
 
 	courier_options_read(argc, argv, &options);
 	keep_memory_private();
+	raise_file_limit();
 	courier_budget_init(options.max_held);
 	courier_calls_init(options.max_transfers);
 	courier_guard_init(&options.allowed);

@@ -71,7 +71,7 @@ async def serve_path(path, writer):
     elif what == "status":
         writer.write(answer("no", "X-Twice: a", "x-twice: b", status=f"{value} Something"))
     elif what == "redirect":
-        writer.write(answer("", "Location: /size/7", status="302 Found"))
+        writer.write(answer("", "Set-Cookie: id=hostile", "Location: /size/7", status="302 Found"))
     elif what == "gzip":
         writer.write(answer(gzip.compress(b"unpacked " * 1000), "Content-Encoding: gzip"))
     elif what == "deflate":
