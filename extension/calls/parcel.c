@@ -112,7 +112,7 @@ intake_parcel_place(const IntakeParcel *request)
 
 /* ---- options ---- */
 
-/* Adds the statuses that an option names; what is none was refused when the call was made. */
+/* Adds the statuses that an option names. What is none was refused when the call was made. */
 static void
 read_statuses(Jsonb *options, const char *name, IntakeStatuses *statuses)
 {
@@ -140,7 +140,7 @@ read_statuses(Jsonb *options, const char *name, IntakeStatuses *statuses)
 	}
 }
 
-/* What the options of a call, or NULL, say of its outcome. */
+/* Adds what the options of a call, or NULL, say of its outcome. */
 void
 intake_parcel_rules(Jsonb *options, IntakeOutcomeRules *rules)
 {
