@@ -33,11 +33,12 @@
 #include "metrics.h"
 #include "session.h"
 
-#define TRUST 20.0              /* seconds after an exchange that calls may go on without another */
-#define BEAT 5.0                /* seconds between exchanges, at most, while calls are held */
-#define IDLE_BEAT 10.0          /* and while none are */
-#define PATIENCE 15.0           /* seconds for an exchange */
-#define WAIT_TIME 10.0          /* seconds that the waiter waits at a time */
+#define TRUST 20.0     /* seconds after an exchange that calls may go on without another */
+#define BEAT 5.0       /* seconds between exchanges, at most, while calls are held */
+#define IDLE_BEAT 10.0 /* and while none are */
+#define PATIENCE 15.0  /* seconds for an exchange */
+#define GRACE 5.0      /* seconds, of the 10 that the database adds to the time of a call */
+#define WAIT_TIME 10.0 /* seconds that the waiter waits at a time */
 #define LEAST_ROOM (64u * 1024) /* bytes that must be free to take a call */
 #define MOST_ANSWERS 1000       /* in an exchange */
 #define RENEWAL (4u << 20)      /* bytes of an exchange after which its connection is made anew */
@@ -279,7 +280,7 @@ end_exchange(const PGresult *result, CourierLinkOutcome outcome)
 	retry_pause = 0;
 	unsure &= !asked.name_all;
 	forget_answers();
-	news = courier_exchange_take(result, intake_clock_seconds());
+	news = courier_exchange_take(result, sooner(intake_clock_seconds(), talker.sent_at + GRACE));
 	plan(&news);
 	/* libpq never lets go of memory that it has used. */
 	if (sent_bytes + news.bytes > RENEWAL)
