@@ -223,7 +223,8 @@ BEGIN
     END IF;
     job := intake.take_job(job_id, ARRAY(SELECT r.name FROM intake.room r WHERE r.kind IN ('dead', 'waiting') ORDER BY r.kind, r.name));
     IF job.room = 'running' THEN
-        RAISE EXCEPTION 'job % is running', job_id USING ERRCODE = 'object_in_use';
+        RAISE EXCEPTION 'job % is running', job_id USING ERRCODE = 'object_in_use',
+            HINT = 'Try again when its step has ended.';
     ELSIF job.room IN ('done', 'discarded') THEN
         RAISE EXCEPTION 'job % is done', job_id USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
@@ -233,6 +234,15 @@ $$;
 COMMENT ON FUNCTION intake.discard(bigint, text) IS
     'Ends a job that is dead or waits, and keeps the reason. A job that runs cannot be discarded';
 INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.discard');
+
+CREATE FUNCTION intake.cancel(job_id bigint, reason text DEFAULT 'cancelled') RETURNS void
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT intake.discard(job_id, reason)
+$$;
+COMMENT ON FUNCTION intake.cancel(bigint, text) IS
+    'Ends a job wherever it waits: for its turn, a time, a signal or calls, and keeps the reason. A job that runs cannot be cancelled';
+INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.cancel');
 
 -- For handlers.
 

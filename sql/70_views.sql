@@ -101,6 +101,8 @@ CREATE VIEW intake.jobs AS
         UNION ALL
         SELECT job_id, event_id, lane, 'suspect', attempts, NULL, NULL, NULL, NULL FROM intake.suspect
         UNION ALL
+        SELECT job_id, event_id, lane, 'awaiting', attempts, until, NULL, NULL, NULL FROM intake.awaiting
+        UNION ALL
         SELECT job_id, event_id, lane, 'calling', attempts, until, NULL, NULL, NULL FROM intake.calling
         UNION ALL
         SELECT job_id, event_id, workflow_id, 'done', attempts, NULL, finished_at, NULL, result FROM intake.done
@@ -110,7 +112,7 @@ CREATE VIEW intake.jobs AS
         SELECT job_id, event_id, workflow_id, 'dead', attempts, NULL, died_at, error, NULL FROM intake.dead_letter
     ) r LEFT JOIN intake.workflow w ON w.id = abs(r.lane) AND r.lane = ANY (ARRAY[w.id, -w.id]);
 COMMENT ON VIEW intake.jobs IS
-    'Every job. state is ready, delayed (until run_at), running, suspect (was left without a holder, by a crash mostly, and runs alone next), calling (its calls are made), done, discarded or dead; attempts counts those of its step that ended; delivery_id and position are those of the event; step is the one that comes next, or was the last, and steps how many came before it (NULL: it has not come beyond its first); result is what the handler of a job that is done has returned';
+    'Every job. state is ready, delayed (until run_at), running, suspect (was left without a holder, by a crash mostly, and runs alone next), awaiting (a signal, until run_at), calling (its calls are made), done, discarded or dead; attempts counts those of its step that ended; delivery_id and position are those of the event; step is the one that comes next, or was the last, and steps how many came before it (NULL: it has not come beyond its first); result is what the handler of a job that is done has returned';
 INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.jobs');
 
 CREATE VIEW intake.attempts AS
@@ -161,10 +163,21 @@ CREATE VIEW intake.stats AS
            (SELECT count(*) FROM intake.queue q WHERE q.lane IN (w.id, -w.id)) AS ready,
            (SELECT count(*) FROM intake.delayed d WHERE d.lane IN (w.id, -w.id)) AS delayed,
            coalesce(r.jobs, 0) AS running, coalesce(s.jobs, 0) AS suspect,
-           (SELECT count(*) FROM intake.dead_letter d WHERE d.workflow_id = w.id) AS dead
+           (SELECT count(*) FROM intake.dead_letter d WHERE d.workflow_id = w.id) AS dead,
+           (SELECT count(*) FROM intake.awaiting a WHERE a.lane IN (w.id, -w.id)) AS awaiting
     FROM intake.workflow w
     LEFT JOIN (SELECT abs(lane) AS workflow_id, count(*) AS jobs FROM intake.running GROUP BY 1) r ON r.workflow_id = w.id
     LEFT JOIN (SELECT abs(lane) AS workflow_id, count(*) AS jobs FROM intake.suspect GROUP BY 1) s ON s.workflow_id = w.id
     WHERE w.dropped_at IS NULL;
 COMMENT ON VIEW intake.stats IS 'How many jobs of each workflow wait, run or are dead';
 INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.stats');
+
+CREATE VIEW intake.signals AS
+    SELECT s.key, CASE WHEN s.signalled_at IS NULL THEN 'awaited' WHEN s.job_id IS NULL THEN 'early' ELSE 'used' END AS state,
+           s.job_id, w.name AS workflow, a.until, s.signalled_at, s.payload
+    FROM intake.signal s
+    LEFT JOIN intake.awaiting a ON s.signalled_at IS NULL AND a.job_id = s.job_id
+    LEFT JOIN intake.workflow w ON w.id = abs(a.lane);
+COMMENT ON VIEW intake.signals IS
+    'Keys that jobs wait for, and those that were signalled in the last 7 days. state is awaited (by a job, until then; NULL: for ever), early (no job has waited for it yet) or used (the job has got it)';
+INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.signals');

@@ -12,6 +12,7 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/numeric.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
@@ -87,4 +88,23 @@ intake_next_read(Datum row, IntakeNext *next)
 	next->state = read_jsonb(values[next_state], nulls[next_state]);
 	next->args = read_jsonb(values[next_args], nulls[next_args]);
 	next->requests = nulls[next_requests] ? NULL : DatumGetArrayTypePCopy(values[next_requests]);
+}
+
+/* A member of args, as text; NULL: there is none, or it is null, or no scalar. */
+const char *
+intake_next_argument(const IntakeNext *next, const char *name)
+{
+	JsonbValue value;
+	JsonbValue *found;
+
+	if (next->args == NULL || !JB_ROOT_IS_OBJECT(next->args))
+		return NULL;
+	found = getKeyJsonValueFromContainer(&next->args->root, name, strlen(name), &value);
+	if (found == NULL)
+		return NULL;
+	if (found->type == jbvString)
+		return pnstrdup(found->val.string.val, found->val.string.len);
+	if (found->type == jbvNumeric)
+		return numeric_normalize(found->val.numeric);
+	return NULL;
 }

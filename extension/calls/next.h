@@ -23,5 +23,6 @@ typedef struct IntakeNext
 
 extern Oid intake_next_type(const char *name);
 extern void intake_next_read(Datum row, IntakeNext *next);
+extern const char *intake_next_argument(const IntakeNext *next, const char *name);
 
 #endif

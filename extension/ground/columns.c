@@ -204,6 +204,19 @@ static const IntakeColumn call_cancel_columns[] = {
 	COLUMN(call_cancel, job_id, INT8OID),
 };
 
+static const IntakeColumn awaiting_columns[] = {
+	COLUMN(awaiting, job_id, INT8OID), COLUMN(awaiting, event_id, INT8OID),
+	COLUMN(awaiting, lane, INT4OID),   COLUMN(awaiting, attempts, INT4OID),
+	COLUMN(awaiting, key, TEXTOID),    NULLABLE(awaiting, until, TIMESTAMPTZOID),
+};
+
+static const IntakeColumn signal_columns[] = {
+	COLUMN(signal, key, TEXTOID),
+	NULLABLE(signal, job_id, INT8OID),
+	NULLABLE(signal, signalled_at, TIMESTAMPTZOID),
+	NULLABLE(signal, payload, JSONBOID),
+};
+
 /* Only what is read without SQL. */
 static const IntakeColumn source_columns[] = {
 	COLUMN(source, id, INT4OID),
@@ -238,6 +251,8 @@ static const IntakeColumns tables[] = {
 	TABLE(calling, Anum_calling_job_id),
 	TABLE(courier, Anum_courier_token),
 	TABLE(call_cancel, Anum_call_cancel_courier, Anum_call_cancel_call_id),
+	TABLE(awaiting, Anum_awaiting_job_id),
+	TABLE(signal, Anum_signal_key),
 	{"source", source_columns, lengthof(source_columns), {Anum_source_id}, .read_only = true},
 };
 

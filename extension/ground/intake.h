@@ -5,8 +5,8 @@
  *		the extension.
  *
  * The numbers below are those of the tables in sql/20_configuration.sql, 22_log.sql, 24_rooms.sql,
- * 25_steps.sql and 27_calls.sql; columns.c has the types. The log and the rooms are written straight through the table access method
- * (table.c), so both must be changed together.
+ * 25_steps.sql, 26_signals.sql and 27_calls.sql; columns.c has the types. The log and the
+ * rooms are written straight through the table access method (table.c), so both must be changed together.
  */
 #ifndef INTAKE_H
 #define INTAKE_H
@@ -293,6 +293,26 @@ typedef enum
 	Anum_call_cancel_job_id,
 	Natts_call_cancel = Anum_call_cancel_job_id
 } CallCancelColumn;
+
+typedef enum
+{
+	Anum_awaiting_job_id = 1,
+	Anum_awaiting_event_id,
+	Anum_awaiting_lane,
+	Anum_awaiting_attempts,
+	Anum_awaiting_key,
+	Anum_awaiting_until,
+	Natts_awaiting = Anum_awaiting_until
+} AwaitingColumn;
+
+typedef enum
+{
+	Anum_signal_key = 1,
+	Anum_signal_job_id,
+	Anum_signal_signalled_at,
+	Anum_signal_payload,
+	Natts_signal = Anum_signal_payload
+} SignalColumn;
 
 /* Columns of source that are read straight from the table. */
 #define Anum_source_id 1

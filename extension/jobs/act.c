@@ -24,6 +24,7 @@
 #include "jobs/act.h"
 #include "jobs/death.h"
 #include "jobs/failure.h"
+#include "jobs/timeouts.h"
 
 #define MOST_VISITS 1000 /* different steps of a job */
 
@@ -38,25 +39,6 @@ typedef struct Going
 } Going;
 
 /* ---- what stands in args ---- */
-
-/* A member of args, as text; NULL: there is none, or it is null, or no scalar. */
-static const char *
-argument_text(const Going *going, const char *name)
-{
-	JsonbValue value;
-	JsonbValue *found;
-
-	if (going->next.args == NULL || !JB_ROOT_IS_OBJECT(going->next.args))
-		return NULL;
-	found = getKeyJsonValueFromContainer(&going->next.args->root, name, strlen(name), &value);
-	if (found == NULL)
-		return NULL;
-	if (found->type == jbvString)
-		return pnstrdup(found->val.string.val, found->val.string.len);
-	if (found->type == jbvNumeric)
-		return numeric_normalize(found->val.numeric);
-	return NULL;
-}
 
 /* A member of args, as jsonb, null too; NULL: there is none. */
 static Jsonb *
@@ -170,8 +152,8 @@ static TimestampTz
 read_time(const Going *going)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	const char *until = argument_text(going, "until");
-	const char *seconds = argument_text(going, "seconds");
+	const char *until = intake_next_argument(&going->next, "until");
+	const char *seconds = intake_next_argument(&going->next, "seconds");
 	TimestampTz at = now;
 
 	if (until != NULL)
@@ -206,7 +188,7 @@ act_call(Going *going)
 	IntakeProgress *progress = &going->progress;
 
 	progress->single = strcmp(going->next.act, "call") == 0;
-	progress->failed = argument_text(going, "failed");
+	progress->failed = intake_next_argument(&going->next, "failed");
 	if (progress->failed != NULL &&
 		(progress->failed[0] == '\0' || strlen(progress->failed) > INTAKE_MAX_STEP))
 		refuse(going, ERRCODE_INVALID_PARAMETER_VALUE,
@@ -218,7 +200,10 @@ act_call(Going *going)
 static void
 act_wait(Going *going)
 {
+	/* Somebody may be about to signal the key. */
+	intake_timeouts_start(going->workflow->timeout);
 	intake_signal_await(&going->job, &going->next, going->step->expires_at, &going->progress);
+	intake_timeouts_stop();
 }
 
 /* Records that the step that the job goes back to has failed, looking back. */
@@ -250,7 +235,7 @@ give_up(const Going *going, const char *error)
 static void
 act_again(Going *going)
 {
-	const char *error = argument_text(going, "error");
+	const char *error = intake_next_argument(&going->next, "error");
 	int32 before = visits_of(going->progress.visits, going->next.step);
 
 	if (before < 0)

@@ -146,7 +146,8 @@ has(const IntakePartition *partition, int64 id)
 static void
 check_the_way(const IntakeJob *jobs, int count)
 {
-	static const char *const rooms[] = {"delayed", "dead_letter", "attempt", "progress"};
+	static const char *const rooms[] = {"delayed",  "dead_letter", "attempt",
+										"progress", "awaiting",    "signal"};
 	static uint64 known = 0;
 	static IntakePartition event;
 	static IntakePartition done;

@@ -20,6 +20,7 @@
 
 #include "calls/advance.h"
 #include "calls/courier.h"
+#include "calls/overdue.h"
 #include "config/workflows.h"
 #include "ground/bgworker.h"
 #include "ground/clock.h"
@@ -39,7 +40,7 @@
 #include "workers/search.h"
 #include "workers/tending.h"
 
-#define MOST_DUE 1000            /* delayed jobs moved in one transaction */
+#define MOST_DUE 1000            /* jobs moved in one transaction */
 #define LOCK_TIMEOUT_MS "1000ms" /* for which a duty waits for a lock */
 #define LOOK_SHARE 50            /* looking at a room takes one part in so many of the time */
 #define LOOK_AGAIN 5000          /* milliseconds, where somebody had locked what was looked for */
@@ -109,6 +110,15 @@ move_due_jobs(void)
 		note_work();
 }
 
+/* Ends waits for signals whose time is over, and lets old signals leave. */
+static void
+look_after_signals(void)
+{
+	if (intake_overdue_end_waits(MOST_DUE) > 0)
+		note_work();
+	intake_overdue_forget_signals(MOST_DUE);
+}
+
 /*
  * Milliseconds until the next delayed job is due. That is a time of day, and somebody may set the
  * clock, so the answer is bounded, and the caller asks again.
@@ -147,6 +157,7 @@ static IntakeDuty duties[] = {
 	 .run = intake_advance_do,
 	 .due = intake_advance_due},
 	{.name = "give back calls of lost couriers", .run = intake_courier_expire},
+	{.name = "look after signals", .run = look_after_signals, .due = until_due},
 	{.name = "make partitions of events",
 	 .run = intake_partition_keep_event,
 	 .wanted = intake_partition_event_wanted},
