@@ -7,8 +7,6 @@
  */
 #include "postgres.h"
 
-#include <ctype.h>
-
 #include "access/detoast.h"
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
@@ -19,6 +17,7 @@
 
 #include "calls/credential.h"
 #include "calls/field.h"
+#include "calls/outcome.h"
 #include "calls/asked.h"
 #include "ground/datum.h"
 #include "ground/duration.h"
@@ -182,16 +181,15 @@ check_limits(Jsonb *limits)
 static bool
 is_status(const JsonbValue *value)
 {
+	IntakeStatuses statuses = {0};
 	IntakeSlice text = INTAKE_ABSENT;
 
 	if (value->type == jbvString)
 		text = (IntakeSlice){value->val.string.val, value->val.string.len};
 	else if (value->type == jbvNumeric)
-		text = intake_slice_cstr(numeric_normalize(value->val.numeric));
-	if (text.len != 3 || text.data[0] < '1' || text.data[0] > '5')
-		return false;
-	return memcmp(text.data + 1, "xx", 2) == 0 ||
-		   (isdigit((unsigned char) text.data[1]) && isdigit((unsigned char) text.data[2]));
+		text = intake_slice_cstr(
+			DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric))));
+	return intake_outcome_add_statuses(&statuses, text);
 }
 
 static bool
