@@ -36,6 +36,10 @@ CREATE FUNCTION intake.announce_cancel() RETURNS void
     AS 'MODULE_PATHNAME', 'intake_sql_announce_cancel' LANGUAGE c VOLATILE;
 COMMENT ON FUNCTION intake.announce_cancel() IS 'Internal: couriers are told of cancelled calls when the transaction commits';
 
+CREATE FUNCTION intake.open_line(line_id bigint) RETURNS void
+    AS 'MODULE_PATHNAME', 'intake_sql_open_line' LANGUAGE c VOLATILE STRICT;
+COMMENT ON FUNCTION intake.open_line(bigint) IS 'Internal: couriers look at a line that waits for nothing any more when the transaction commits';
+
 -- Jobs leave calling without SQL when their calls have ended, and triggers have no say then. Whoever takes
 -- one out by SQL ends it, and its calls.
 CREATE FUNCTION intake.end_calls() RETURNS trigger

@@ -33,6 +33,7 @@
 
 #define MOST_LEFT 256
 #define TRY_AGAIN 100 /* milliseconds */
+#define MOST_EXPIRED 1000
 
 /* Jobs that were left to the supervisors. Guarded by intake_shmem->call_lock. */
 typedef struct Left
@@ -321,7 +322,70 @@ intake_advance_do(void)
 	unfinished = false;
 }
 
-/* Milliseconds until that is to be done by itself. */
+/* ---- jobs that are too old to wait ---- */
+
+/* Takes the calls of a job that wait out of the queue. Those that are made are only recorded. */
+static void
+end_calls(IntakeDesk *desk, int64 job_id)
+{
+	IntakeTable *queue = intake_desk_table(desk, INTAKE_DESK_QUEUE);
+	IntakeScan scan;
+	ScanKeyData key;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(job_id));
+	intake_table_scan_begin(&scan, intake_table_oid("call_queue"), "call_queue_job", &key, 1);
+	while (intake_table_scan_next(&scan))
+	{
+		IntakeCall call;
+		IntakeCallEnd end = {.error = "the job has expired", .duration = -1};
+
+		intake_desk_read_queue(&scan, &call);
+		if (intake_table_delete(queue, &scan.slot->tts_tid))
+			intake_desk_end(desk, &call, &end);
+	}
+	intake_table_scan_end(&scan);
+}
+
+/*
+ * Lets up to MOST_EXPIRED jobs go on that are too old to wait for their calls, for an executor to bury
+ * them, and notes when the next one is. To be called in a transaction with an active snapshot.
+ */
+void
+intake_advance_expire(void)
+{
+	IntakeDesk desk;
+	IntakeScan scan;
+	ScanKeyData key;
+	int moved = 0;
+	bool more = true;
+
+	intake_workflows_refresh();
+	ScanKeyInit(&key, 1, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE,
+				TimestampTzGetDatum(DT_NOBEGIN));
+	intake_desk_open(&desk);
+	intake_table_scan_begin(&scan, intake_table_oid("calling"), "calling_until", &key, 1);
+	while (more && intake_table_scan_next(&scan))
+	{
+		Datum *row = scan.slot->tts_values;
+		int64 job_id = DatumGetInt64(INTAKE_COLUMN(row, calling_job_id));
+		TimestampTz until = DatumGetTimestampTz(INTAKE_COLUMN(row, calling_until));
+
+		more = until <= desk.now && moved < MOST_EXPIRED;
+		if (!more)
+			(void) intake_database_note_due(until);
+		else if (advance(&desk, job_id, true) == STEP_MADE)
+		{
+			end_calls(&desk, job_id);
+			moved++;
+		}
+		else
+			intake_database_look_soon();
+	}
+	intake_table_scan_end(&scan);
+	intake_desk_close(&desk);
+}
+
+/* Milliseconds until jobs that were left are to be looked at by itself. */
 long
 intake_advance_due(void)
 {

@@ -17,5 +17,6 @@ extern void intake_advance_jobs(struct IntakeDesk *desk);
 extern void intake_advance_do(void);
 extern long intake_advance_due(void);
 extern void intake_advance_search(void);
+extern void intake_advance_expire(void);
 
 #endif

@@ -42,6 +42,7 @@
 PG_FUNCTION_INFO_V1(intake_sql_exchange);
 PG_FUNCTION_INFO_V1(intake_sql_wait_for_calls);
 PG_FUNCTION_INFO_V1(intake_sql_announce_cancel);
+PG_FUNCTION_INFO_V1(intake_sql_open_line);
 
 /* Arguments, and columns of the rows. */
 enum
@@ -373,5 +374,14 @@ Datum
 intake_sql_announce_cancel(PG_FUNCTION_ARGS)
 {
 	intake_board_announce_cancel();
+	PG_RETURN_VOID();
+}
+
+/* SQL: intake.open_line(line_id). */
+Datum
+intake_sql_open_line(PG_FUNCTION_ARGS)
+{
+	intake_board_announce_open(PG_GETARG_INT64(0));
+	intake_board_announce(PG_GETARG_INT64(0), GetCurrentTransactionStartTimestamp());
 	PG_RETURN_VOID();
 }

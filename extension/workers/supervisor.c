@@ -156,6 +156,7 @@ static IntakeDuty duties[] = {
 	{.name = "let jobs go on whose calls have ended",
 	 .run = intake_advance_do,
 	 .due = intake_advance_due},
+	{.name = "end calls of jobs that have expired", .run = intake_advance_expire},
 	{.name = "give back calls of lost couriers", .run = intake_courier_expire},
 	{.name = "look after signals", .run = look_after_signals, .due = until_due},
 	{.name = "make partitions of events",

@@ -29,7 +29,7 @@ CREATE FUNCTION swap(token bigint, most int, calls bigint[] DEFAULT '{}', status
     WHERE x.kind <> 'w'
 $$;
 CREATE VIEW answers AS SELECT call_id, status, headers, convert_from(body, 'UTF8') AS body, error, duration FROM intake.call_response WHERE job_id > 990000;
-CREATE VIEW tries AS SELECT call_id, attempt, sqlstate, error, status FROM intake.attempt WHERE job_id > 990000;
+CREATE VIEW tries AS SELECT call_id, attempt, sqlstate, error, status FROM intake.attempt WHERE job_id > 990000 AND call_id > 0;
 CREATE FUNCTION place(call bigint) RETURNS text LANGUAGE sql AS $$
     SELECT 'queue, attempts ' || attempts FROM intake.call_queue WHERE call_id = call
     UNION ALL SELECT 'held, attempts ' || attempts FROM intake.call_held WHERE call_id = call
