@@ -115,6 +115,22 @@ wait_for_sql($node, "SELECT count(*) = 1 FROM intake.jobs WHERE workflow = 'quit
 is($sql->("SELECT a.step, a.attempt, a.sqlstate, j.attempts, j.result FROM intake.attempts a JOIN intake.jobs j ON j.id = a.job_id WHERE a.workflow = 'quit'"),
 	'second|1|57P01|2|"the executor was terminated while the job ran"', 'the end of an executor is charged to the step');
 
+# Jobs that go on come before those that have not begun.
+$sql->(q{
+	CREATE TABLE turn (id bigserial, step text);
+	CREATE FUNCTION takes_turns(job intake.job) RETURNS intake.next LANGUAGE plpgsql AS $$
+	BEGIN
+		INSERT INTO public.turn (step) VALUES (job.step);
+		RETURN CASE job.step WHEN 'start' THEN intake.sleep('0', 'second') ELSE intake.done() END;
+	END $$;
+	SELECT intake.create_workflow('turns', 'takes_turns(intake.job)', type => 'turn');
+	SELECT intake.pause_workflow('turns')});
+$sql->(q{SELECT count(intake.emit('turn', '{}')) FROM generate_series(1, 5000)});
+$sql->(q{SELECT intake.resume_workflow('turns')});
+wait_for_sql($node, "SELECT count(*) = 5000 FROM intake.jobs WHERE workflow = 'turns' AND state = 'done'");
+my $open = $sql->(q{SELECT max(open) FROM (SELECT sum(CASE step WHEN 'start' THEN 1 ELSE -1 END) OVER (ORDER BY id) AS open FROM turn) o});
+cmp_ok($open, '<', 2500, "at most $open of 5000 jobs were between their steps");
+
 # In a restored copy jobs wait between their steps until somebody lets them run.
 $sql->(q{
 	CREATE OR REPLACE FUNCTION lives(job intake.job) RETURNS intake.next LANGUAGE plpgsql AS $$
