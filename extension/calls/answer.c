@@ -26,8 +26,8 @@
 #include "queue/retry.h"
 #include "read/headers.h"
 
-#define MAX_EXCERPT 200 /* bytes of an answer that an error shows */
-#define MAX_ERROR 1000  /* bytes of what a courier says */
+#define MAX_EXCERPT 200                        /* bytes of an answer that an error shows */
+#define MAX_ERROR 1000                         /* bytes of what a courier says */
 #define UNIX_EPOCH INT64CONST(946684800000000) /* of PostgreSQL, in microseconds of Unix */
 
 /* What is open while answers are settled. */

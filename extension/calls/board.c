@@ -126,7 +126,8 @@ intake_board_startup(void)
 	HASHCTL of_lines = {.keysize = sizeof(LineTag), .entrysize = sizeof(Line)};
 	bool found;
 
-	homes = ShmemInitHash("pg_intake call databases", 16, MOST_HOMES, &of_homes, HASH_ELEM | HASH_BLOBS);
+	homes = ShmemInitHash("pg_intake call databases", 16, MOST_HOMES, &of_homes,
+						  HASH_ELEM | HASH_BLOBS);
 	lines = ShmemInitHash("pg_intake call lines", Min(intake_settings_max_lanes, 1024),
 						  intake_settings_max_lanes, &of_lines, HASH_ELEM | HASH_BLOBS);
 	bells = ShmemInitStruct("pg_intake bells", BELLS * sizeof(ConditionVariable), &found);
@@ -139,11 +140,12 @@ void
 intake_board_require(void)
 {
 	if (intake_shmem == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("no call can be made: the server has not loaded the library pg_intake"),
-				 errhint("Add pg_intake to shared_preload_libraries in postgresql.conf, and restart "
-						 "the server.")));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("no call can be made: the server has not loaded the library pg_intake"),
+			 errhint("Add pg_intake to shared_preload_libraries in postgresql.conf, and restart "
+					 "the server.")));
 }
 
 static void
@@ -491,7 +493,8 @@ intake_board_take(IntakeTurn *turn)
 
 		take_out(line);
 		line->state = LINE_READ;
-		reading = (IntakeTurn){line->tag.id, Min(line->cursor, line->rewind), line->held, home->held};
+		reading =
+			(IntakeTurn){line->tag.id, Min(line->cursor, line->rewind), line->held, home->held};
 		line->due = line->rewind = DT_NOEND;
 		line->blocked = DT_NOBEGIN;
 		is_reading = true;

@@ -28,11 +28,11 @@
 #include "ground/intake.h"
 #include "ground/table.h"
 
-#define LEASE 30000       /* milliseconds */
-#define SEEN_AGAIN 5000   /* milliseconds, before it is written that it was seen */
-#define MAX_NAME 200      /* bytes */
-#define TOKEN_BITS 53     /* a number that any client can hold */
-#define LOOK_SHARE 50     /* looking takes one part in so many of the time */
+#define LEASE 30000     /* milliseconds */
+#define SEEN_AGAIN 5000 /* milliseconds, before it is written that it was seen */
+#define MAX_NAME 200    /* bytes */
+#define TOKEN_BITS 53   /* a number that any client can hold */
+#define LOOK_SHARE 50   /* looking takes one part in so many of the time */
 #define TRIES 3
 
 PG_FUNCTION_INFO_V1(intake_sql_enter_courier);

@@ -20,9 +20,9 @@
 #include "queue/announce.h"
 
 static const char *const names[INTAKE_DESK_TABLES] = {
-	[INTAKE_DESK_QUEUE] = "call_queue", [INTAKE_DESK_HELD] = "call_held",
+	[INTAKE_DESK_QUEUE] = "call_queue",       [INTAKE_DESK_HELD] = "call_held",
 	[INTAKE_DESK_RESPONSE] = "call_response", [INTAKE_DESK_ATTEMPT] = "attempt",
-	[INTAKE_DESK_CALLING] = "calling",   [INTAKE_DESK_JOBS] = "queue",
+	[INTAKE_DESK_CALLING] = "calling",        [INTAKE_DESK_JOBS] = "queue",
 };
 
 /* Opens a desk in the current memory context. No table is open yet. */

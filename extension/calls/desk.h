@@ -39,7 +39,7 @@ typedef struct IntakeCallEnd
 
 typedef enum IntakeDeskTable
 {
-	INTAKE_DESK_QUEUE,    /* of calls */
+	INTAKE_DESK_QUEUE, /* of calls */
 	INTAKE_DESK_HELD,
 	INTAKE_DESK_RESPONSE,
 	INTAKE_DESK_ATTEMPT,

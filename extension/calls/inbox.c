@@ -71,9 +71,9 @@ add_row(Inbox *inbox, const TupleTableSlot *slot)
 	values[response_duration] = INTAKE_COLUMN(row, call_response_duration);
 	nulls[response_duration] = INTAKE_COLUMN(null, call_response_duration);
 	if (!nulls[response_body])
-		payload = intake_payload_of_event(INTAKE_SOURCE_INTERNAL, NULL,
-										  intake_datum_bytes(values[response_body]),
-										  INTAKE_JSON_UNKNOWN);
+		payload =
+			intake_payload_of_event(INTAKE_SOURCE_INTERNAL, NULL,
+									intake_datum_bytes(values[response_body]), INTAKE_JSON_UNKNOWN);
 	values[response_payload] = JsonbPGetDatum(payload);
 	nulls[response_payload] = payload == NULL;
 	if (!nulls[response_error] && inbox->failed == 0)
@@ -82,8 +82,8 @@ add_row(Inbox *inbox, const TupleTableSlot *slot)
 		inbox->error = TextDatumGetCString(values[response_error]);
 	}
 	inbox->payloads[inbox->count] = payload;
-	inbox->rows[inbox->count++] = HeapTupleGetDatum(
-		intake_rowtype_form(inbox->descriptor, values, nulls, response_columns));
+	inbox->rows[inbox->count++] =
+		HeapTupleGetDatum(intake_rowtype_form(inbox->descriptor, values, nulls, response_columns));
 }
 
 /* Reads MOST answers, in the order of their calls. */

@@ -416,9 +416,9 @@ announce(void *argument)
 		add_member(&json, "error", line->error);
 	}
 	appendStringInfoChar(&json, '}');
-	(void) intake_event_emit(line->suspends ? TYPE_SUSPENDED : TYPE_RESUMED,
-							 DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data))),
-							 no_key, 0);
+	(void) intake_event_emit(
+		line->suspends ? TYPE_SUSPENDED : TYPE_RESUMED,
+		DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data))), no_key, 0);
 	return true;
 }
 

@@ -15,8 +15,8 @@ typedef struct IntakeLine
 {
 	int64 id;
 	int32 workflow_id;
-	const char *host; /* and port; NULL: there is no row yet */
-	int32 secret_id;  /* 0: none */
+	const char *host;         /* and port; NULL: there is no row yet */
+	int32 secret_id;          /* 0: none */
 	TimestampTz held_until;   /* 0: it is not held */
 	TimestampTz suspended_at; /* 0: it is not suspended */
 	TimestampTz probe_at;     /* where it is */

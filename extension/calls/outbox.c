@@ -92,8 +92,7 @@ line_of(int32 workflow_id, const IntakeCallUrl *url, int32 secret_id)
 {
 	char numbers[64];
 	uint64 hash = UINT64CONST(14695981039346656037);
-	int length =
-		snprintf(numbers, sizeof(numbers), "%d %d %d ", workflow_id, url->port, secret_id);
+	int length = snprintf(numbers, sizeof(numbers), "%d %d %d ", workflow_id, url->port, secret_id);
 
 	hash = mix(mix(hash, numbers, length), url->host.data, url->host.len);
 	/* The bytes that came last have reached the low bits only. */
@@ -140,8 +139,7 @@ outcome_options(Jsonb *options)
 }
 
 static void
-store(Outbox *outbox, const IntakeAsked *request, const IntakeCall *call, int n,
-	  int32 secret_id)
+store(Outbox *outbox, const IntakeAsked *request, const IntakeCall *call, int n, int32 secret_id)
 {
 	Datum values[Natts_call_request];
 	bool nulls[Natts_call_request] = {0};
@@ -238,13 +236,13 @@ read_requests(const IntakeNext *next, int *count)
 		deconstruct_array(next->requests, ARR_ELEMTYPE(next->requests), -1, false, TYPALIGN_DOUBLE,
 						  &rows, &nulls, count);
 	if (*count < 1 || *count > INTAKE_REQUESTS_MAX)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("a step asks for %d calls, of 1 to %d", *count,
-							   INTAKE_REQUESTS_MAX)));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a step asks for %d calls, of 1 to %d", *count, INTAKE_REQUESTS_MAX)));
 	for (int i = 0; i < *count; i++)
 		if (nulls[i])
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("a request must not be null")));
+			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+							errmsg("a request must not be null")));
 	return rows;
 }
 

@@ -14,14 +14,10 @@
 #define MOST_WAIT INT64_C(315576000)   /* seconds that are read: ten years */
 
 const char *const intake_outcome_troubles[] = {
-	[INTAKE_TROUBLE_NONE] = "none",
-	[INTAKE_TROUBLE_UNSAID] = "unsaid",
-	[INTAKE_TROUBLE_PAYMENT] = "402",
-	[INTAKE_TROUBLE_UNAUTHORIZED] = "401",
-	[INTAKE_TROUBLE_FORBIDDEN] = "403",
-	[INTAKE_TROUBLE_SERVER] = "5xx",
-	[INTAKE_TROUBLE_TRANSPORT] = "transport",
-	[INTAKE_TROUBLE_WAIT] = "wait",
+	[INTAKE_TROUBLE_NONE] = "none",           [INTAKE_TROUBLE_UNSAID] = "unsaid",
+	[INTAKE_TROUBLE_PAYMENT] = "402",         [INTAKE_TROUBLE_UNAUTHORIZED] = "401",
+	[INTAKE_TROUBLE_FORBIDDEN] = "403",       [INTAKE_TROUBLE_SERVER] = "5xx",
+	[INTAKE_TROUBLE_TRANSPORT] = "transport", [INTAKE_TROUBLE_WAIT] = "wait",
 };
 
 /* What a courier says of a call that had no answer, or none that can be used. */

@@ -49,9 +49,9 @@ typedef struct IntakeOutcomeRules
 
 typedef struct IntakeCallAnswer
 {
-	int status;         /* 0: there was none */
-	IntakeSlice error;  /* one of the courier's words, and what it adds; absent: none */
-	int64_t wait;       /* microseconds that the answer asks for; below 0: it asks for nothing */
+	int status;        /* 0: there was none */
+	IntakeSlice error; /* one of the courier's words, and what it adds; absent: none */
+	int64_t wait;      /* microseconds that the answer asks for; below 0: it asks for nothing */
 } IntakeCallAnswer;
 
 typedef struct IntakeOutcome

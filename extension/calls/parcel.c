@@ -193,8 +193,8 @@ key_of(const IntakeParcel *request)
  * Says *WHY where that cannot be.
  */
 IntakeCredentialOutcome
-intake_parcel_write(const IntakeParcel *request, Oid owner, StringInfo headers,
-					 StringInfo target, const char **why)
+intake_parcel_write(const IntakeParcel *request, Oid owner, StringInfo headers, StringInfo target,
+					const char **why)
 {
 	bool keyed = false;
 	bool named = false;

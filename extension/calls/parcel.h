@@ -26,8 +26,8 @@ typedef struct IntakeParcel
 	const char *host;
 	int port;
 	IntakeSlice target;
-	Jsonb *headers; /* or NULL */
-	Datum body;     /* a bytea, maybe where it is stored; 0: none */
+	Jsonb *headers;  /* or NULL */
+	Datum body;      /* a bytea, maybe where it is stored; 0: none */
 	int32 secret_id; /* 0: none */
 	int64 milliseconds;
 	pg_uuid_t idempotency_key;
@@ -42,13 +42,13 @@ typedef struct IntakeParcelReader
 } IntakeParcelReader;
 
 extern bool intake_parcel_find(IntakeParcelReader *reader, const IntakeCall *call,
-								IntakeParcel *request);
+							   IntakeParcel *request);
 extern void intake_parcel_close(IntakeParcelReader *reader);
 extern size_t intake_parcel_size(const IntakeParcel *request);
 extern char *intake_parcel_place(const IntakeParcel *request);
 extern void intake_parcel_rules(Jsonb *options, IntakeOutcomeRules *rules);
 extern IntakeCredentialOutcome intake_parcel_write(const IntakeParcel *request, Oid owner,
-													StringInfo headers, StringInfo target,
-													const char **why);
+												   StringInfo headers, StringInfo target,
+												   const char **why);
 
 #endif

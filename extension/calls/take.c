@@ -21,9 +21,9 @@
 #include "ground/intake.h"
 #include "queue/announce.h"
 
-#define TURN 64      /* calls of a line, before the next one has its turn */
-#define MARGIN 10000 /* milliseconds that a call is held beyond its time */
-#define LOOK_AGAIN 1000 /* milliseconds, where another courier is about to probe */
+#define TURN 64            /* calls of a line, before the next one has its turn */
+#define MARGIN 10000       /* milliseconds that a call is held beyond its time */
+#define LOOK_AGAIN 1000    /* milliseconds, where another courier is about to probe */
 #define LOOK_FOR_KEY 30000 /* milliseconds, where a secret cannot be read */
 
 /* A line that is read. */
@@ -77,8 +77,7 @@ give(Reading *reading, IntakeCall *call, const IntakeParcel *request, StringInfo
 
 /* Takes the call of a row of the queue, at PLACE, whose request is there. */
 static Took
-take_request(Reading *reading, ItemPointer place, IntakeCall *call,
-			 const IntakeParcel *request)
+take_request(Reading *reading, ItemPointer place, IntakeCall *call, const IntakeParcel *request)
 {
 	IntakeTaking *taking = reading->taking;
 	IntakeCredentialOutcome outcome;
@@ -190,8 +189,8 @@ read_line(IntakeTaking *taking, const IntakeTurn *turn, IntakeScan *scan)
 		return;
 	}
 	reading.requests.context = CurrentMemoryContext;
-	reading.scratch = AllocSetContextCreate(CurrentMemoryContext, "pg_intake call",
-											ALLOCSET_DEFAULT_SIZES);
+	reading.scratch =
+		AllocSetContextCreate(CurrentMemoryContext, "pg_intake call", ALLOCSET_DEFAULT_SIZES);
 	take_due(&reading, scan);
 	intake_parcel_close(&reading.requests);
 	MemoryContextDelete(reading.scratch);

@@ -23,8 +23,8 @@ typedef struct IntakeTaking
 	IntakeLines *lines;
 	int64 courier;
 	TimestampTz courier_until;
-	int most;      /* calls */
-	int64 bytes;   /* that there is room for */
+	int most;    /* calls */
+	int64 bytes; /* that there is room for */
 	IntakeTakePut put;
 	void *argument;
 	int taken; /* set by intake_take_calls */

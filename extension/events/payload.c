@@ -256,7 +256,8 @@ collect_header(Headers *headers, IntakeSlice written, IntakeSlice value)
 
 		if (!intake_slice_equal(header->name, name))
 			continue;
-		if (value.data == NULL || (headers->readers != NULL && intake_single_header(headers->readers, name, headers->block)))
+		if (value.data == NULL || (headers->readers != NULL &&
+								   intake_single_header(headers->readers, name, headers->block)))
 			return;
 		if (header->value.data != NULL)
 			join(header, as_text(value));

@@ -132,14 +132,10 @@ static const IntakeColumn call_request_columns[] = {
 };
 
 static const IntakeColumn call_response_columns[] = {
-	COLUMN(call_response, job_id, INT8OID),
-	COLUMN(call_response, call_id, INT8OID),
-	NULLABLE(call_response, status, INT4OID),
-	NULLABLE(call_response, headers, JSONBOID),
-	NULLABLE(call_response, body, BYTEAOID),
-	NULLABLE(call_response, error, TEXTOID),
-	NULLABLE(call_response, duration, INTERVALOID),
-	COLUMN(call_response, ended_at, TIMESTAMPTZOID),
+	COLUMN(call_response, job_id, INT8OID),         COLUMN(call_response, call_id, INT8OID),
+	NULLABLE(call_response, status, INT4OID),       NULLABLE(call_response, headers, JSONBOID),
+	NULLABLE(call_response, body, BYTEAOID),        NULLABLE(call_response, error, TEXTOID),
+	NULLABLE(call_response, duration, INTERVALOID), COLUMN(call_response, ended_at, TIMESTAMPTZOID),
 };
 
 static const IntakeColumn line_columns[] = {
@@ -158,44 +154,31 @@ static const IntakeColumn line_columns[] = {
 };
 
 static const IntakeColumn call_queue_columns[] = {
-	COLUMN(call_queue, line_id, INT8OID),
-	COLUMN(call_queue, due_at, TIMESTAMPTZOID),
-	COLUMN(call_queue, call_id, INT8OID),
-	COLUMN(call_queue, job_id, INT8OID),
-	COLUMN(call_queue, workflow_id, INT4OID),
-	COLUMN(call_queue, attempts, INT4OID),
+	COLUMN(call_queue, line_id, INT8OID),     COLUMN(call_queue, due_at, TIMESTAMPTZOID),
+	COLUMN(call_queue, call_id, INT8OID),     COLUMN(call_queue, job_id, INT8OID),
+	COLUMN(call_queue, workflow_id, INT4OID), COLUMN(call_queue, attempts, INT4OID),
 	COLUMN(call_queue, options, BOOLOID),
 };
 
 static const IntakeColumn call_held_columns[] = {
-	COLUMN(call_held, call_id, INT8OID),
-	COLUMN(call_held, job_id, INT8OID),
-	COLUMN(call_held, line_id, INT8OID),
-	COLUMN(call_held, workflow_id, INT4OID),
-	COLUMN(call_held, courier, INT8OID),
-	COLUMN(call_held, taken_at, TIMESTAMPTZOID),
-	COLUMN(call_held, until, TIMESTAMPTZOID),
-	COLUMN(call_held, attempts, INT4OID),
+	COLUMN(call_held, call_id, INT8OID),      COLUMN(call_held, job_id, INT8OID),
+	COLUMN(call_held, line_id, INT8OID),      COLUMN(call_held, workflow_id, INT4OID),
+	COLUMN(call_held, courier, INT8OID),      COLUMN(call_held, taken_at, TIMESTAMPTZOID),
+	COLUMN(call_held, until, TIMESTAMPTZOID), COLUMN(call_held, attempts, INT4OID),
 	COLUMN(call_held, options, BOOLOID),
 };
 
 static const IntakeColumn calling_columns[] = {
-	COLUMN(calling, job_id, INT8OID),
-	COLUMN(calling, event_id, INT8OID),
-	COLUMN(calling, lane, INT4OID),
-	COLUMN(calling, attempts, INT4OID),
-	COLUMN(calling, calls, INT4OID),
-	COLUMN(calling, first_call, INT8OID),
+	COLUMN(calling, job_id, INT8OID),         COLUMN(calling, event_id, INT8OID),
+	COLUMN(calling, lane, INT4OID),           COLUMN(calling, attempts, INT4OID),
+	COLUMN(calling, calls, INT4OID),          COLUMN(calling, first_call, INT8OID),
 	NULLABLE(calling, until, TIMESTAMPTZOID),
 };
 
 static const IntakeColumn courier_columns[] = {
-	COLUMN(courier, token, INT8OID),
-	COLUMN(courier, name, TEXTOID),
-	COLUMN(courier, role, TEXTOID),
-	COLUMN(courier, entered_at, TIMESTAMPTZOID),
-	COLUMN(courier, seen_at, TIMESTAMPTZOID),
-	COLUMN(courier, until, TIMESTAMPTZOID),
+	COLUMN(courier, token, INT8OID),          COLUMN(courier, name, TEXTOID),
+	COLUMN(courier, role, TEXTOID),           COLUMN(courier, entered_at, TIMESTAMPTZOID),
+	COLUMN(courier, seen_at, TIMESTAMPTZOID), COLUMN(courier, until, TIMESTAMPTZOID),
 };
 
 static const IntakeColumn call_cancel_columns[] = {

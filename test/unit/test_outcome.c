@@ -70,8 +70,10 @@ errors(void)
 {
 	CHECK(is(decide(0, "resolve", -1, 0), INTAKE_CALL_RETRY, INTAKE_TROUBLE_TRANSPORT));
 	CHECK(is(decide(0, "connect: no route", -1, 2), INTAKE_CALL_FAILED, INTAKE_TROUBLE_TRANSPORT));
-	CHECK(is(decide(200, "reset: after 3 bytes", -1, 0), INTAKE_CALL_RETRY, INTAKE_TROUBLE_TRANSPORT));
-	CHECK(is(decide(0, "refused_address: 10.0.0.1", -1, 0), INTAKE_CALL_FAILED, INTAKE_TROUBLE_UNSAID));
+	CHECK(is(decide(200, "reset: after 3 bytes", -1, 0), INTAKE_CALL_RETRY,
+			 INTAKE_TROUBLE_TRANSPORT));
+	CHECK(is(decide(0, "refused_address: 10.0.0.1", -1, 0), INTAKE_CALL_FAILED,
+			 INTAKE_TROUBLE_UNSAID));
 	CHECK(is(decide(200, "too_large", -1, 0), INTAKE_CALL_FAILED, INTAKE_TROUBLE_UNSAID));
 	CHECK(is(decide(200, "encoding", -1, 0), INTAKE_CALL_FAILED, INTAKE_TROUBLE_UNSAID));
 	CHECK(is(decide(0, "released", -1, 2), INTAKE_CALL_BACK, INTAKE_TROUBLE_UNSAID));
@@ -107,7 +109,8 @@ retry_after(void)
 		  315576000 * SECOND);
 	CHECK(intake_outcome_wait(intake_slice_cstr("-1"), now) == -1);
 	CHECK(intake_outcome_wait(intake_slice_cstr("1.5"), now) == -1);
-	CHECK(intake_outcome_wait(intake_slice_cstr("Sun, 06 Nov 1994 08:50:37 GMT"), now) == 60 * SECOND);
+	CHECK(intake_outcome_wait(intake_slice_cstr("Sun, 06 Nov 1994 08:50:37 GMT"), now) ==
+		  60 * SECOND);
 	CHECK(intake_outcome_wait(intake_slice_cstr("Sun, 06 Nov 1994 08:48:37 GMT"), now) == 0);
 	CHECK(intake_outcome_wait(intake_slice_cstr("soon"), now) == -1);
 }
