@@ -126,11 +126,28 @@ SELECT * FROM swap(:one, 1);
 SELECT * FROM swap(:one, 1, '{9900041}', '{500}');
 SELECT place(9900041), error FROM answers WHERE call_id = 9900041;
 
+-- What a courier held that was not seen for too long goes back, and is charged; its answers come too late.
+SELECT make_calls(990006, 1, 3);
+SELECT intake.enter_courier('lost') AS lost \gset
+CALL intake.wait_for_calls(:lost, '10 seconds');
+SELECT * FROM swap(:lost, 1);
+UPDATE intake.courier SET until = now() - interval '1 second' WHERE name = 'lost';
+SELECT intake.enter_courier('five') AS five \gset
+DO $$ BEGIN
+    FOR i IN 1..500 LOOP
+        EXIT WHEN place(9900061) ~ 'queue';
+        PERFORM pg_sleep(0.01);
+    END LOOP;
+END $$;
+SELECT place(9900061);
+SELECT * FROM tries WHERE call_id = 9900061;
+SELECT * FROM swap(:lost, 1, '{9900061}', '{200}');
+
 BEGIN;
 CALL intake.wait_for_calls(:one, '0');
 ROLLBACK;
 SELECT intake.exchange(:one, 1, 1, '{1}', '{}', '{}', '{}', '{}', '{}', '{}');
-SELECT intake.leave_courier(t) FROM unnest(ARRAY[:one, :three, :four]) t;
+SELECT intake.leave_courier(t) FROM unnest(ARRAY[:one, :three, :four, :five]) t;
 SELECT intake.drop_workflow('couriers', force => true);
 DELETE FROM intake.done WHERE job_id > 990000;
 DELETE FROM intake.discarded WHERE job_id > 990000;
