@@ -119,6 +119,7 @@ void
 intake_search_do(void)
 {
 	static int32 told = PG_INT32_MIN; /* those up to this one had their turn, the last time */
+	static bool advanced = false;
 	int32 lane = told;
 	bool room;
 
@@ -133,5 +134,8 @@ intake_search_do(void)
 	told = room ? PG_INT32_MIN : lane - 1;
 	intake_suspect_tell();
 	tell_lines();
-	intake_advance_search();
+	/* Later ones are told: what is searched for is what another server, or a crash, has left. */
+	if (!advanced)
+		intake_advance_search();
+	advanced = true;
 }

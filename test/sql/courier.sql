@@ -53,7 +53,8 @@ SELECT intake.enter_courier('two') AS two \gset
 CALL intake.wait_for_calls(:one, '10 seconds');
 SELECT * FROM swap(:one, 0);
 SELECT kind, call_id, job_id, method, scheme, host, port, target, convert_from(headers, 'UTF8') AS headers, convert_from(body, 'UTF8') AS body,
-       milliseconds, most_bytes FROM intake.exchange(:one, 10, 1000000, '{}', '{}', '{}', '{}', '{}', '{}', '{}') ORDER BY kind;
+       milliseconds, most_bytes FROM intake.exchange(:one, 10, 1000000, '{}', '{}', '{}', '{}', '{}', '{}', '{}') WHERE kind = 'r';
+SELECT kind, milliseconds < 60000 AS a_wait FROM intake.exchange(:one, 0, 1000000, '{}', '{}', '{}', '{}', '{}', '{}', '{}');
 SELECT * FROM swap(:two, 10);
 SELECT place(9900011);
 
