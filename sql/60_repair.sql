@@ -48,6 +48,7 @@ CREATE FUNCTION intake.discard_jobs() RETURNS trigger
 AS $$
 BEGIN
     PERFORM intake.discard_jobs_of(ARRAY[NEW.id]);
+    DELETE FROM intake.line l WHERE l.workflow_id = NEW.id;
     RETURN NULL;
 END
 $$;
