@@ -204,6 +204,8 @@ take_line(IntakeTaking *taking, const IntakeTurn *turn)
 	IntakeScan scan;
 	ScanKeyData keys[2];
 
+	/* By the clock by which the line is ready: else it would be due, and not be taken, again and again. */
+	taking->desk->now = GetCurrentTimestamp();
 	/* What this transaction has taken in an earlier turn is not to be seen again. */
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetLatestSnapshot());
