@@ -105,6 +105,7 @@ wait_seen(1);
 is(sql('SELECT n, status, error FROM seen'), '1|200|', 'a call is made, and the next step has its answer');
 emit('ask', "http://127.0.0.1:$port/many", 500);
 wait_seen(501);
+unlike(slurp_file($courier->{log}), qr/failed/, 'no exchange goes on for as long as calls come');
 my %keys = keys_of($port, '/many');
 is(scalar(keys %keys), 500, 'each call has a key of its own');
 is_deeply([ grep { $_ != 1 } values %keys ], [], '... and is made once');
