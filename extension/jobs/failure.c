@@ -22,6 +22,7 @@
 
 #include "config/workflows.h"
 #include "events/event.h"
+#include "events/event_row.h"
 #include "ground/duration.h"
 #include "ground/intake.h"
 #include "ground/txn.h"
@@ -194,7 +195,7 @@ announce(void *argument)
 	IntakeSlice no_key = {NULL, 0};
 	char *json;
 
-	intake_event_read(death->job->event_id, &event);
+	intake_event_row_read(death->job->event_id, &event);
 	json = describe_dead_letter(death->job, death->workflow, &event, death->failure);
 	remember_death(json);
 	if (event.source_id != INTAKE_SOURCE_INTERNAL || event.type == NULL ||
