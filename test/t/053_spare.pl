@@ -10,7 +10,16 @@ my $node = new_server('spare', 'pg_intake.executors' => 1, 'pg_intake.idle_time'
 	log_min_messages => 'debug1', fsync => 'off', autovacuum => 'off');
 my $sql = sub { return $node->safe_psql('postgres', @_) };
 my $postmaster = sub { return (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0] };
-my $titles = sub { return { map { /^\s*(\d+) .*?: pg_intake (.*?)\s*$/ ? ($1 => $2) : () } split /\n/, `ps -o pid=,args= --ppid @{[$postmaster->()]}` } };
+# The titles of our processes by their ids, from /proc: a bare machine has no ps.
+my $titles = sub {
+	my %of;
+	for my $pid (split / /, slurp_file("/proc/@{[$postmaster->()]}/task/@{[$postmaster->()]}/children"))
+	{
+		open my $file, '<', "/proc/$pid/cmdline" or next;
+		$of{$pid} = $1 if (<$file> // '') =~ /: pg_intake (\w+)/;
+	}
+	return \%of;
+};
 my $spares = sub { my $of = $titles->(); return sort grep { $of->{$_} eq 'spare' } keys %$of };
 my $starts = sub { return scalar(() = slurp_file($node->logfile) =~ /starting background worker process "pg_intake/g) };
 # The only process beside the launcher, once it waits.
