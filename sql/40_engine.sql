@@ -177,7 +177,7 @@ INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.sou
 CREATE FUNCTION intake.source_problem_at(place tid, secrets tid[]) RETURNS text
     AS 'MODULE_PATHNAME', 'intake_sql_source_problem_at' LANGUAGE c STABLE STRICT COST 100;
 COMMENT ON FUNCTION intake.source_problem_at(tid, tid[]) IS
-    'Internal, for intake.sources: the same of the source whose row is at that place, and its secrets at these';
+    'Internal: the same, for intake.sources, of the source whose row is at that place, and its secrets at these';
 INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.source_problem_at');
 
 CREATE FUNCTION intake.workflow_problem(workflow_id int) RETURNS text

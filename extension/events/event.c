@@ -4,15 +4,11 @@
  */
 #include "postgres.h"
 
-#include "access/detoast.h"
 #include "access/heaptoast.h"
-#include "access/stratnum.h"
 #include "access/toast_internals.h"
 #include "access/xact.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
 #include "utils/fmgrprotos.h"
-#include "utils/fmgroids.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -34,7 +30,6 @@
 #include "queue/room.h"
 #include "verify/scheme.h"
 
-#define LARGE (256 * 1024)     /* bytes of a body */
 #define TOGETHER (1024 * 1024) /* bytes of bodies */
 
 PG_FUNCTION_INFO_V1(intake_sql_emit);
@@ -239,91 +234,6 @@ intake_event_emit(const char *type, Jsonb *payload, IntakeSlice key, TimestampTz
 	(void) intake_event_store(&events, 1, false);
 	intake_trouble_record();
 	return event.id;
-}
-
-/*
- * The name of a source, dropped ones too. It never changes while the source is there, and the
- * last one asked for is kept; a number is not given twice.
- */
-static const char *
-source_name(int32 id)
-{
-	static int32 last = -1;
-	static char name[NAMEDATALEN * 2];
-	IntakeScan scan;
-	ScanKeyData key;
-
-	if (id == INTAKE_SOURCE_INTERNAL)
-		return INTAKE_SCHEMA;
-	if (id == last)
-		return name;
-	last = -1;
-	name[0] = '\0';
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(id));
-	intake_table_scan_begin(&scan, intake_table_oid("source"), NULL, &key, 1);
-	if (intake_table_scan_next(&scan))
-	{
-		strlcpy(name, TextDatumGetCString(INTAKE_COLUMN(scan.slot->tts_values, source_name)),
-				sizeof(name));
-		last = id;
-	}
-	intake_table_scan_end(&scan);
-	return name;
-}
-
-/*
- * A body that was read, copied into the current context. Of a large one only where it is stored: that
- * stays as long as the snapshot is active and the lock on the table is held.
- */
-static Datum
-keep_body(Datum body)
-{
-	struct varlena *value = (struct varlena *) DatumGetPointer(body);
-
-	if (VARATT_IS_EXTERNAL_ONDISK(value) && toast_raw_datum_size(body) >= LARGE)
-		return datumCopy(body, false, -1);
-	return PointerGetDatum(DatumGetByteaPCopy(body));
-}
-
-/*
- * Reads a stored event, copied into the current context. Returns false, with everything
- * empty, where it is not there.
- */
-bool
-intake_event_read(int64 id, IntakeStoredEvent *event)
-{
-	IntakePartition partition;
-	IntakeScan scan;
-	ScanKeyData key;
-	bool found;
-
-	memset(event, 0, sizeof(*event));
-	if (!intake_partition_find_surely(INTAKE_PARTITIONED_EVENT, id, AccessShareLock, &partition))
-		return false;
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(id));
-	intake_table_scan_begin(&scan, partition.oid, NULL, &key, 1);
-	found = intake_table_scan_next(&scan);
-	if (found)
-	{
-		Datum *row = scan.slot->tts_values;
-		bool *nulls = scan.slot->tts_isnull;
-
-		event->id = id;
-		event->source_id = DatumGetInt32(INTAKE_COLUMN(row, event_source_id));
-		event->received_at = DatumGetTimestampTz(INTAKE_COLUMN(row, event_received_at));
-		event->key = TextDatumGetCString(INTAKE_COLUMN(row, event_key));
-		if (!INTAKE_COLUMN(nulls, event_type))
-			event->type = TextDatumGetCString(INTAKE_COLUMN(row, event_type));
-		event->headers = DatumGetJsonbPCopy(INTAKE_COLUMN(row, event_headers));
-		event->body = keep_body(INTAKE_COLUMN(row, event_body));
-		if (!INTAKE_COLUMN(nulls, event_delivery_id))
-			event->delivery_id = DatumGetInt64(INTAKE_COLUMN(row, event_delivery_id));
-		if (!INTAKE_COLUMN(nulls, event_position))
-			event->position = DatumGetInt32(INTAKE_COLUMN(row, event_position));
-		event->source = source_name(event->source_id);
-	}
-	intake_table_scan_end(&scan);
-	return found;
 }
 
 /* An error where type or key, which may be absent, are longer than an event's are. */

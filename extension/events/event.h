@@ -71,23 +71,7 @@ typedef struct IntakeEvent
 	int other_position; /* of that item */
 } IntakeEvent;
 
-/* An event as it is stored. */
-typedef struct IntakeStoredEvent
-{
-	int64 id;
-	int32 source_id;
-	TimestampTz received_at;
-	const char *source;
-	const char *key;
-	const char *type; /* or NULL */
-	Jsonb *headers;
-	Datum body;        /* a bytea; a large one is where it is stored, and is read when it is used */
-	int64 delivery_id; /* that it came in with others; 0: it came alone */
-	int position;      /* in that delivery, from 1; 0: it is the delivery */
-} IntakeStoredEvent;
-
 extern IntakeSlice intake_event_body(const IntakeEvent *event);
-extern bool intake_event_read(int64 id, IntakeStoredEvent *event);
 extern bool intake_event_store(IntakeEvent **events, int count, bool optimistic);
 extern void intake_event_check_sizes(IntakeSlice type, IntakeSlice key);
 extern int64 intake_event_emit(const char *type, Jsonb *payload, IntakeSlice key,

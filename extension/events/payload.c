@@ -105,16 +105,20 @@ payload_of(Jsonb *headers, IntakeSlice body, IntakeSlice field, IntakeJson known
 	return parse(intake_request_text(&request), known, uses_up, keeps);
 }
 
-/*
- * The field of forms that has the JSON of a source. A body that is JSON is no form: then nobody reads
- * what was configured.
- */
-static IntakeSlice
-field_of(int32 source_id, IntakeSlice body)
+/* Whether a body is JSON by its beginning. Then it is no form, and nobody reads what was configured. */
+bool
+intake_payload_is_json(IntakeSlice body)
 {
 	char first = intake_body_first(body);
 
-	return first == '{' || first == '[' ? INTAKE_ABSENT : intake_json_field(source_id);
+	return first == '{' || first == '[';
+}
+
+/* The field of forms that has the JSON of a source. */
+static IntakeSlice
+field_of(int32 source_id, IntakeSlice body)
+{
+	return intake_payload_is_json(body) ? INTAKE_ABSENT : intake_json_field(source_id);
 }
 
 /*

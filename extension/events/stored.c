@@ -15,6 +15,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "events/event_row.h"
 #include "events/payload.h"
 #include "events/stored.h"
 #include "ground/compat.h"
@@ -128,7 +129,7 @@ intake_stored_compare(int64 id, const IntakeEvent *event, bool *same)
 
 	MemoryContextSwitchTo(context);
 	PushActiveSnapshot(GetLatestSnapshot());
-	found = intake_event_read(id, &stored);
+	found = intake_event_row_read(id, &stored);
 	if (found)
 	{
 		IntakeRequest one = request_of(event->headers, intake_event_body(event));

@@ -23,20 +23,20 @@
 
 #include "ground/bgworker.h"
 
+/* NAME is of the process; the server's views show what it is, or is to become. */
 static void
-describe(BackgroundWorker *worker, IntakeWorkerKind kind, Oid database)
+describe(BackgroundWorker *worker, IntakeWorkerKind kind, const char *name)
 {
 	const IntakeWorkerTraits *traits = &intake_slot_kinds[kind];
 
 	memset(worker, 0, sizeof(*worker));
-	snprintf(worker->bgw_name, BGW_MAXLEN, "pg_intake %s", traits->name);
+	snprintf(worker->bgw_name, BGW_MAXLEN, "pg_intake %s", name);
 	snprintf(worker->bgw_type, BGW_MAXLEN, "pg_intake %s", traits->name);
 	snprintf(worker->bgw_library_name, BGW_MAXLEN, "pg_intake");
 	snprintf(worker->bgw_function_name, BGW_MAXLEN, "%s", traits->main);
 	worker->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker->bgw_restart_time = BGW_NEVER_RESTART;
-	worker->bgw_main_arg = ObjectIdGetDatum(database);
 }
 
 /* Registers the launcher, which the postmaster keeps running. To be called from _PG_init. */
@@ -45,22 +45,23 @@ intake_bgworker_register_launcher(void)
 {
 	BackgroundWorker worker;
 
-	describe(&worker, INTAKE_LAUNCHER, InvalidOid);
+	describe(&worker, INTAKE_LAUNCHER, "launcher");
 	worker.bgw_restart_time = 5;
 	RegisterBackgroundWorker(&worker);
 }
 
 /*
- * Has the postmaster start a worker, in the slot that was reserved for it. Returns NULL when the
- * server has no place for another process.
+ * Has the postmaster start a worker, with what it is to be started with. Returns NULL when the server
+ * has no place for another process.
  */
 BackgroundWorkerHandle *
-intake_bgworker_start(IntakeWorkerKind kind, Oid database, const IntakeStart *start)
+intake_bgworker_start(IntakeWorkerKind kind, const IntakeStart *start)
 {
+	const char *name = OidIsValid(start->database) ? intake_slot_kinds[kind].name : "spare";
 	BackgroundWorker worker;
 	BackgroundWorkerHandle *handle = NULL;
 
-	describe(&worker, kind, database);
+	describe(&worker, kind, name);
 	memcpy(worker.bgw_extra, start, sizeof(*start));
 	worker.bgw_notify_pid = MyProcPid;
 	return RegisterDynamicBackgroundWorker(&worker, &handle) ? handle : NULL;
@@ -128,12 +129,13 @@ intake_bgworker_reload(void)
 }
 
 /*
- * Waits for the latch, at most MILLISECONDS. Returns whether the latch was set.
+ * Waits for the latch, at most MILLISECONDS, or INTAKE_FOREVER. Returns whether the latch was set.
  */
 bool
 intake_bgworker_wait(long milliseconds)
 {
-	int event = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds,
+	int timeout = milliseconds == INTAKE_FOREVER ? 0 : WL_TIMEOUT;
+	int event = WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | timeout, milliseconds,
 						  PG_WAIT_EXTENSION);
 
 	ResetLatch(MyLatch);

@@ -12,9 +12,10 @@
 #include "ground/slot.h"
 
 #define INTAKE_NO_WAIT (3600 * 1000L) /* milliseconds: nothing to wait for */
+#define INTAKE_FOREVER (-1L)          /* until the latch is set */
 
 extern void intake_bgworker_register_launcher(void);
-extern BackgroundWorkerHandle *intake_bgworker_start(IntakeWorkerKind kind, Oid database,
+extern BackgroundWorkerHandle *intake_bgworker_start(IntakeWorkerKind kind,
 													 const IntakeStart *start);
 extern IntakeStart intake_bgworker_started_with(void);
 extern void intake_bgworker_begin(void);

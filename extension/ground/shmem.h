@@ -12,7 +12,10 @@
 #include "postgres.h"
 
 #include "port/atomics.h"
+#include "storage/latch.h"
 #include "storage/lwlock.h"
+
+#include "ground/slot.h"
 
 #define INTAKE_LETTERS 16
 
@@ -35,6 +38,15 @@ typedef struct IntakeWish
 
 #define INTAKE_WISHES 16
 
+/* A process that waits to be given a start, and is connected to no database; see workers/spare.c. */
+typedef struct IntakeSpare
+{
+	uint32 serial;     /* of the newest that was started; an older one is not wanted */
+	Latch *latch;      /* NULL: none is there */
+	IntakeStart start; /* what it is given; without a database: nothing yet */
+	bool dismissed;
+} IntakeSpare;
+
 typedef struct IntakeShmem
 {
 	LWLock *lock;      /* what is here, and the slots */
@@ -49,6 +61,7 @@ typedef struct IntakeShmem
 	pg_atomic_uint32 wanted;  /* how many places others wait for */
 	IntakeMailbox mailbox;
 	IntakeWish wishes[INTAKE_WISHES]; /* guarded by the lock */
+	IntakeSpare spare;                /* likewise */
 } IntakeShmem;
 
 extern IntakeShmem *intake_shmem;

@@ -90,7 +90,7 @@ intake_slot_reserve(IntakeWorkerKind kind, Oid database, Oid role, IntakeStart *
 
 		if (worker->state != INTAKE_SLOT_FREE)
 			continue;
-		*start = (IntakeStart){role, i, ++serial};
+		*start = (IntakeStart){database, role, i, ++serial};
 		memset(worker, 0, sizeof(IntakeSlot));
 		worker->state = INTAKE_SLOT_STARTING;
 		worker->serial = serial;

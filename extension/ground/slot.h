@@ -65,6 +65,7 @@ typedef struct IntakeSlot
 /* What a process is started with. */
 typedef struct IntakeStart
 {
+	Oid database; /* InvalidOid: none yet, it is a spare */
 	Oid role;
 	int slot;
 	uint32 serial;

@@ -429,6 +429,16 @@ intake_table_insert_unique(IntakeTable *table, const Datum *values, const bool *
 	return !lost;
 }
 
+/* Whether a table has a block. Up to this process's last insertion it has, without asking. */
+static bool
+has_block(Relation relation, BlockNumber block)
+{
+	BlockNumber target = RelationGetTargetBlock(relation);
+
+	return (target != InvalidBlockNumber && block <= target) ||
+		   block < RelationGetNumberOfBlocks(relation);
+}
+
 /*
  * Begins a scan of RELATION, in the order of its index INDEX (NULL: its primary key), for the
  * rows that the active snapshot sees. KEYS number the columns of the index.
@@ -447,6 +457,23 @@ intake_table_scan_begin(IntakeScan *scan, Oid relation, const char *index, ScanK
 	scan->scan = index_beginscan(scan->relation, scan->index, GetActiveSnapshot(), NULL, nkeys, 0);
 	index_rescan(scan->scan, keys, nkeys, NULL, 0);
 	scan->slot = table_slot_create(scan->relation, NULL);
+}
+
+/*
+ * Begins and ends at the row at TID, a place that may come from another transaction: reads it into
+ * scan->slot. Returns false where the active snapshot sees none there. It may be another row by now.
+ */
+bool
+intake_table_scan_place(IntakeScan *scan, Oid relation, ItemPointer tid)
+{
+	intake_table_lock(relation, AccessShareLock);
+	scan->relation = table_open(relation, NoLock);
+	scan->index = NULL;
+	scan->scan = NULL;
+	(void) intake_shape_check(scan->relation, false);
+	scan->slot = table_slot_create(scan->relation, NULL);
+	return has_block(scan->relation, ItemPointerGetBlockNumber(tid)) &&
+		   table_tuple_fetch_row_version(scan->relation, tid, GetActiveSnapshot(), scan->slot);
 }
 
 /* Begins again, with other keys, as many as there were. */
@@ -488,8 +515,11 @@ void
 intake_table_scan_end(IntakeScan *scan)
 {
 	ExecDropSingleTupleTableSlot(scan->slot);
-	index_endscan(scan->scan);
-	index_close(scan->index, NoLock);
+	if (scan->index != NULL)
+	{
+		index_endscan(scan->scan);
+		index_close(scan->index, NoLock);
+	}
 	table_close(scan->relation, NoLock);
 }
 
@@ -498,16 +528,6 @@ static bool
 look(IntakeTable *table, ItemPointer tid)
 {
 	return table_tuple_fetch_row_version(table->relation, tid, SnapshotSelf, table->slot);
-}
-
-/* Whether a table has a block. Up to this process's last insertion it has, without asking. */
-static bool
-has_block(Relation relation, BlockNumber block)
-{
-	BlockNumber target = RelationGetTargetBlock(relation);
-
-	return (target != InvalidBlockNumber && block <= target) ||
-		   block < RelationGetNumberOfBlocks(relation);
 }
 
 /*

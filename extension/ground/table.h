@@ -45,8 +45,8 @@ typedef struct IntakeTable
 typedef struct IntakeScan
 {
 	Relation relation;
-	Relation index;
-	IndexScanDesc scan;
+	Relation index;       /* NULL: the place of the row is known */
+	IndexScanDesc scan;   /* likewise */
 	TupleTableSlot *slot; /* the current row, all columns there */
 } IntakeScan;
 
@@ -75,6 +75,7 @@ extern void intake_table_close(IntakeTable *table);
 extern void intake_table_scan_begin(IntakeScan *scan, Oid relation, const char *index, ScanKey keys,
 									int nkeys);
 extern void intake_table_scan_again(IntakeScan *scan, ScanKey keys, int nkeys);
+extern bool intake_table_scan_place(IntakeScan *scan, Oid relation, ItemPointer tid);
 extern bool intake_table_scan_next(IntakeScan *scan);
 extern bool intake_table_scan_any(IntakeScan *scan, int most);
 extern void intake_table_scan_end(IntakeScan *scan);

@@ -18,8 +18,7 @@
 #include "utils/typcache.h"
 
 #include "calls/next.h"
-#include "events/event.h"
-#include "events/payload.h"
+#include "events/event_row.h"
 #include "ground/intake.h"
 #include "ground/rowtype.h"
 #include "ground/slot.h"
@@ -113,10 +112,8 @@ intake_argument_type_fits(void)
  */
 static void
 fill(const IntakeJob *job, const IntakeWorkflow *workflow, int64 lease,
-	 const IntakeStoredEvent *event, Datum *values, bool *nulls)
+	 const IntakeStoredEvent *event, Jsonb *payload, Datum *values, bool *nulls)
 {
-	Jsonb *payload = intake_payload_of_stored(event, CurrentMemoryContext);
-
 	memset(nulls, false, job_columns * sizeof(bool));
 	values[job_id] = Int64GetDatum(job->job_id);
 	values[job_event_id] = Int64GetDatum(job->event_id);
@@ -183,6 +180,7 @@ intake_argument_make(IntakeJobStep *step, const IntakeWorkflow *workflow, int64 
 	const IntakeJob *job = step->job;
 	ExpandedRecordHeader *record;
 	IntakeStoredEvent event;
+	Jsonb *payload;
 	MemoryContext old;
 
 	give_back_large();
@@ -191,12 +189,12 @@ intake_argument_make(IntakeJobStep *step, const IntakeWorkflow *workflow, int64 
 	record = make_expanded_record_from_typeid(type, -1, CurrentMemoryContext);
 	deconstruct_expanded_record(record);
 	old = MemoryContextSwitchTo(record->hdr.eoh_context);
-	if (!intake_event_read(job->event_id, &event))
+	if (!intake_event_row_read_for_job(job->event_id, job->more, &event, &payload))
 		ereport(ERROR, (errcode(ERRCODE_INTAKE_PERMANENT),
 						errmsg("event " INT64_FORMAT " of the job is not stored any more",
 							   job->event_id)));
 	intake_step_age(step, workflow, event.received_at);
-	fill(job, workflow, lease, &event, record->dvalues, record->dnulls);
+	fill(job, workflow, lease, &event, payload, record->dvalues, record->dnulls);
 	fill_step(step, record->dvalues, record->dnulls);
 	record->flags |= ER_FLAG_DVALUES_ALLOCED;
 	*large = VARATT_IS_EXTERNAL(DatumGetPointer(event.body));

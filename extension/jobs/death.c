@@ -17,6 +17,7 @@
 #include "utils/snapmgr.h"
 
 #include "events/event.h"
+#include "events/event_row.h"
 #include "ground/intake.h"
 #include "ground/txn.h"
 #include "jobs/death.h"
@@ -142,7 +143,7 @@ announce(void *argument)
 	IntakeSlice no_key = {NULL, 0};
 	char *json;
 
-	intake_event_read(death->job->event_id, &event);
+	intake_event_row_read(death->job->event_id, &event);
 	json = describe_dead_letter(death->job, death->workflow, death->step, &event, death->failure);
 	remember_death(json);
 	if (event.source_id != INTAKE_SOURCE_INTERNAL || event.type == NULL ||

@@ -317,8 +317,9 @@ intake_holder_has_others(const IntakeHolder *holder)
 const IntakeJob *
 intake_holder_start(IntakeHolder *holder)
 {
-	const IntakeJob *job = &holder->jobs[holder->next++];
+	IntakeJob *job = &holder->jobs[holder->next++];
 
+	job->more = holder->next < holder->count && job[1].event_id == job->event_id;
 	intake_slot_self->job_id = job->job_id;
 	holder->running = true;
 	return job;

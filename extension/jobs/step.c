@@ -12,7 +12,7 @@
 #include "utils/timestamp.h"
 
 #include "calls/outbox.h"
-#include "events/event.h"
+#include "events/event_row.h"
 #include "ground/intake.h"
 #include "jobs/act.h"
 #include "jobs/failure.h"
@@ -108,7 +108,7 @@ intake_step_expiry(const IntakeJob *job, const IntakeWorkflow *workflow)
 		return DT_NOEND;
 	if (job->lane < 0 && intake_progress_read(job->job_id, &progress))
 		return progress.started_at + workflow->expires;
-	return intake_event_read(job->event_id, &event) ? event.received_at + workflow->expires
+	return intake_event_row_read(job->event_id, &event) ? event.received_at + workflow->expires
 													: DT_NOEND;
 }
 

@@ -57,6 +57,9 @@ typedef struct Lane
 
 static HTAB *lanes = NULL;
 
+/* The database that was refused a lane last, since more than half of them were free; guarded by the lock. */
+static Oid *refused = NULL;
+
 static IntakeReading reading;
 static bool is_reading = false;
 
@@ -65,7 +68,7 @@ static bool is_reading = false;
 Size
 intake_lane_shmem_size(void)
 {
-	return hash_estimate_size(intake_settings_max_lanes, sizeof(Lane));
+	return add_size(hash_estimate_size(intake_settings_max_lanes, sizeof(Lane)), sizeof(Oid));
 }
 
 /* Makes the lanes or finds them. The caller holds AddinShmemInitLock. */
@@ -73,7 +76,11 @@ void
 intake_lane_startup(void)
 {
 	HASHCTL control = {0};
+	bool found;
 
+	refused = ShmemInitStruct("pg_intake refused lane", sizeof(Oid), &found);
+	if (!found)
+		*refused = InvalidOid;
 	control.keysize = sizeof(LaneTag);
 	control.entrysize = sizeof(Lane);
 	lanes = ShmemInitHash("pg_intake lanes", Min(intake_settings_max_lanes, 1024),
@@ -191,8 +198,9 @@ need_lane(int32 number, Oid role, bool *news)
 }
 
 /*
- * Tells a lane that jobs from POSITION on are there for the executors of ROLE. Returns
- * false when too many lanes have work already: the supervisor tells it later. Raises no error.
+ * Tells a lane that jobs from POSITION on are there for the executors of ROLE. Returns false when too
+ * many lanes have work already: the supervisor tells it when half of them have none any more. Raises
+ * no error.
  */
 bool
 intake_lane_tell(int32 number, Oid role, int64 position)
@@ -204,6 +212,8 @@ intake_lane_tell(int32 number, Oid role, int64 position)
 	lane = need_lane(number, role, &news);
 	if (lane != NULL)
 		lane->rewind = Min(lane->rewind, position);
+	else
+		*refused = MyDatabaseId;
 	if (news)
 		intake_crew_call(lane->crew);
 	unlock();
@@ -329,6 +339,20 @@ intake_lane_take(IntakeReading *taken)
 	return is_reading;
 }
 
+/* The database that has lanes for which there is room again, half of all; InvalidOid: none. */
+static Oid
+take_refused(void)
+{
+	Oid database = InvalidOid;
+
+	if (OidIsValid(*refused) && hash_get_num_entries(lanes) <= intake_settings_max_lanes / 2)
+	{
+		database = *refused;
+		*refused = InvalidOid;
+	}
+	return database;
+}
+
 /*
  * Ends the reading of the lane that was taken. If there is MORE, the next one reads from CURSOR on.
  */
@@ -336,6 +360,7 @@ void
 intake_lane_put(int64 cursor, bool more)
 {
 	Lane *lane;
+	Oid waiting;
 
 	is_reading = false;
 	lock();
@@ -352,7 +377,10 @@ intake_lane_put(int64 cursor, bool more)
 		else
 			forget_lane(lane);
 	}
+	waiting = take_refused();
 	unlock();
+	if (OidIsValid(waiting))
+		intake_database_call_for(waiting, INTAKE_CALL_SEARCH);
 }
 
 /* A database, or the extension there, is gone. */

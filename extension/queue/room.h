@@ -29,6 +29,7 @@ typedef struct IntakeJob
 	int64 position;      /* that it had in its lane; 0: not known */
 	bool again;          /* its lane had had a turn before the one that it was read in */
 	int64 turn;          /* likewise, the position with which its turn came */
+	bool more;           /* the one that its holder starts next is of the same event */
 } IntakeJob;
 
 /* What is kept of an attempt: an execution of a job that failed, or any attempt of a call. */

@@ -35,6 +35,7 @@
 #include "jobs/suspect.h"
 #include "queue/lane.h"
 #include "workers/make_way.h"
+#include "workers/spare.h"
 
 #define LIFETIME_JOBS 10000000 /* after which the process makes room for a new one */
 #define BATCH_TIME 50000       /* microseconds of work that a batch should be */
@@ -383,9 +384,11 @@ intake_executor_main(Datum arg)
 {
 	IntakeStart start = intake_bgworker_started_with();
 
-	started_at = intake_clock_ms();
 	intake_bgworker_begin();
-	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), start.role, 0);
+	if (!OidIsValid(start.database))
+		intake_spare_wait(&start);
+	started_at = intake_clock_ms();
+	BackgroundWorkerInitializeConnectionByOid(start.database, start.role, 0);
 	if (!intake_slot_attach(&start))
 		proc_exit(0);
 	intake_lane_open();

@@ -35,6 +35,7 @@
 #include "ground/slot.h"
 #include "queue/lane.h"
 #include "workers/post.h"
+#include "workers/spare.h"
 
 #define RETRY 1000 /* milliseconds until what found no place is tried again */
 
@@ -289,6 +290,30 @@ ask_for_places(void)
 		intake_slot_wake_idle();
 }
 
+/* Whether there is a database where jobs may come, as far as is known. */
+static bool
+any_works(void)
+{
+	HASH_SEQ_STATUS status;
+	Database *database;
+	bool works = false;
+
+	hash_seq_init(&status, databases);
+	while ((database = hash_seq_search(&status)) != NULL)
+		works |= !database->absent;
+	return works;
+}
+
+/* Keeps a spare process, while nobody waits for a place. Returns how long to wait, in milliseconds. */
+static long
+keep_spare(void)
+{
+	if (any_works())
+		return unplaced == 0 ? intake_spare_keep() : INTAKE_NO_WAIT;
+	(void) intake_spare_dismiss();
+	return INTAKE_NO_WAIT;
+}
+
 /* One round. Returns how long to wait, in milliseconds. */
 static long
 do_round(void)
@@ -304,6 +329,7 @@ do_round(void)
 	wait = Min(wait, start_executors());
 	CommitTransactionCommand();
 	ask_for_places();
+	wait = Min(wait, keep_spare());
 	return Min(wait, intake_settings_poll_interval);
 }
 
@@ -318,6 +344,7 @@ intake_launcher_main(Datum arg)
 		proc_exit(1);
 	databases = make_databases();
 	intake_post_open();
+	(void) intake_spare_dismiss();
 	intake_crew_enlist_all();
 	for (;;)
 	{

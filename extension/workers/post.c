@@ -18,6 +18,7 @@
 #include "ground/slot.h"
 #include "workers/make_way.h"
 #include "workers/post.h"
+#include "workers/spare.h"
 
 #define FIRST_BACKOFF 100  /* milliseconds */
 #define SHORT_BACKOFF 1600 /* the longest where somebody ends workers, or they do run jobs */
@@ -161,6 +162,16 @@ note_full(const char *setting)
 					  errhint("Raise %s to have more of them at a time.", setting)));
 }
 
+/* A job waits while an executor starts, so the spare becomes one, if there is a spare. */
+static BackgroundWorkerHandle *
+start_process(IntakeWorkerKind kind, const IntakeStart *start)
+{
+	BackgroundWorkerHandle *handle = kind == INTAKE_EXECUTOR ? intake_spare_give(start) : NULL;
+
+	intake_spare_put_off();
+	return handle != NULL ? handle : intake_bgworker_start(kind, start);
+}
+
 /* Starts a worker. Returns false when there is no place for it. */
 bool
 intake_post_start(IntakeWorkerKind kind, const IntakeCrewTag *tag)
@@ -171,10 +182,12 @@ intake_post_start(IntakeWorkerKind kind, const IntakeCrewTag *tag)
 	child->tag = *tag;
 	if (!intake_slot_reserve(kind, tag->database, tag->role, &child->start))
 		note_full("pg_intake.max_workers");
-	else if ((child->handle = intake_bgworker_start(kind, tag->database, &child->start)) == NULL)
+	else if ((child->handle = start_process(kind, &child->start)) == NULL)
 	{
 		(void) intake_slot_release(&child->start);
-		note_full("max_worker_processes");
+		/* The spare may have its place. */
+		if (!intake_spare_dismiss())
+			note_full("max_worker_processes");
 	}
 	if (child->handle != NULL)
 		children = lappend(children, child);

@@ -351,7 +351,7 @@ intake_supervisor_main(Datum arg)
 	IntakeStart start = intake_bgworker_started_with();
 
 	intake_bgworker_begin();
-	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid, 0);
+	BackgroundWorkerInitializeConnectionByOid(start.database, InvalidOid, 0);
 	if (!intake_slot_attach(&start))
 		proc_exit(0);
 	if (is_sent_away())

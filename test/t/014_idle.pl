@@ -110,7 +110,7 @@ my $starts_few = sub {
 	my ($name, $ended) = @_;
 	my $before = $starts->();
 	sleep 6;
-	cmp_ok($starts->() - $before, '<=', 8, $name);
+	cmp_ok($starts->() - $before, '<=', 9, $name);
 	return is($node->safe_psql('postgres', "SELECT count(*) FROM intake.jobs WHERE workflow = 'walks' AND state IN ('done', 'dead')"), $ended, 'its jobs wait');
 };
 my $walks_on = sub { wait_for_sql($node, "SELECT bool_and(state = 'done') FROM intake.jobs WHERE workflow = 'walks'"); pass($_[0]) };

@@ -14,7 +14,7 @@ $sql->(q{
 	CREATE TABLE pair (id int PRIMARY KEY, n int);
 	INSERT INTO pair VALUES (1, 0), (2, 0);
 	SELECT intake.create_workflow('note', 'note(intake.job)', type => 'note')});
-my $starts = sub { return scalar(() = slurp_file($node->logfile) =~ /starting background worker process "pg_intake executor"/g) };
+my $starts = sub { return scalar(() = slurp_file($node->logfile) =~ / background worker process "pg_intake executor"/g) };
 my $has_run = sub { return ok(wait_for_sql($node, "SELECT count(*) = 1 FROM effect WHERE key = '$_[0]'"), $_[1]) };
 my $emit = sub { return "SELECT intake.emit('note', '{}', key => '$_[0]');" };
 is($starts->(), 0, 'no executor has started');
