@@ -78,6 +78,13 @@ shim_batch_wait(void)
 	return ended_at + RETURN_TIME - intake_clock_seconds();
 }
 
+/* Whether NEXT may go with REQUEST. A callback may have to wait for somebody, and goes alone. */
+static bool
+go_together(const ShimRequest *request, const ShimRequest *next)
+{
+	return !request->callback && !next->callback;
+}
+
 /* Takes the first requests, so many and of so many bytes at most, but at least one. */
 static ShimRequest *
 take(size_t most, size_t most_bytes)
@@ -87,7 +94,7 @@ take(size_t most, size_t most_bytes)
 	size_t taken = 1;
 	size_t taken_bytes = weight(first);
 
-	while (request->next != NULL && taken < most &&
+	while (request->next != NULL && taken < most && go_together(request, request->next) &&
 		   taken_bytes + weight(request->next) <= most_bytes)
 	{
 		request = request->next;

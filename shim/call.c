@@ -1,6 +1,7 @@
 /*
  * call.c
- *		A call of intake.receive: what goes there and what comes back. Each thread makes its own.
+ *		A call of intake.receive, or of intake.callback: what goes there and what comes back. Each thread
+ *		makes its own.
  */
 #include <arpa/inet.h>
 #include <libpq-fe.h>
@@ -12,15 +13,24 @@
 
 #define STATEMENT "receive"
 #define COLUMNS 6
+#define CALLBACK_COLUMNS 3 /* the first of them: token, headers, body */
+#define BYTEA 17
 
 static const char query[] =
 	"SELECT status, content_type, headers, body FROM intake.receive($1, $2, $3, $4, $5, $6)";
+
+/* There are so few of these that nothing is prepared for them. */
+static const char callback_query[] =
+	"SELECT status, content_type, headers, body FROM intake.callback($1, $2, $3)";
+
+static const Oid callback_types[CALLBACK_COLUMNS] = {BYTEA, BYTEA, BYTEA};
 
 static const Oid parameter_types[COLUMNS] = {INTAKE_BYTEA_ARRAY, INTAKE_BYTEA_ARRAY,
 											 INTAKE_BYTEA_ARRAY, INTAKE_BYTEA_ARRAY,
 											 INTAKE_BYTEA_ARRAY, INTAKE_TEXT_ARRAY};
 
 static _Thread_local IntakeBuffer arrays[COLUMNS]; /* of the call that is being made */
+static _Thread_local bool is_callback;             /* the arrays are plain bytes */
 
 /* ---- parameters ---- */
 
@@ -40,9 +50,29 @@ append_request(const ShimRequest *request, size_t without)
 static void
 begin_arrays(int requests, int bodies)
 {
+	is_callback = false;
 	for (int i = 0; i < COLUMNS; i++)
 		intake_array_begin(&arrays[i], i < COLUMNS - 1 ? INTAKE_BYTEA : INTAKE_TEXT,
 						   i == 4 ? bodies : requests);
+}
+
+static void
+set_bytes(IntakeBuffer *buffer, const char *data, size_t length)
+{
+	buffer->length = 0;
+	/* Without any room, it would be NULL to the database. */
+	(void) intake_buffer_reserve(buffer, length + 1);
+	intake_buffer_append(buffer, data, length);
+}
+
+static int
+make_callback(const ShimRequest *request)
+{
+	is_callback = true;
+	set_bytes(&arrays[0], request->source, request->source_length);
+	set_bytes(&arrays[1], request->headers.data, request->headers.length);
+	set_bytes(&arrays[2], request->body.data, request->body.length);
+	return 1;
 }
 
 /*
@@ -54,6 +84,8 @@ shim_call_make(const ShimRequest *batch, size_t without)
 {
 	int count = 0;
 
+	if (batch->callback)
+		return make_callback(batch);
 	for (const ShimRequest *request = batch; request != NULL; request = request->next)
 		count += !request->probe;
 	begin_arrays(count, count);
@@ -145,7 +177,11 @@ shim_call_send(PGconn *connection)
 		lengths[i] = (int) arrays[i].length;
 		formats[i] = 1;
 	}
-	sent = PQsendQueryPrepared(connection, STATEMENT, COLUMNS, values, lengths, formats, 1);
+	if (is_callback)
+		sent = PQsendQueryParams(connection, callback_query, CALLBACK_COLUMNS, callback_types,
+								 values, lengths, formats, 1);
+	else
+		sent = PQsendQueryPrepared(connection, STATEMENT, COLUMNS, values, lengths, formats, 1);
 	for (int i = 0; i < COLUMNS; i++)
 		if (arrays[i].room > SHIM_CALL_BYTES)
 			intake_buffer_free(&arrays[i]);

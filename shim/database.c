@@ -122,14 +122,15 @@ give_up(Link *link, bool late)
 
 /* Says why a call has no answer. */
 static void
-explain(const Link *link, const PGresult *result, Outcome outcome)
+explain(const Link *link, const PGresult *result, Outcome outcome, bool callback)
 {
 	const char *message = result ? PQresultErrorMessage(result) : PQerrorMessage(link->connection);
 
 	if (outcome == LATE)
 		intake_log(INTAKE_WARNING, "the database did not answer within %.1f s", timeout);
 	else
-		intake_log(INTAKE_WARNING, "a call of intake.receive failed: %s",
+		intake_log(INTAKE_WARNING, "a call of intake.%s failed: %s",
+				   callback ? "callback" : "receive",
 				   message[0] ? message : "the connection was lost");
 }
 
@@ -152,7 +153,7 @@ end_call(Link *link, bool answered, Outcome outcome)
 	}
 	else
 	{
-		explain(link, result, outcome);
+		explain(link, result, outcome, batch->callback);
 		shim_batch_refuse(batch);
 		give_up(link, outcome == LATE);
 	}

@@ -1,17 +1,18 @@
 /*
  * path.c
- *		Which source the path of a request names. Pure.
+ *		Which source, or which token of a callback, the path of a request names. Pure.
  *
  * Clients and proxies may write a letter as %XX, and put a slash behind the last name: the path
  * means the same. Only bytes that names of sources may have are decoded, and once: every other
  * escape stays as it was written, and so does the slash, the percent sign and the NUL that it
- * stands for. No source has a percent sign in its name.
+ * stands for. No source has a percent sign in its name, and no token has.
  */
 #include <string.h>
 
 #include "path.h"
 
 #define WEBHOOKS "/webhooks/"
+#define CALLBACKS "/callbacks/"
 
 static int
 digit_value(char c)
@@ -50,23 +51,37 @@ take_byte(const char **path, const char *end)
 }
 
 /*
- * Whether a path is /webhooks/<source>, or that and a slash; then notes the source, which is decoded
- * where it stands. What is behind it in the path is of no use any more.
+ * Whether a path is PREFIX and a name, or that and a slash; then notes the name, which is decoded where
+ * it stands. What is behind it in the path is of no use any more.
  */
-bool
-shim_path_source(char *path, size_t length, const char **source, size_t *source_length)
+static bool
+find_name(char *path, size_t length, const char *prefix, const char **name, size_t *name_length)
 {
 	const char *at = path;
 	const char *end = path + length;
-	char *start = path + strlen(WEBHOOKS);
+	char *start = path + strlen(prefix);
 	char *out = start;
 
-	for (const char *c = WEBHOOKS; *c != '\0'; c++)
+	for (const char *c = prefix; *c != '\0'; c++)
 		if (at == end || take_byte(&at, end) != *c)
 			return false;
 	while (at < end && *at != '/')
 		*out++ = take_byte(&at, end);
-	*source = start;
-	*source_length = out - start;
+	*name = start;
+	*name_length = out - start;
 	return out > start && end - at <= 1;
+}
+
+/* Whether a path is /webhooks/<source>; then notes the source, which is decoded where it stands. */
+bool
+shim_path_source(char *path, size_t length, const char **source, size_t *source_length)
+{
+	return find_name(path, length, WEBHOOKS, source, source_length);
+}
+
+/* The same of /callbacks/<token>. */
+bool
+shim_path_token(char *path, size_t length, const char **token, size_t *token_length)
+{
+	return find_name(path, length, CALLBACKS, token, token_length);
 }

@@ -1,6 +1,6 @@
 /*
  * path.h
- *		Which source the path of a request names.
+ *		Which source, or which token of a callback, the path of a request names.
  */
 #ifndef SHIM_PATH_H
 #define SHIM_PATH_H
@@ -9,5 +9,6 @@
 #include <stddef.h>
 
 extern bool shim_path_source(char *path, size_t length, const char **source, size_t *source_length);
+extern bool shim_path_token(char *path, size_t length, const char **token, size_t *token_length);
 
 #endif

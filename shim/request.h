@@ -25,6 +25,7 @@ typedef struct ShimRequest
 	bool probe;               /* asks only whether the database answers */
 	char *target;             /* the request line's target */
 	const char *method;       /* belongs to the HTTP library */
+	bool callback;            /* its source is the token of a callback */
 	const char *source;       /* within target, source_length bytes */
 	size_t source_length;
 	const char *query; /* within target, or "" */

@@ -34,7 +34,8 @@
 #define UNKNOWN SIZE_MAX
 #define SPACES 128               /* that the headers get behind their colons, at most */
 #define ROOM_BESIDE (128 * 1024) /* a body: what its request takes besides */
-#define FIRST_ROOM (16 * 1024)   /* for a body, before more of it has come */
+#define CALLBACK_BODY ((size_t) 1024 * 1024)
+#define FIRST_ROOM (16 * 1024) /* for a body, before more of it has come */
 
 static size_t max_body;
 static int max_clients;
@@ -115,6 +116,24 @@ answer_route(Exchange *exchange)
 	return get(exchange);
 }
 
+/* Only a POST uses a callback: what looks at links before people click on them must not. */
+static bool
+is_refused_callback(const Exchange *exchange)
+{
+	return exchange->request.callback && strcmp(exchange->request.method, "POST") != 0;
+}
+
+/* A complete request. */
+static enum MHD_Result
+answer(Exchange *exchange)
+{
+	char allow[] = "Allow: POST";
+
+	if (is_refused_callback(exchange))
+		return shim_exchange_answer(exchange, 405, NULL, allow, NULL, 0);
+	return exchange->webhook ? shim_exchange_submit(exchange) : answer_route(exchange);
+}
+
 /* ---- what the library calls ---- */
 
 /* A request line was read. What is returned stands for the request from now on. */
@@ -140,6 +159,13 @@ announced(Exchange *exchange)
 			   : 0;
 }
 
+/* How large a body may be. That of a callback goes in one piece. */
+static size_t
+most_body(const Exchange *exchange)
+{
+	return exchange->request.callback && max_body > CALLBACK_BODY ? CALLBACK_BODY : max_body;
+}
+
 /* The status for a request that can be refused before its body is read, or 0. */
 static int
 judge_headers(Exchange *exchange)
@@ -152,7 +178,9 @@ judge_headers(Exchange *exchange)
 			return 404;
 		return only_reads(exchange->request.method) ? 413 : 405;
 	}
-	if (length != UNKNOWN && length > max_body)
+	if (is_refused_callback(exchange) && length > 0)
+		return 405;
+	if (length != UNKNOWN && length > most_body(exchange))
 		return 413;
 	if (length != UNKNOWN && length > SHIM_SMALL_BODY &&
 		!(shim_batch_is_connected() && shim_budget_has_large(length)))
@@ -172,6 +200,10 @@ handle_headers(Exchange *exchange, const char *method)
 	request->method = method;
 	exchange->webhook = shim_path_source(request->target, path_length(request->target),
 										 &request->source, &request->source_length);
+	request->callback =
+		!exchange->webhook && shim_path_token(request->target, path_length(request->target),
+											  &request->source, &request->source_length);
+	exchange->webhook |= request->callback;
 	exchange->stage = STAGE_BODY;
 	exchange->length = announced(exchange);
 	status = judge_headers(exchange);
@@ -185,8 +217,10 @@ next_room(const Exchange *exchange, size_t more)
 	const IntakeBuffer *body = &exchange->request.body;
 	size_t needed = body->length + more;
 	size_t room = intake_buffer_room(body, more);
-	size_t most = exchange->length < max_body ? exchange->length : max_body;
+	size_t most = most_body(exchange);
 
+	if (exchange->length < most)
+		most = exchange->length;
 	if (room < FIRST_ROOM)
 		room = FIRST_ROOM;
 	return room > most && needed <= most ? most : room;
@@ -201,7 +235,7 @@ handle_body(Exchange *exchange, const char *data, size_t *size)
 
 	shim_exchange_move();
 	*size = 0;
-	if (body->length + length > max_body)
+	if (body->length + length > most_body(exchange))
 		return shim_exchange_refuse(exchange, 413);
 	if (room > body->room)
 	{
@@ -229,7 +263,7 @@ handle(void *closure, struct MHD_Connection *connection, const char *url, const 
 		case STAGE_BODY:
 			if (*size > 0)
 				return handle_body(exchange, data, size);
-			return exchange->webhook ? shim_exchange_submit(exchange) : answer_route(exchange);
+			return answer(exchange);
 		case STAGE_REFUSED:
 			if (*size == 0)
 				return MHD_NO;

@@ -42,7 +42,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION intake.grant_access(regrole, text, jsonb) IS
-    'Grants a role what it needs. gateway: call intake.receive and nothing else, for the shim. worker: emit events, for handlers. caller: make calls, for handlers that return some. operator: read everything but secrets, verify, replay, discard. admin: all that, and create sources, workflows and secrets. courier: take calls and report their answers and nothing else, for the courier';
+    'Grants a role what it needs. gateway: call intake.receive and intake.callback, and nothing else, for the shim. worker: emit events and signal keys, for handlers. caller: make calls, for handlers that return some. operator: read everything but secrets, verify, replay, discard. admin: all that, and create sources, workflows and secrets. courier: take calls and report their answers and nothing else, for the courier';
 
 -- A role has an access when it may call what only this one, and those above it, may call.
 CREATE FUNCTION intake.has_access(role regrole, access text) RETURNS boolean

@@ -111,12 +111,15 @@ read_key(const IntakeNext *next)
 {
 	const char *key = intake_next_argument(next, "key");
 
-	if (key == NULL)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("act \"wait\" does not say which key"),
-						errhint("intake.wait(key) returns what says it.")));
-	check_key(key, strlen(key));
-	return cstring_to_text(key);
+	if (key != NULL)
+	{
+		check_key(key, strlen(key));
+		return cstring_to_text(key);
+	}
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("act \"wait\" does not say which key"),
+					errhint("intake.wait(key) returns what says it.")));
+	pg_unreachable();
 }
 
 /* Until when it does. */

@@ -18,6 +18,7 @@ int intake_settings_max_response_size = 16 * 1024;
 int intake_settings_max_state_size = 1024;
 bool intake_settings_job_synchronous_commit = false;
 char *intake_settings_key_file = NULL;
+char *intake_settings_public_url = NULL;
 bool intake_settings_allow_plain_credentials = false;
 
 static void
@@ -67,5 +68,9 @@ intake_settings_define(void)
 							 "For tests against servers that have no certificate.",
 							 &intake_settings_allow_plain_credentials, false, PGC_SIGHUP, 0, NULL,
 							 NULL, NULL);
+	DefineCustomStringVariable("pg_intake.public_url",
+							   "Where the shim is reached from outside, for URLs of callbacks.",
+							   "Such as https://hooks.example.com.", &intake_settings_public_url,
+							   "", PGC_SUSET, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("pg_intake");
 }

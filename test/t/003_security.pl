@@ -76,13 +76,13 @@ is($node->safe_psql('postgres', "SELECT string_agg(DISTINCT what, ',' ORDER BY w
 	'reset role,reset session authorization', 'and nothing else was done');
 is($node->safe_psql('postgres', "SELECT count(*) FROM report WHERE what IN ('operator', 'function')"), '0', 'no statement of the executor looked where the handler pointed');
 
-# The gateway calls intake.receive and nothing else.
+# The gateway calls intake.receive and intake.callback, and nothing else.
 my @gateway = (extra_params => [ '-U', 'gateway' ]);
 my ($code, $out, $err) = $node->psql('postgres', "SELECT count(*) FROM intake.receive('{}', '{}', '{}', '{}', '{}', '{}')", @gateway);
 is($code, 0, 'the gateway may call intake.receive');
 my $objects = $node->safe_psql('postgres', q{
 	SELECT 'function ' || p.oid::regprocedure::text FROM pg_proc p
-	WHERE p.pronamespace = 'intake'::regnamespace AND p.proname <> 'receive' AND has_function_privilege('gateway', p.oid, 'EXECUTE')
+	WHERE p.pronamespace = 'intake'::regnamespace AND p.proname NOT IN ('receive', 'callback') AND has_function_privilege('gateway', p.oid, 'EXECUTE')
 	UNION ALL
 	SELECT 'table ' || c.relname FROM pg_class c
 	WHERE c.relnamespace = 'intake'::regnamespace AND c.relkind IN ('r', 'p', 'v')

@@ -1,6 +1,6 @@
 /*
  * test_path.c
- *		Which sources paths name.
+ *		Which sources, and which tokens, paths name.
  */
 #include <string.h>
 
@@ -22,9 +22,46 @@ names(const char *path, const char *wanted)
 	return wanted != NULL && length == strlen(wanted) && memcmp(source, wanted, length) == 0;
 }
 
+/* Whether a path names the token of a callback; NULL: none. */
+static bool
+has_token(const char *path, const char *wanted)
+{
+	char copy[64];
+	const char *token;
+	size_t length;
+
+	memset(copy, 'x', sizeof(copy));
+	memcpy(copy, path, strlen(path));
+	if (!shim_path_token(copy, strlen(path), &token, &length))
+		return wanted == NULL;
+	return wanted != NULL && length == strlen(wanted) && memcmp(token, wanted, length) == 0;
+}
+
+static void
+test_tokens(void)
+{
+	CHECK(has_token("/callbacks/aZ09-_", "aZ09-_"));
+	CHECK(has_token("/callbacks/aZ09-_/", "aZ09-_"));
+	CHECK(has_token("/%63allbacks/%61%2D%5f", "a-_"));
+	CHECK(has_token("/callbacks/a%2Fb", "a%2Fb"));
+	CHECK(has_token("/callbacks/a%00", "a%00"));
+	CHECK(has_token("/callbacks/", NULL));
+	CHECK(has_token("/callbacks", NULL));
+	CHECK(has_token("/callbacks//", NULL));
+	CHECK(has_token("/callbacks/a/b", NULL));
+	CHECK(has_token("/callbacks/a//", NULL));
+	CHECK(has_token("//callbacks/a", NULL));
+	CHECK(has_token("/Callbacks/a", NULL));
+	CHECK(has_token("/webhooks/a", NULL));
+	CHECK(has_token("/webhooks/callbacks/a", NULL));
+	CHECK(names("/callbacks/a", NULL));
+	CHECK(has_token("", NULL));
+}
+
 void
 test_path(void)
 {
+	test_tokens();
 	CHECK(names("/webhooks/orders", "orders"));
 	CHECK(names("/webhooks/orders/", "orders"));
 	CHECK(names("/webhooks/or%64ers/", "orders"));
