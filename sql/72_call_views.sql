@@ -71,6 +71,8 @@ BEGIN
     END IF;
     RETURN CASE job.state
         WHEN 'delayed' THEN format('It goes on at %s.', job.run_at)
+        WHEN 'awaiting' THEN format('It waits for a signal with the key "%s"%s.', (SELECT a.key FROM intake.awaiting a WHERE a.job_id = job.id),
+                                    ', until ' || job.run_at)
         WHEN 'suspect' THEN 'It was left without a holder, by a crash mostly, and runs alone next.'
         WHEN 'ready' THEN 'It is ready, and waits for an executor.'
         ELSE format('It is %s.', job.state) END;

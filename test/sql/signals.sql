@@ -50,6 +50,7 @@ SELECT awaits('first');
 SELECT is_in('first', 'awaiting');
 SELECT workflow, state, attempts, run_at, step, steps FROM intake.jobs WHERE id = job_of('first');
 SELECT state, job_id = job_of('first') AS same, workflow, until, payload FROM intake.signals WHERE key = 'first';
+SELECT intake.explain_job(job_of('first'));
 SELECT intake.unfinished_jobs(w.id), s.awaiting FROM intake.workflows w JOIN intake.stats s ON s.workflow = w.name WHERE name = 'signals';
 SELECT intake.signal('first', '{"approved": true}');
 SELECT intake.signal('first', '{"approved": false}');
@@ -92,6 +93,7 @@ SELECT awaits('no time at all', '0');
 SELECT * FROM result_of('no time at all');
 SELECT awaits('far', '10 years');
 SELECT is_in('far', 'awaiting');
+SELECT regexp_replace(intake.explain_job(job_of('far')), 'until .*', 'until THEN');
 SELECT run_at BETWEEN now() + '9 years' AND now() + '10 years 3 days' AS far FROM intake.jobs WHERE id = job_of('far');
 
 -- One job at a time waits for a key. The second one fails, tries again, and is a dead letter.

@@ -92,6 +92,53 @@ wait_for_sql($node, 'SELECT true');
 is($result->('kill'), '"kept"', 'a step whose executor was killed has its signal once more');
 is($sql->("SELECT j.attempts " . $job->('kill')), 1, 'and is not charged');
 
+# Two sessions signal the keys of many jobs, from both ends, a third one cancels the jobs, and their times
+# are over meanwhile: of each key one signal is had once, by its job or by whoever asks next.
+$sql->(q{
+	CREATE FUNCTION races(job intake.job) RETURNS intake.next LANGUAGE plpgsql AS $$
+	BEGIN
+		IF job.step = 'start' THEN RETURN intake.wait(job.key, random() * interval '1 s'); END IF;
+		RETURN intake.done(job.input);
+	END $$;
+	SELECT intake.create_workflow('races', 'races(intake.job)', type => 'races');
+	CREATE TABLE won (key text, who text);
+	CREATE PROCEDURE signal_all(who text, backwards boolean) LANGUAGE plpgsql AS $$
+	BEGIN
+		FOR n IN 1 .. 600 LOOP
+			INSERT INTO public.won SELECT k, who FROM CAST('race ' || CASE WHEN backwards THEN 601 - n ELSE n END AS text) k WHERE intake.signal(k, to_jsonb(who));
+			COMMIT;
+			PERFORM pg_sleep(0.001);
+		END LOOP;
+	END $$;
+	CREATE PROCEDURE cancel_some() LANGUAGE plpgsql AS $$
+	DECLARE id bigint;
+	BEGIN
+		FOR round IN 1 .. 50 LOOP
+			FOR id IN SELECT j.id FROM intake.jobs j WHERE j.workflow = 'races' AND j.state = 'awaiting' ORDER BY random() LIMIT 3 LOOP
+				BEGIN
+					PERFORM intake.cancel(id);
+				EXCEPTION WHEN object_in_use OR object_not_in_prerequisite_state THEN NULL;
+				END;
+			END LOOP;
+			COMMIT;
+			PERFORM pg_sleep(0.01);
+		END LOOP;
+	END $$;
+	SELECT count(intake.emit('races', '{}', 'race ' || n)) FROM generate_series(1, 600) n});
+my @psql = map { my $command = $_; IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('postgres'), '-c', $command ]) }
+  ("CALL signal_all('one', false)", "CALL signal_all('two', true)", 'CALL cancel_some()');
+is(scalar(grep { $_->finish } @psql), 3, 'all at once, without an error');
+wait_for_sql($node, q{SELECT count(*) = 600 FROM intake.jobs WHERE workflow = 'races' AND state IN ('done', 'discarded')});
+is($sql->('SELECT count(*), count(DISTINCT key) FROM won'), '600|600', 'each key is signalled once');
+is($sql->(q{
+	SELECT count(*), count(*) FILTER (WHERE had = 1) FROM (
+		SELECT w.key, (SELECT count(*) FROM intake.jobs j JOIN intake.events e ON e.id = j.event_id WHERE j.workflow = 'races' AND e.key = w.key AND j.result = to_jsonb(w.who))
+			+ (SELECT count(*) FROM intake.signals s WHERE s.key = w.key AND s.state = 'early' AND s.payload = to_jsonb(w.who))
+			+ (SELECT count(*) FROM intake.signals s JOIN intake.jobs j ON j.id = s.job_id WHERE s.key = w.key AND s.state = 'used' AND j.state = 'discarded') AS had FROM won w) x}), '600|600', 'and is had once');
+is($sql->(q{SELECT count(*) FROM intake.awaiting a JOIN intake.jobs j ON j.id = a.job_id WHERE j.workflow = 'races'}), 0, 'nobody waits any more');
+diag($sql->(q{SELECT string_agg(format('%s %s', n, what), ', ') FROM (SELECT count(*) AS n, CASE WHEN state = 'done' THEN CASE WHEN result IS NULL THEN 'over' ELSE 'signalled' END ELSE state END AS what FROM intake.jobs WHERE workflow = 'races' GROUP BY 2) x}));
+unlike(slurp_file($node->logfile), qr/deadlock/, 'nobody was in a circle');
+
 # ---- callbacks ----
 
 my $link = sub { return $sql->("SELECT url FROM link WHERE key = '$_[0]'") };
