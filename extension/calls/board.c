@@ -148,6 +148,19 @@ intake_board_require(void)
 					 "the server.")));
 }
 
+/*
+ * Raises an error in a subtransaction. What it did to lines would be told when the whole transaction
+ * commits, even if it was rolled back itself: they would have calls in the hands of nobody.
+ */
+void
+intake_board_require_whole(const char *function)
+{
+	if (GetCurrentTransactionNestLevel() > 1)
+		ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+						errmsg("%s cannot be called in a subtransaction", function),
+						errhint("It has its effect as a whole, in a transaction of its own.")));
+}
+
 static void
 lock(void)
 {
@@ -383,11 +396,27 @@ undo(void)
 			(void) intake_board_tell(notes[i].line_id, notes[i].start);
 }
 
+/*
+ * Who takes calls must commit: prepared, they would be in nobody's hands, and kept from all others, for
+ * as long as he likes.
+ */
+static void
+refuse_to_prepare(void)
+{
+	for (int i = 0; i < n_notes; i++)
+		if (notes[i].start != DT_NOEND || notes[i].held != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot PREPARE a transaction that has taken or answered calls")));
+}
+
 static void
 end_transaction(XactEvent event, void *arg)
 {
 	if (event == XACT_EVENT_COMMIT)
 		committed = true;
+	else if (event == XACT_EVENT_PRE_PREPARE)
+		refuse_to_prepare();
 	else if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
 	{
 		undo();

@@ -22,6 +22,7 @@ typedef struct IntakeTurn
 extern Size intake_board_shmem_size(void);
 extern void intake_board_startup(void);
 extern void intake_board_require(void);
+extern void intake_board_require_whole(const char *function);
 
 /* What this transaction does, told when it commits. */
 extern void intake_board_announce(int64 line_id, TimestampTz due);

@@ -223,6 +223,8 @@ intake_sql_leave_courier(PG_FUNCTION_ARGS)
 	IntakeDesk desk;
 	IntakeTable table;
 
+	intake_board_require();
+	intake_board_require_whole("intake.leave_courier");
 	PreventCommandIfReadOnly("intake.leave_courier()");
 	intake_workflows_refresh();
 	intake_table_open(&table, intake_table_oid("courier"));
@@ -238,51 +240,54 @@ intake_sql_leave_courier(PG_FUNCTION_ARGS)
 
 /* ---- for the supervisor ---- */
 
-#define MOST_COURIERS 1024
+#define MOST_COURIERS 1024 /* that are remembered; whoever has more of them looks them up */
 
 typedef struct Expiring
 {
 	IntakeDesk desk;
 	IntakeLines lines;
+	IntakeTable couriers;
 	int64 alive[MOST_COURIERS]; /* tokens */
 	TimestampTz until[MOST_COURIERS];
 	int n_alive;
 	TimestampTz next; /* when something is to be looked at again; DT_NOEND: not */
 } Expiring;
 
-/* Deletes couriers that were not seen for too long, and lists the others. */
+/* Deletes couriers that were not seen for too long, and lists the others, as many as there is room for. */
 static void
 expire_couriers(Expiring *expiring)
 {
-	IntakeTable table;
 	IntakeScan scan;
 	ScanKeyData key;
 
 	ScanKeyInit(&key, 1, BTGreaterEqualStrategyNumber, F_INT8GE, Int64GetDatum(0));
-	intake_table_open(&table, intake_table_oid("courier"));
 	intake_table_scan_begin(&scan, intake_table_oid("courier"), NULL, &key, 1);
-	while (intake_table_scan_next(&scan) && expiring->n_alive < MOST_COURIERS)
+	while (intake_table_scan_next(&scan))
 	{
 		Datum *row = scan.slot->tts_values;
 		TimestampTz until = DatumGetTimestampTz(INTAKE_COLUMN(row, courier_until));
 
-		if (until < expiring->desk.now && intake_table_delete(&table, &scan.slot->tts_tid))
+		if (until < expiring->desk.now &&
+			intake_table_delete(&expiring->couriers, &scan.slot->tts_tid))
+			continue;
+		if (expiring->n_alive == MOST_COURIERS)
 			continue;
 		expiring->alive[expiring->n_alive] = DatumGetInt64(INTAKE_COLUMN(row, courier_token));
 		expiring->until[expiring->n_alive++] = until;
 	}
 	intake_table_scan_end(&scan);
-	intake_table_close(&table);
 }
 
 /* Until when a courier is there, as far as it was seen; 0: it is gone. */
 static TimestampTz
-lease_of(const Expiring *expiring, int64 token)
+lease_of(Expiring *expiring, int64 token)
 {
 	for (int i = 0; i < expiring->n_alive; i++)
 		if (expiring->alive[i] == token)
 			return expiring->until[i];
-	return 0;
+	if (expiring->n_alive < MOST_COURIERS || !find(&expiring->couriers, token))
+		return 0;
+	return DatumGetTimestampTz(INTAKE_COLUMN(expiring->couriers.slot->tts_values, courier_until));
 }
 
 static void
@@ -333,11 +338,13 @@ intake_courier_expire(void)
 	expiring->next = DT_NOEND;
 	intake_desk_open(&expiring->desk);
 	intake_outage_open(&expiring->lines, &expiring->desk);
+	intake_table_open(&expiring->couriers, intake_table_oid("courier"));
 	expire_couriers(expiring);
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetLatestSnapshot());
 	for_each_held(expire_call, expiring);
 	PopActiveSnapshot();
+	intake_table_close(&expiring->couriers);
 	intake_desk_close(&expiring->desk);
 	if (expiring->next != DT_NOEND)
 		(void) intake_database_note_due(expiring->next);

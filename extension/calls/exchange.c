@@ -307,6 +307,7 @@ intake_sql_exchange(PG_FUNCTION_ARGS)
 	IntakeAnswer *answers;
 
 	intake_board_require();
+	intake_board_require_whole("intake.exchange");
 	PreventCommandIfReadOnly("intake.exchange()");
 	if (PG_ARGISNULL(arg_token) || PG_ARGISNULL(arg_most) || PG_ARGISNULL(arg_most_bytes))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -347,11 +348,17 @@ Datum
 intake_sql_wait_for_calls(PG_FUNCTION_ARGS)
 {
 	CallContext *context = castNode(CallContext, fcinfo->context);
-	int64 token = PG_GETARG_INT64(0);
-	long most = Min(Max(intake_duration_usecs(PG_GETARG_INTERVAL_P(1)) / 1000, 0), LONGEST_WAIT);
+	int64 token;
+	long most;
 	uint64 cancels;
 	bool cancelled;
 
+	/* No procedure is strict. */
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("arguments of intake.wait_for_calls must not be null")));
+	token = PG_GETARG_INT64(0);
+	most = Min(Max(intake_duration_usecs(PG_GETARG_INTERVAL_P(1)) / 1000, 0), LONGEST_WAIT);
 	intake_board_require();
 	if (context->atomic)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
