@@ -35,6 +35,24 @@ sub read_blocks
 	return @blocks;
 }
 
+# What aligned tables have in common, however wide their columns are.
+sub plain
+{
+	my ($text) = @_;
+	$text =~ s/-+/-/g;
+	$text =~ s/[ \t]+/ /g;
+	$text =~ s/^ | $//gm;
+	$text =~ s/\n+/\n/g;
+	return $text;
+}
+
+# An expected text as an expression: ... is anything.
+sub pattern
+{
+	my ($text) = @_;
+	return '\A' . join('.*?', map { quotemeta } split /\.\.\./, plain($text), -1) . '\z';
+}
+
 return 1 if caller;
 
 my ($file, @tags) = @ARGV;

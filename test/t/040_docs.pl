@@ -14,26 +14,8 @@ require './test/bin/blocks.pl';
 my $tree = getcwd();
 my $node = new_server('docs');
 my @documents = ('README.md', glob 'docs/*.md');
-# Blocks with a tag run elsewhere: in 027_readme.pl and test/bin/test-install.sh.
-my %elsewhere = map { $_ => 1 } qw(make install serve tour steps remove);
-
-# What aligned tables have in common, however wide their columns are.
-sub plain
-{
-	my ($text) = @_;
-	$text =~ s/-+/-/g;
-	$text =~ s/[ \t]+/ /g;
-	$text =~ s/^ | $//gm;
-	$text =~ s/\n+/\n/g;
-	return $text;
-}
-
-# An expected text as an expression: ... is anything.
-sub pattern
-{
-	my ($text) = @_;
-	return '\A' . join('.*?', map { quotemeta } split /\.\.\./, plain($text), -1) . '\z';
-}
+# Blocks with a tag run elsewhere: in 027_readme.pl, 063_tour.pl, 064_schedule.pl and test/bin/test-install.sh.
+my %elsewhere = map { $_ => 1 } qw(make install serve tour steps agent schedule remove);
 
 my %programs = (sql => [ 'psql', '-X', '-q', '-P', 'footer=off', '-v', 'ON_ERROR_STOP=1', '-f', '-' ],
 	sh => [ 'bash', '-eu' ]);
