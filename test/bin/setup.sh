@@ -123,10 +123,17 @@ choose_version() {
 		die "pg_intake needs PostgreSQL $oldest_server or later, and this is $version; set PG_CONFIG to the pg_config of another"
 }
 
+# Whether there is pg_cron for this server: tests of schedules are skipped where the package sources lack it.
+has_cron() {
+	[ -n "$version" ] && { [ -e "/usr/share/postgresql/$version/extension/pg_cron.control" ] ||
+		apt-cache show "postgresql-$version-cron" >/dev/null 2>&1; }
+}
+
 log=
 version=
 choose_version
 [ -z "$version" ] || packages+=("postgresql-$version" "postgresql-server-dev-$version")
+[ "${1:-}" != test ] || ! has_cron || packages+=("postgresql-$version-cron")
 mapfile -t missing < <(list_missing)
 [ ${#missing[@]} -gt 0 ] || exit 0
 
