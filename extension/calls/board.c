@@ -224,7 +224,20 @@ forget_if_idle(Line *line)
 		hash_search(lines, &line->tag, HASH_REMOVE, NULL);
 }
 
-/* Puts a line where its due time says. Returns whether it is ready. */
+/*
+ * Whether only lines that are ready are given room. Whoever fills the board with calls that are tried
+ * again in an hour must not keep from couriers what is due now: half of it is for that.
+ */
+static bool
+is_tight(void)
+{
+	return hash_get_num_entries(lines) > intake_settings_max_lanes / 2;
+}
+
+/*
+ * Puts a line where its due time says. Returns whether it is ready. One that is not is left to the
+ * search where there is little room, and idle.
+ */
 static bool
 put_in(Line *line)
 {
@@ -236,6 +249,12 @@ put_in(Line *line)
 		dlist_push_tail(&line->home->ready, &line->place);
 		line->state = LINE_READY;
 		return true;
+	}
+	if (is_tight() && line->held <= 0)
+	{
+		line->due = DT_NOEND;
+		intake_database_look_soon();
+		return false;
 	}
 	pairingheap_add(&line->home->later, &line->later);
 	line->state = LINE_LATER;
@@ -310,20 +329,23 @@ bool
 intake_board_tell(int64 line_id, TimestampTz due)
 {
 	Line *line;
+	bool known;
 	bool news = false;
 
 	lock();
 	line = find_line(line_id, true);
-	if (line != NULL)
+	known = line != NULL;
+	if (known)
 	{
 		line->blocked = DT_NOBEGIN;
 		line->capped = false;
 		news = add(line, due);
+		forget_if_idle(line);
 	}
 	unlock();
 	if (news)
 		ring(MyDatabaseId);
-	return line != NULL;
+	return known;
 }
 
 /* ---- what a transaction does ---- */

@@ -12,6 +12,7 @@
 #include "calls/advance.h"
 #include "calls/board.h"
 #include "config/workflows.h"
+#include "ground/database.h"
 #include "ground/intake.h"
 #include "ground/table.h"
 #include "jobs/suspect.h"
@@ -96,24 +97,46 @@ find_next_line(int64 *line_id, TimestampTz *due)
 	return found;
 }
 
-/* Tells the lines that have calls, as far as there is room. */
-static void
-tell_lines(void)
+/*
+ * Tells the lines behind *LINE_ID that have calls. Returns false when there is no room for that of
+ * *LINE_ID.
+ */
+static bool
+tell_lines(int64 *line_id)
 {
-	int64 line_id = PG_INT64_MIN;
 	TimestampTz due;
 
-	while (find_next_line(&line_id, &due))
+	while (find_next_line(line_id, &due))
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!intake_board_tell(line_id, due))
-			return;
+		if (!intake_board_tell(*line_id, due))
+			return false;
 	}
+	return true;
+}
+
+/* Tells all of them, or those whose turn it is. */
+static void
+tell_calls(void)
+{
+	static int64 told = PG_INT64_MIN; /* those up to this one had their turn, the last time */
+	int64 line_id = told;
+	bool room = tell_lines(&line_id);
+
+	if (room && told != PG_INT64_MIN)
+	{
+		line_id = PG_INT64_MIN;
+		room = tell_lines(&line_id);
+	}
+	told = room ? PG_INT64_MIN : line_id - 1;
+	if (!room)
+		intake_database_look_soon();
 }
 
 /*
  * Tells the lanes that have jobs, and those of suspects. Where there is not room for all, they take
- * turns. Does the same for calls, and for jobs whose calls have all ended. To be called by the supervisor, in a transaction with an active snapshot.
+ * turns. Does the same for calls, and for jobs whose calls have all ended. To be called by the
+ * supervisor, in a transaction with an active snapshot.
  */
 void
 intake_search_do(void)
@@ -133,7 +156,7 @@ intake_search_do(void)
 	}
 	told = room ? PG_INT32_MIN : lane - 1;
 	intake_suspect_tell();
-	tell_lines();
+	tell_calls();
 	/* Later ones are told: what is searched for is what another server, or a crash, has left. */
 	if (!advanced)
 		intake_advance_search();
