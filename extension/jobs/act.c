@@ -53,8 +53,8 @@ argument_jsonb(const Going *going, const char *name)
 }
 
 /* An error: what the handler returned cannot be done, as the PROBLEM says. */
-static void
-pg_attribute_noreturn() refuse(const Going *going, int code, const char *problem, const char *hint)
+static _Noreturn void
+refuse(const Going *going, int code, const char *problem, const char *hint)
 {
 	ereport(ERROR, (errcode(code),
 					errmsg("act \"%s\" of workflow \"%s\" %s", going->next.act,
