@@ -21,5 +21,5 @@ CREATE FUNCTION intake.calls(requests intake.request[], step text DEFAULT NULL, 
     options jsonb DEFAULT '{}') RETURNS intake.next
     AS 'MODULE_PATHNAME', 'intake_sql_calls' LANGUAGE c STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION intake.calls(intake.request[], text, jsonb, jsonb) IS
-    'To be returned by a handler: makes up to 1000 calls with up to 64 MB together, and goes on at step (answered) once all have ended, with the answers in their order as job.responses; one that failed for good has an error there, unless {"failed": "step"} names the step for that';
+    'To be returned by a handler: makes up to 1000 calls with up to 64 MB together, and goes on at step (answered) once all have ended, with the answers in their order as job.responses; one that failed for good, or whose body would make more than 64 MB with those before it, has an error there, unless {"failed": "step"} names the step for that';
 INSERT INTO intake.grantable VALUES ('caller', 'EXECUTE ON FUNCTION intake.calls');

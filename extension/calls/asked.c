@@ -26,6 +26,7 @@
 
 #define MOST_LIMITS 16
 #define MOST_LIMIT_NAME 100
+#define MOST_STATUSES 500 /* there are no more */
 
 enum
 {
@@ -198,7 +199,8 @@ are_statuses(const JsonbValue *list)
 	JsonbIterator *iterator;
 	JsonbValue value;
 
-	if (list->type != jbvBinary || !JsonContainerIsArray(list->val.binary.data))
+	if (list->type != jbvBinary || !JsonContainerIsArray(list->val.binary.data) ||
+		JsonContainerSize(list->val.binary.data) > MOST_STATUSES)
 		return false;
 	iterator = JsonbIteratorInit(list->val.binary.data);
 	(void) JsonbIteratorNext(&iterator, &value, true);

@@ -11,8 +11,9 @@
 
 #include "read/call_url.h"
 
-#define INTAKE_REQUESTS_MAX 1000                    /* of a step */
-#define INTAKE_REQUESTS_SIZE (64 * 1024 * 1024)     /* bytes of all their bodies together */
+#define INTAKE_REQUESTS_MAX 1000 /* of a step */
+#define INTAKE_REQUESTS_SIZE                                                                       \
+	(64 * 1024 * 1024) /* bytes of all their bodies together, and of the answers */
 #define INTAKE_REQUEST_TIMEOUT (60 * USECS_PER_SEC) /* unless it says another */
 
 /* What is not given has its default. */

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "catalog/pg_type.h"
@@ -16,6 +17,7 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
+#include "calls/asked.h"
 #include "calls/outbox.h"
 #include "calls/parcel.h"
 #include "events/payload.h"
@@ -46,9 +48,36 @@ typedef struct Inbox
 	Datum *rows;
 	Jsonb **payloads;
 	int count;
+	size_t size;  /* of their bodies */
 	int64 failed; /* the first call that has; 0: none */
 	char *error;  /* and why */
 } Inbox;
+
+/*
+ * Whether the body of an answer is too much beside those before it. Whoever may make calls chooses who
+ * answers them, so a step would get a thousand times what one answer may be, and the server's memory
+ * would be gone.
+ */
+static bool
+is_too_much(Inbox *inbox, Datum body)
+{
+	size_t size = toast_raw_datum_size(body) - VARHDRSZ;
+
+	if (inbox->count > 0 && inbox->size + size > INTAKE_REQUESTS_SIZE)
+		return true;
+	inbox->size += size;
+	return false;
+}
+
+/* The first call that failed, and why. */
+static void
+note_failure(Inbox *inbox, const Datum *row, Datum error)
+{
+	if (inbox->failed != 0)
+		return;
+	inbox->failed = DatumGetInt64(INTAKE_COLUMN(row, call_response_call_id));
+	inbox->error = TextDatumGetCString(error);
+}
 
 /* Makes a row of intake.response of a row of the table. */
 static void
@@ -59,6 +88,7 @@ add_row(Inbox *inbox, const TupleTableSlot *slot)
 	Datum values[response_columns];
 	bool nulls[response_columns];
 	Jsonb *payload = NULL;
+	struct varlena *body = NULL;
 
 	values[response_status] = INTAKE_COLUMN(row, call_response_status);
 	nulls[response_status] = INTAKE_COLUMN(null, call_response_status);
@@ -70,20 +100,29 @@ add_row(Inbox *inbox, const TupleTableSlot *slot)
 	nulls[response_error] = INTAKE_COLUMN(null, call_response_error);
 	values[response_duration] = INTAKE_COLUMN(row, call_response_duration);
 	nulls[response_duration] = INTAKE_COLUMN(null, call_response_duration);
+	if (!nulls[response_body] && is_too_much(inbox, values[response_body]))
+	{
+		nulls[response_body] = true;
+		nulls[response_error] = false;
+		values[response_error] =
+			CStringGetTextDatum("too_large: the answers of a step are larger than 64 MB together");
+	}
 	if (!nulls[response_body])
+	{
+		body = PG_DETOAST_DATUM_PACKED(values[response_body]);
 		payload =
 			intake_payload_of_event(INTAKE_SOURCE_INTERNAL, NULL,
-									intake_datum_bytes(values[response_body]), INTAKE_JSON_UNKNOWN);
+									intake_datum_bytes(PointerGetDatum(body)), INTAKE_JSON_UNKNOWN);
+	}
 	values[response_payload] = JsonbPGetDatum(payload);
 	nulls[response_payload] = payload == NULL;
-	if (!nulls[response_error] && inbox->failed == 0)
-	{
-		inbox->failed = DatumGetInt64(INTAKE_COLUMN(row, call_response_call_id));
-		inbox->error = TextDatumGetCString(values[response_error]);
-	}
+	if (!nulls[response_error])
+		note_failure(inbox, row, values[response_error]);
 	inbox->payloads[inbox->count] = payload;
 	inbox->rows[inbox->count++] =
 		HeapTupleGetDatum(intake_rowtype_form(inbox->descriptor, values, nulls, response_columns));
+	if (body != NULL && PointerGetDatum(body) != values[response_body])
+		pfree(body);
 }
 
 /* Reads MOST answers, in the order of their calls. */
