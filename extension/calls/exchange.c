@@ -269,6 +269,34 @@ put_wait(ReturnSetInfo *result)
 	put_row(result, KIND_WAIT, values, nulls);
 }
 
+/* ---- which cancels a courier has been told about ---- */
+
+static uint64 told = 0;   /* all up to there */
+static int64 told_to = 0; /* the courier; 0: nobody knows */
+
+/* What a transaction told that is undone is to be told again, or its courier would wait for nothing. */
+static void
+forget_told(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_ABORT)
+		told_to = 0;
+}
+
+/* Tells a courier which of its calls to stop, where there may be some since it was told last. */
+static void
+tell_cancels(ReturnSetInfo *result, int64 token, uint64 cancels)
+{
+	static bool registered = false;
+
+	if (!registered)
+		RegisterXactCallback(forget_told, NULL);
+	registered = true;
+	if (told != cancels || told_to != token)
+		put_cancels(result, token);
+	told = cancels;
+	told_to = token;
+}
+
 /* ---- the functions ---- */
 
 /* Settles answers, and takes calls. Returns how many were taken. */
@@ -299,10 +327,8 @@ work(FunctionCallInfo fcinfo, const IntakeAnswer *answers, int count)
 Datum
 intake_sql_exchange(PG_FUNCTION_ARGS)
 {
-	static uint64 cancels = PG_UINT64_MAX;
-	static int64 cancels_of = 0;
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	uint64 cancels_now;
+	uint64 cancels;
 	int count;
 	IntakeAnswer *answers;
 
@@ -315,13 +341,10 @@ intake_sql_exchange(PG_FUNCTION_ARGS)
 	answers = read_answers(fcinfo, &count);
 	InitMaterializedSRF(fcinfo, 0);
 	intake_workflows_refresh();
-	cancels_now = intake_board_cancels();
+	cancels = intake_board_cancels();
 	if (work(fcinfo, answers, count) > 0 || count > 0)
 		ForceSyncCommit();
-	if (cancels != cancels_now || cancels_of != PG_GETARG_INT64(arg_token))
-		put_cancels(result, PG_GETARG_INT64(arg_token));
-	cancels = cancels_now;
-	cancels_of = PG_GETARG_INT64(arg_token);
+	tell_cancels(result, PG_GETARG_INT64(arg_token), cancels);
 	put_wait(result);
 	return (Datum) 0;
 }

@@ -79,6 +79,15 @@ CALL wait_until('0 = (SELECT count(*) FROM intake.call_held WHERE courier = ' ||
 SELECT count(*) FROM intake.call_held WHERE courier = :last;
 SELECT count(*), min(error) FROM intake.attempt WHERE workflow_id = (SELECT id FROM intake.workflow WHERE name = 'stolen' AND dropped_at IS NULL);
 
+-- A cancel that was told in a transaction that was undone is told again. Else the courier would neither
+-- stop the call nor ever wait.
+SELECT count(intake.discard(job_id, 'a test')) FROM intake.call_held WHERE courier = :last;
+BEGIN;
+SELECT kind FROM intake.exchange(:last, 0, 0, '{}', '{}', '{}', '{}', '{}', '{}', '{}');
+ROLLBACK;
+SELECT kind FROM intake.exchange(:last, 0, 0, '{}', '{}', '{}', '{}', '{}', '{}', '{}');
+SELECT kind FROM intake.exchange(:last, 0, 0, '{}', '{}', '{}', '{}', '{}', '{}', '{}');
+
 SELECT intake.drop_workflow('stolen', force => true);
 DELETE FROM intake.courier;
 DROP FUNCTION stolen_handler;
