@@ -13,6 +13,7 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "port/pg_bswap.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/catcache.h"
@@ -36,6 +37,7 @@
 #include "ground/intake.h"
 #include "ground/rowtype.h"
 #include "queue/announce.h"
+#include "verify/digest.h"
 
 /* ---- the right to call ---- */
 
@@ -73,33 +75,23 @@ check_right(Oid owner)
 
 /* ---- what is stored ---- */
 
-static uint64
-mix(uint64 hash, const void *bytes, size_t size)
-{
-	const unsigned char *byte = bytes;
-
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ byte[i]) * UINT64CONST(1099511628211);
-	return hash;
-}
-
 /*
  * The line of calls of a workflow to one host with one secret. It is made of them, the same in every
- * process and copy, so that nobody has to look for it.
+ * process and copy, so that nobody has to look for it. Who may choose hosts must not find one by which
+ * his calls get into the line of somebody else, where their failures would suspend it.
  */
 static int64
 line_of(int32 workflow_id, const IntakeCallUrl *url, int32 secret_id)
 {
-	char numbers[64];
-	uint64 hash = UINT64CONST(14695981039346656037);
-	int length = snprintf(numbers, sizeof(numbers), "%d %d %d ", workflow_id, url->port, secret_id);
+	char *numbers = psprintf("%d %d %d ", workflow_id, url->port, secret_id);
+	IntakeSlice parts[] = {intake_slice_cstr(numbers), url->host};
+	IntakeDigest digest;
+	uint64 line;
 
-	hash = mix(mix(hash, numbers, length), url->host.data, url->host.len);
-	/* The bytes that came last have reached the low bits only. */
-	hash ^= hash >> 33;
-	hash *= UINT64CONST(0xff51afd7ed558ccd);
-	hash ^= hash >> 33;
-	return (int64) hash;
+	if (!intake_digest_plain(INTAKE_SHA256, parts, lengthof(parts), &digest))
+		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not compute a digest")));
+	memcpy(&line, intake_digest_slice(&digest).data, sizeof(line));
+	return (int64) pg_ntoh64(line);
 }
 
 static Datum

@@ -24,6 +24,10 @@ END $$;
 SELECT intake.emit('stolen', '{}') > 0;
 CALL wait_until('2 = (SELECT count(*) FROM intake.call_queue)');
 
+-- Who chooses hosts must not find two that mean the same line: it is a hash that nobody can choose.
+SELECT count(*) FROM intake.call_queue JOIN intake.call_request r USING (job_id, call_id)
+WHERE call_queue.line_id = ('x' || left(encode(sha256(convert_to(format('%s %s 0 %s', r.workflow_id, port, host), 'UTF8')), 'hex'), 16))::bit(64)::bigint;
+
 -- No argument that is null ends the server, of whatever function.
 DO $$
 DECLARE
