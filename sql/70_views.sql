@@ -164,7 +164,8 @@ CREATE VIEW intake.stats AS
            (SELECT count(*) FROM intake.delayed d WHERE d.lane IN (w.id, -w.id)) AS delayed,
            coalesce(r.jobs, 0) AS running, coalesce(s.jobs, 0) AS suspect,
            (SELECT count(*) FROM intake.dead_letter d WHERE d.workflow_id = w.id) AS dead,
-           (SELECT count(*) FROM intake.awaiting a WHERE a.lane IN (w.id, -w.id)) AS awaiting
+           (SELECT count(*) FROM intake.awaiting a WHERE a.lane IN (w.id, -w.id)) AS awaiting,
+           (SELECT count(*) FROM intake.calling c WHERE c.lane IN (w.id, -w.id)) AS calling
     FROM intake.workflow w
     LEFT JOIN (SELECT abs(lane) AS workflow_id, count(*) AS jobs FROM intake.running GROUP BY 1) r ON r.workflow_id = w.id
     LEFT JOIN (SELECT abs(lane) AS workflow_id, count(*) AS jobs FROM intake.suspect GROUP BY 1) s ON s.workflow_id = w.id

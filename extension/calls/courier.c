@@ -208,7 +208,8 @@ intake_courier_release(IntakeDesk *desk, int64 token, int64 *named, int count)
 {
 	Release of = {desk, token, named, count};
 
-	qsort(named, count, sizeof(int64), compare);
+	if (count > 0)
+		qsort(named, count, sizeof(int64), compare);
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetLatestSnapshot());
 	for_each_held(give_back, &of);

@@ -126,7 +126,7 @@ static IntakeAnswer *
 read_answers(FunctionCallInfo fcinfo, int *count)
 {
 	static const Oid types[] = {INT8OID, INT8OID, INT4OID, BYTEAOID, BYTEAOID, TEXTOID, INT8OID};
-	Column columns[lengthof(types)];
+	Column columns[lengthof(types)] = {0};
 	IntakeAnswer *answers;
 
 	for (int i = 0; i < lengthof(types); i++)

@@ -109,7 +109,7 @@ intake_step_expiry(const IntakeJob *job, const IntakeWorkflow *workflow)
 	if (job->lane < 0 && intake_progress_read(job->job_id, &progress))
 		return progress.started_at + workflow->expires;
 	return intake_event_row_read(job->event_id, &event) ? event.received_at + workflow->expires
-													: DT_NOEND;
+														: DT_NOEND;
 }
 
 /* Ends a step: moves its job to where what its handler RETURNED wants it. */

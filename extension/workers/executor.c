@@ -88,10 +88,10 @@ find_workflow(const IntakeReading *reading)
 	IntakeWorkflow *workflow = intake_workflows_get(intake_lane_workflow(reading->lane));
 	Oid role = intake_workflow_role(workflow);
 
-	if (role == GetSessionUserId() && !halted)
-		return workflow;
 	if (role == GetSessionUserId())
 	{
+		if (!halted)
+			return workflow;
 		intake_lane_put(reading->start, true);
 		return NULL;
 	}
