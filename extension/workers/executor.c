@@ -87,19 +87,15 @@ find_workflow(const IntakeReading *reading)
 {
 	IntakeWorkflow *workflow = intake_workflows_get(intake_lane_workflow(reading->lane));
 	Oid role = intake_workflow_role(workflow);
+	bool mine = role == GetSessionUserId();
 
-	if (role == GetSessionUserId())
-	{
-		if (!halted)
-			return workflow;
-		intake_lane_put(reading->start, true);
-		return NULL;
-	}
-	if (OidIsValid(role))
+	if (mine && !halted)
+		return workflow;
+	if (!mine && OidIsValid(role))
 		intake_lane_tell(reading->lane, role, reading->start);
-	else if (workflow != NULL && workflow->blocked)
+	else if (!mine && workflow != NULL && workflow->blocked)
 		intake_database_call(INTAKE_CALL_TEND);
-	intake_lane_put(PG_INT64_MAX, false);
+	intake_lane_put(mine ? reading->start : PG_INT64_MAX, mine);
 	return NULL;
 }
 
