@@ -180,3 +180,4 @@ SELECT wait_until('count(*) = 5 FROM intake.jobs WHERE workflow = ''many'' AND s
 SELECT intake.replay_dead_letters(workflow => 'many');
 SELECT wait_until('count(*) = 20 FROM intake.jobs WHERE workflow = ''many'' AND state = ''done''');
 SELECT count(*) FROM intake.running, intake.suspect;
+DROP FUNCTION wait_until(text);

@@ -24,7 +24,7 @@ INSERT INTO intake.source_secret (source_id, secret) SELECT 500000 + n, convert_
 INSERT INTO intake.dead_letter (job_id, event_id, died_at, workflow_id, attempts, sqlstate, error)
     SELECT 500000 + n, 500000 + n, '2100-01-01Z'::timestamptz + n * interval '1 s', 500000 + n, 2, 'P0001', 'no' FROM generate_series(1, 10000) n;
 INSERT INTO intake.attempt (job_id, finished_at, workflow_id, attempt, sqlstate, error)
-    SELECT job_id, died_at - a * interval '1 minute', workflow_id, 2 - a, sqlstate, error FROM intake.dead_letter, generate_series(0, 1) a WHERE job_id > 500000;
+    SELECT job_id, died_at - a * interval '1 minute', workflow_id, 2 - a, sqlstate, error FROM intake.dead_letter, generate_series(0, 1) a WHERE job_id > 500000 AND died_at > '2100-01-01Z';
 ANALYZE intake.source, intake.source_secret, intake.dead_letter, intake.attempt;
 
 SELECT view, vw_is_compiled('SELECT * FROM intake.' || view) FROM unnest('{sources,secrets,dead_letters,attempts,stats}'::text[]) view;
@@ -32,7 +32,7 @@ SELECT vw_reads_all_of($$ SELECT * FROM intake.sources WHERE name = 'vw_7' $$);
 SELECT vw_reads_all_of('SELECT * FROM intake.sources WHERE id = 500007');
 -- Of a page, the problems of these sources only.
 SELECT jsonb_path_query_array(vw_plan('SELECT * FROM intake.sources ORDER BY name LIMIT 50'), 'strict $.** ? (@."Node Type" == "Sort").Output')::text ~ 'problem' AS problems_before_sorting;
-SELECT count(*), min(first_failed_at) = '2100-01-01Z'::timestamptz - interval '59 s' AS first FROM intake.dead_letters WHERE job_id > 500000;
+SELECT count(*), min(first_failed_at) = '2100-01-01Z'::timestamptz - interval '59 s' AS first FROM intake.dead_letters WHERE job_id > 500000 AND died_at > '2100-01-01Z';
 
 -- What they say is what it was: secrets that verify now, and the problem.
 INSERT INTO intake.source_secret (source_id, secret, valid_from, expires_at, purpose) VALUES
