@@ -15,7 +15,7 @@
 #include "utils/timestamp.h"
 
 #include "calls/answer.h"
-#include "calls/board.h"
+#include "calls/note.h"
 #include "calls/outcome.h"
 #include "calls/parcel.h"
 #include "config/workflows.h"
@@ -246,7 +246,7 @@ intake_answer_settle(IntakeDesk *desk, IntakeLines *lines, int64 courier,
 
 		if (is_made(&answers[i]) || !take_held(&settling, &answers[i], &call))
 			continue;
-		intake_board_announce_held(call.line_id, -1);
+		intake_note_held(call.line_id, -1);
 		settle(&settling, &call, &answers[i]);
 	}
 	intake_parcel_close(&settling.requests);

@@ -27,13 +27,12 @@
 #include "storage/shmem.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
 #include "calls/board.h"
+#include "calls/note.h"
 #include "ground/clock.h"
 #include "ground/database.h"
 #include "ground/owner.h"
@@ -87,22 +86,6 @@ typedef struct Line
 static ConditionVariable *bells = NULL;
 static HTAB *homes = NULL;
 static HTAB *lines = NULL;
-
-/* What this transaction does to a line. */
-typedef struct Note
-{
-	int64 line_id;
-	TimestampTz due;   /* of the first call that it has put there; DT_NOEND: of none */
-	TimestampTz start; /* where it has begun to read; DT_NOEND: it has not */
-	int held;          /* calls taken, and without those that ended */
-	bool open;         /* it waits for nothing any more */
-} Note;
-
-static Note *notes = NULL; /* in TopTransactionContext */
-static int n_notes = 0;
-static int room = 0;
-static bool cancelled = false;
-static bool committed = false;
 
 static IntakeTurn reading; /* that this process has taken */
 static bool is_reading = false;
@@ -348,19 +331,9 @@ intake_board_tell(int64 line_id, TimestampTz due)
 	return known;
 }
 
-/* ---- what a transaction does ---- */
-
-static void
-forget(void)
-{
-	notes = NULL;
-	n_notes = room = 0;
-	cancelled = committed = false;
-}
-
 /* Tells a line what was done to it. Returns whether couriers are to be woken. */
 static bool
-publish_note(const Note *note)
+publish_note(const IntakeNote *note)
 {
 	Line *line = find_line(note->line_id, note->due != DT_NOEND || note->held > 0);
 	bool news = false;
@@ -386,14 +359,14 @@ publish_note(const Note *note)
 	return news;
 }
 
-/* Tells the board what was noted. Raises no error. */
-static void
-publish(void)
+/* Tells lines what a transaction did to them, and whether it cancelled calls. Raises no error. */
+void
+intake_board_publish(const IntakeNote *notes, int count, bool cancelled)
 {
 	bool news = cancelled;
 
 	lock();
-	for (int i = 0; i < n_notes; i++)
+	for (int i = 0; i < count; i++)
 		news |= publish_note(&notes[i]);
 	if (cancelled)
 	{
@@ -405,122 +378,6 @@ publish(void)
 	unlock();
 	if (news)
 		ring(MyDatabaseId);
-}
-
-/* What was read, and not taken after all, is there for others. */
-static void
-undo(void)
-{
-	if (is_reading)
-		intake_board_put(DT_NOEND, DT_NOEND);
-	for (int i = 0; i < n_notes; i++)
-		if (notes[i].start != DT_NOEND)
-			(void) intake_board_tell(notes[i].line_id, notes[i].start);
-}
-
-/*
- * Who takes calls must commit: prepared, they would be in nobody's hands, and kept from all others, for
- * as long as he likes.
- */
-static void
-refuse_to_prepare(void)
-{
-	for (int i = 0; i < n_notes; i++)
-		if (notes[i].start != DT_NOEND || notes[i].held != 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("cannot PREPARE a transaction that has taken or answered calls")));
-}
-
-static void
-end_transaction(XactEvent event, void *arg)
-{
-	if (event == XACT_EVENT_COMMIT)
-		committed = true;
-	else if (event == XACT_EVENT_PRE_PREPARE)
-		refuse_to_prepare();
-	else if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
-	{
-		undo();
-		forget();
-	}
-}
-
-/* The invalidations have been sent when the locks are released. */
-static void
-release(ResourceReleasePhase phase, bool commit, bool top, void *arg)
-{
-	if (!committed || !top || phase != RESOURCE_RELEASE_AFTER_LOCKS)
-		return;
-	if (n_notes > 0 || cancelled)
-		publish();
-	forget();
-}
-
-static void
-register_once(void)
-{
-	static bool registered = false;
-
-	if (registered)
-		return;
-	RegisterXactCallback(end_transaction, NULL);
-	RegisterResourceReleaseCallback(release, NULL);
-	registered = true;
-}
-
-/* The note of a line, made if there is none. */
-static Note *
-note_of(int64 line_id)
-{
-	register_once();
-	for (int i = n_notes - 1; i >= 0; i--)
-		if (notes[i].line_id == line_id)
-			return &notes[i];
-	if (n_notes == room)
-	{
-		room = Max(16, 2 * room);
-		notes = notes ? repalloc(notes, room * sizeof(Note))
-					  : MemoryContextAlloc(TopTransactionContext, room * sizeof(Note));
-	}
-	notes[n_notes] = (Note){line_id, DT_NOEND, DT_NOEND, 0, false};
-	return &notes[n_notes++];
-}
-
-/* Notes that this transaction puts a call that is due at DUE into a line. */
-void
-intake_board_announce(int64 line_id, TimestampTz due)
-{
-	Note *note;
-
-	if (intake_shmem == NULL)
-		return;
-	note = note_of(line_id);
-	note->due = Min(note->due, due);
-}
-
-/* Notes that a line waits for nothing any more. */
-void
-intake_board_announce_open(int64 line_id)
-{
-	if (intake_shmem != NULL)
-		note_of(line_id)->open = true;
-}
-
-/* Notes that couriers make so many calls of a line more, or less. */
-void
-intake_board_announce_held(int64 line_id, int change)
-{
-	if (intake_shmem != NULL)
-		note_of(line_id)->held += change;
-}
-
-/* Notes that this transaction cancels calls that couriers make. */
-void
-intake_board_announce_cancel(void)
-{
-	register_once();
-	cancelled = intake_shmem != NULL;
 }
 
 /* ---- for couriers ---- */
@@ -553,7 +410,7 @@ intake_board_take(IntakeTurn *turn)
 	unlock();
 	*turn = reading;
 	if (is_reading)
-		note_of(turn->line_id)->start = turn->start;
+		intake_note_read(turn->line_id, turn->start);
 	return is_reading;
 }
 
@@ -602,6 +459,14 @@ void
 intake_board_cap(TimestampTz cursor)
 {
 	put(cursor, DT_NOEND, DT_NOBEGIN, true);
+}
+
+/* Ends the reading of a line where the transaction fails. */
+void
+intake_board_abandon(void)
+{
+	if (is_reading)
+		intake_board_put(DT_NOEND, DT_NOEND);
 }
 
 /* Whether a line is ready, and if none is, when the first one will be (DT_NOEND: none). */

@@ -19,18 +19,24 @@ typedef struct IntakeTurn
 	int all_held;      /* likewise, of all lines of this database */
 } IntakeTurn;
 
+/* What a transaction does to a line. */
+typedef struct IntakeNote
+{
+	int64 line_id;
+	TimestampTz due;   /* of the first call that it has put there; DT_NOEND: of none */
+	TimestampTz start; /* where it has begun to read; DT_NOEND: it has not */
+	int held;          /* calls taken, and without those that ended */
+	bool open;         /* it waits for nothing any more */
+} IntakeNote;
+
 extern Size intake_board_shmem_size(void);
 extern void intake_board_startup(void);
 extern void intake_board_require(void);
 extern void intake_board_require_whole(const char *function);
 
-/* What this transaction does, told when it commits. */
-extern void intake_board_announce(int64 line_id, TimestampTz due);
-extern void intake_board_announce_open(int64 line_id);
-extern void intake_board_announce_held(int64 line_id, int change);
-extern void intake_board_announce_cancel(void);
-
 extern bool intake_board_tell(int64 line_id, TimestampTz due);
+extern void intake_board_publish(const IntakeNote *notes, int count, bool cancelled);
+extern void intake_board_abandon(void);
 
 /* For couriers. */
 extern bool intake_board_take(IntakeTurn *turn);

@@ -22,6 +22,7 @@
 #include "calls/board.h"
 #include "calls/courier.h"
 #include "calls/desk.h"
+#include "calls/note.h"
 #include "config/workflows.h"
 #include "ground/clock.h"
 #include "ground/database.h"
@@ -195,7 +196,7 @@ give_back(void *argument, IntakeScan *scan, IntakeCall *call)
 		 bsearch(&call->call_id, of->named, of->count, sizeof(int64), compare) != NULL) ||
 		!intake_table_delete(intake_desk_table(of->desk, INTAKE_DESK_HELD), &scan->slot->tts_tid))
 		return;
-	intake_board_announce_held(call->line_id, -1);
+	intake_note_held(call->line_id, -1);
 	intake_desk_give_back(of->desk, call, of->desk->now);
 }
 
@@ -311,7 +312,7 @@ expire_call(void *argument, IntakeScan *scan, IntakeCall *call)
 		intake_desk_give_back(desk, call, desk->now);
 		return;
 	}
-	intake_board_announce_held(call->line_id, -1);
+	intake_note_held(call->line_id, -1);
 	intake_answer_lose(desk, &expiring->lines, call,
 					   lease == 0 ? "its courier was lost while it made the call"
 								  : "its courier did not answer in time");

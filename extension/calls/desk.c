@@ -14,8 +14,8 @@
 #include "utils/timestamp.h"
 
 #include "calls/advance.h"
-#include "calls/board.h"
 #include "calls/desk.h"
+#include "calls/note.h"
 #include "ground/intake.h"
 #include "queue/announce.h"
 
@@ -109,7 +109,7 @@ intake_desk_queue(IntakeDesk *desk, const IntakeCall *call, TimestampTz due)
 	INTAKE_COLUMN(values, call_queue_attempts) = Int32GetDatum(call->attempts);
 	INTAKE_COLUMN(values, call_queue_options) = BoolGetDatum(call->options);
 	intake_table_add(intake_desk_table(desk, INTAKE_DESK_QUEUE), values, nulls, NULL);
-	intake_board_announce(call->line_id, due);
+	intake_note_due(call->line_id, due);
 }
 
 /* Puts a call, out of the queue, into the hands of its courier, or of nobody. */
@@ -130,7 +130,7 @@ intake_desk_hold(IntakeDesk *desk, const IntakeCall *call)
 	INTAKE_COLUMN(values, call_held_options) = BoolGetDatum(call->options);
 	intake_table_add(intake_desk_table(desk, INTAKE_DESK_HELD), values, nulls, NULL);
 	if (call->courier != 0)
-		intake_board_announce_held(call->line_id, 1);
+		intake_note_held(call->line_id, 1);
 }
 
 static Datum

@@ -26,6 +26,7 @@
 #include "calls/board.h"
 #include "calls/courier.h"
 #include "calls/desk.h"
+#include "calls/note.h"
 #include "calls/outage.h"
 #include "calls/take.h"
 #include "config/workflows.h"
@@ -403,7 +404,7 @@ intake_sql_wait_for_calls(PG_FUNCTION_ARGS)
 Datum
 intake_sql_announce_cancel(PG_FUNCTION_ARGS)
 {
-	intake_board_announce_cancel();
+	intake_note_cancel();
 	PG_RETURN_VOID();
 }
 
@@ -411,7 +412,7 @@ intake_sql_announce_cancel(PG_FUNCTION_ARGS)
 Datum
 intake_sql_open_line(PG_FUNCTION_ARGS)
 {
-	intake_board_announce_open(PG_GETARG_INT64(0));
-	intake_board_announce(PG_GETARG_INT64(0), GetCurrentTransactionStartTimestamp());
+	intake_note_open(PG_GETARG_INT64(0));
+	intake_note_due(PG_GETARG_INT64(0), GetCurrentTransactionStartTimestamp());
 	PG_RETURN_VOID();
 }

@@ -24,7 +24,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "calls/board.h"
+#include "calls/note.h"
 #include "calls/outage.h"
 #include "calls/parcel.h"
 #include "config/workflows.h"
@@ -430,7 +430,7 @@ finish(IntakeLines *lines, IntakeLine *line)
 	if (line->suspends)
 		give_back(lines->desk, line);
 	if (line->resumes)
-		intake_board_announce_open(line->id);
+		intake_note_open(line->id);
 	if (line->suspends || line->resumes)
 	{
 		ereport(LOG, (errmsg("calls of workflow %d to %s are %s", line->workflow_id, line->host,
