@@ -26,7 +26,6 @@
 #include "calls/board.h"
 #include "calls/courier.h"
 #include "calls/desk.h"
-#include "calls/note.h"
 #include "calls/outage.h"
 #include "calls/take.h"
 #include "config/workflows.h"
@@ -42,8 +41,6 @@
 
 PG_FUNCTION_INFO_V1(intake_sql_exchange);
 PG_FUNCTION_INFO_V1(intake_sql_wait_for_calls);
-PG_FUNCTION_INFO_V1(intake_sql_announce_cancel);
-PG_FUNCTION_INFO_V1(intake_sql_open_line);
 
 /* Arguments, and columns of the rows. */
 enum
@@ -397,22 +394,5 @@ intake_sql_wait_for_calls(PG_FUNCTION_ARGS)
 	if (!cancelled)
 		intake_board_wait(cancels, most);
 	SPI_finish();
-	PG_RETURN_VOID();
-}
-
-/* SQL: intake.announce_cancel(). */
-Datum
-intake_sql_announce_cancel(PG_FUNCTION_ARGS)
-{
-	intake_note_cancel();
-	PG_RETURN_VOID();
-}
-
-/* SQL: intake.open_line(line_id). */
-Datum
-intake_sql_open_line(PG_FUNCTION_ARGS)
-{
-	intake_note_open(PG_GETARG_INT64(0));
-	intake_note_due(PG_GETARG_INT64(0), GetCurrentTransactionStartTimestamp());
 	PG_RETURN_VOID();
 }

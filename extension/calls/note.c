@@ -8,12 +8,16 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "fmgr.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
 #include "calls/board.h"
 #include "calls/note.h"
 #include "ground/shmem.h"
+
+PG_FUNCTION_INFO_V1(intake_sql_announce_cancel);
+PG_FUNCTION_INFO_V1(intake_sql_open_line);
 
 static IntakeNote *notes = NULL; /* in TopTransactionContext */
 static int n_notes = 0;
@@ -149,4 +153,21 @@ void
 intake_note_read(int64 line_id, TimestampTz start)
 {
 	note_of(line_id)->start = start;
+}
+
+/* SQL: intake.announce_cancel(). */
+Datum
+intake_sql_announce_cancel(PG_FUNCTION_ARGS)
+{
+	intake_note_cancel();
+	PG_RETURN_VOID();
+}
+
+/* SQL: intake.open_line(line_id). */
+Datum
+intake_sql_open_line(PG_FUNCTION_ARGS)
+{
+	intake_note_open(PG_GETARG_INT64(0));
+	intake_note_due(PG_GETARG_INT64(0), GetCurrentTransactionStartTimestamp());
+	PG_RETURN_VOID();
 }
