@@ -383,6 +383,26 @@ intake_board_publish(const IntakeNote *notes, int count, bool cancelled)
 /* ---- for couriers ---- */
 
 /*
+ * Couriers may make more of the lines whose calls a transaction has ended, though it has not committed:
+ * else who brings answers would get no calls for them. If it fails, they are read for nothing.
+ */
+void
+intake_board_uncap(const IntakeNote *notes, int count)
+{
+	lock();
+	for (int i = 0; i < count; i++)
+	{
+		Line *line = notes[i].held < 0 ? find_line(notes[i].line_id, false) : NULL;
+
+		if (line == NULL || !line->capped)
+			continue;
+		line->capped = false;
+		(void) add(line, Min(line->cursor, line->rewind));
+	}
+	unlock();
+}
+
+/*
  * Takes the next line of this database that is ready. The caller takes a snapshot after this, reads, and
  * calls intake_board_put or intake_board_block. Returns false when none is ready.
  */
@@ -410,7 +430,7 @@ intake_board_take(IntakeTurn *turn)
 	unlock();
 	*turn = reading;
 	if (is_reading)
-		intake_note_read(turn->line_id, turn->start);
+		intake_note_read(turn->line_id, turn->start, &turn->held, &turn->all_held);
 	return is_reading;
 }
 

@@ -39,6 +39,7 @@ extern void intake_board_publish(const IntakeNote *notes, int count, bool cancel
 extern void intake_board_abandon(void);
 
 /* For couriers. */
+extern void intake_board_uncap(const IntakeNote *notes, int count);
 extern bool intake_board_take(IntakeTurn *turn);
 extern void intake_board_put(TimestampTz cursor, TimestampTz next);
 extern void intake_board_block(TimestampTz until);

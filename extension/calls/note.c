@@ -22,6 +22,7 @@ PG_FUNCTION_INFO_V1(intake_sql_open_line);
 static IntakeNote *notes = NULL; /* in TopTransactionContext */
 static int n_notes = 0;
 static int room = 0;
+static int all_held = 0; /* of all notes */
 static bool cancelled = false;
 static bool committed = false;
 
@@ -29,7 +30,7 @@ static void
 forget(void)
 {
 	notes = NULL;
-	n_notes = room = 0;
+	n_notes = room = all_held = 0;
 	cancelled = committed = false;
 }
 
@@ -136,8 +137,10 @@ intake_note_open(int64 line_id)
 void
 intake_note_held(int64 line_id, int change)
 {
-	if (intake_shmem != NULL)
-		note_of(line_id)->held += change;
+	if (intake_shmem == NULL)
+		return;
+	note_of(line_id)->held += change;
+	all_held += change;
 }
 
 /* Notes that this transaction cancels calls that couriers make. */
@@ -148,11 +151,26 @@ intake_note_cancel(void)
 	cancelled = intake_shmem != NULL;
 }
 
-/* Notes where this transaction has begun to read a line: if it fails, others read that anew. */
+/*
+ * Notes where this transaction begins to read a line: if it fails, others read that anew. What it has
+ * done to the line and to all of them is not told yet, and is added to *HELD and *ALL.
+ */
 void
-intake_note_read(int64 line_id, TimestampTz start)
+intake_note_read(int64 line_id, TimestampTz start, int *held, int *all)
 {
-	note_of(line_id)->start = start;
+	IntakeNote *note = note_of(line_id);
+
+	note->start = start;
+	*held += note->held;
+	*all += all_held;
+}
+
+/* Lets couriers make more of the lines whose calls this transaction has ended, before it commits. */
+void
+intake_note_uncap(void)
+{
+	if (n_notes > 0)
+		intake_board_uncap(notes, n_notes);
 }
 
 /* SQL: intake.announce_cancel(). */

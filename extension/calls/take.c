@@ -15,6 +15,7 @@
 #include "utils/timestamp.h"
 
 #include "calls/board.h"
+#include "calls/note.h"
 #include "calls/take.h"
 #include "config/workflows.h"
 #include "ground/database.h"
@@ -155,7 +156,9 @@ take_due(Reading *reading, IntakeScan *scan)
 static int
 share(const IntakeTaking *taking, const IntakeTurn *turn)
 {
-	return Max((taking->most + turn->all_held) / 4, 1) - turn->held;
+	int room = taking->most - taking->taken;
+
+	return Max((room + turn->all_held) / 4, 1) - turn->held;
 }
 
 /* Reads a line whose first row a scan has come to. */
@@ -227,6 +230,7 @@ intake_take_calls(IntakeTaking *taking)
 {
 	IntakeTurn turn;
 
+	intake_note_uncap();
 	while (taking->taken < taking->most && !taking->full && intake_board_take(&turn))
 		take_line(taking, &turn);
 	if (taking->taken > 0)
