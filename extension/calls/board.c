@@ -347,7 +347,7 @@ publish_note(const IntakeNote *note)
 	}
 	line->held = Max(line->held + note->held, 0);
 	line->home->held = Max(line->home->held + note->held, 0);
-	uncapped = line->capped && note->held < 0;
+	uncapped = line->capped && (note->held < 0 || line->held <= 0);
 	line->capped &= !uncapped;
 	if (note->open)
 		line->blocked = DT_NOBEGIN;
@@ -392,9 +392,9 @@ intake_board_uncap(const IntakeNote *notes, int count)
 	lock();
 	for (int i = 0; i < count; i++)
 	{
-		Line *line = notes[i].held < 0 ? find_line(notes[i].line_id, false) : NULL;
+		Line *line = find_line(notes[i].line_id, false);
 
-		if (line == NULL || !line->capped)
+		if (line == NULL || !line->capped || (notes[i].held >= 0 && line->held + notes[i].held > 0))
 			continue;
 		line->capped = false;
 		(void) add(line, Min(line->cursor, line->rewind));

@@ -36,7 +36,8 @@
 #include "ground/settings.h"
 #include "ground/table.h"
 
-#define MOST_CALLS 10000   /* taken in one exchange */
+#define MOST_CALLS 10000                 /* taken in one exchange */
+#define MOST_BYTES INT64CONST(268435456) /* of them: they stand in memory, or a temporary file */
 #define LONGEST_WAIT 20000 /* milliseconds, so that its lease does not end while a courier waits */
 
 PG_FUNCTION_INFO_V1(intake_sql_exchange);
@@ -308,7 +309,7 @@ work(FunctionCallInfo fcinfo, const IntakeAnswer *answers, int count)
 
 	taking.courier_until = intake_courier_see(token);
 	taking.most = Min(PG_GETARG_INT32(arg_most), MOST_CALLS);
-	taking.bytes = PG_GETARG_INT64(arg_most_bytes);
+	taking.bytes = Min(PG_GETARG_INT64(arg_most_bytes), MOST_BYTES);
 	taking.put = put_request;
 	taking.argument = fcinfo->resultinfo;
 	intake_desk_open(&desk);

@@ -21,5 +21,17 @@ SELECT count(*) FILTER (WHERE kind = 'r') FROM (SELECT array_agg(call_id) AS cal
                     array_fill(NULL::text, ARRAY[n]), array_fill(1::bigint, ARRAY[n]));
 SELECT count(*) FROM intake.call_held WHERE courier = :token;
 SELECT intake.leave_courier(:token);
+
+-- Calls that are taken and given back in one transaction leave the line to others.
+SELECT intake.enter_courier('share') AS token \gset
+BEGIN;
+TRUNCATE taken;
+INSERT INTO taken SELECT call_id, job_id FROM intake.exchange(:token, 8, 10000000, '{}', '{}', '{}', '{}', '{}', '{}', '{}') WHERE kind = 'r';
+SELECT count(*) FILTER (WHERE kind = 'r') FROM (SELECT array_agg(call_id) AS calls, array_agg(job_id) AS jobs, count(*)::int AS n FROM taken) a,
+    intake.exchange(:token, 0, 0, calls, jobs, array_fill(200, ARRAY[n]), array_fill(''::bytea, ARRAY[n]), array_fill(''::bytea, ARRAY[n]),
+                    array_fill(NULL::text, ARRAY[n]), array_fill(1::bigint, ARRAY[n]));
+COMMIT;
+SELECT count(*) FILTER (WHERE kind = 'r') FROM intake.exchange(:token, 8, 10000000, '{}', '{}', '{}', '{}', '{}', '{}', '{}');
+SELECT intake.leave_courier(:token);
 SELECT intake.drop_workflow('share', force => true);
 DROP FUNCTION share_handler;
