@@ -25,7 +25,7 @@ BEGIN
 END $$;
 SELECT intake.create_workflow('signals', 'waits(intake.job)', type => 'signals', max_attempts => 2, backoff => '0') > 0;
 CREATE FUNCTION job_of(event_key text) RETURNS bigint LANGUAGE sql AS $$
-    SELECT j.id FROM intake.jobs j JOIN intake.events e ON e.id = j.event_id WHERE e.source = 'intake' AND e.key = 'signals ' || event_key $$;
+    SELECT j.id FROM intake.jobs j WHERE j.event_id = intake.find_event('intake', 'signals ' || event_key) $$;
 CREATE FUNCTION state_of(event_key text) RETURNS text LANGUAGE sql AS $$
     SELECT j.state FROM intake.jobs j WHERE j.id = signals.job_of(event_key) $$;
 CREATE FUNCTION is_in(event_key text, state text) RETURNS text LANGUAGE sql AS $$
