@@ -317,6 +317,7 @@ static long
 do_round(void)
 {
 	long wait;
+	long next; /* Min() would do the work twice */
 
 	unplaced = 0;
 	read_letters();
@@ -324,7 +325,8 @@ do_round(void)
 	intake_post_look_after_starts();
 	StartTransactionCommand();
 	wait = start_supervisors();
-	wait = Min(wait, start_executors());
+	next = start_executors();
+	wait = Min(wait, next);
 	CommitTransactionCommand();
 	ask_for_places();
 	wait = Min(wait, keep_spare());

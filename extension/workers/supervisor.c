@@ -231,6 +231,7 @@ do_round(uint32 calls)
 {
 	static uint64 known = 0;
 	long wait;
+	long next; /* Min() would do the work twice */
 
 	recovering.wanted |= (calls & INTAKE_CALL_RECOVER) != 0;
 	seeking.wanted |= (calls & INTAKE_CALL_SEARCH) != 0;
@@ -240,9 +241,14 @@ do_round(uint32 calls)
 	wait = recover();
 	intake_database_forget_due();
 	for (int i = 0; i < lengthof(duties); i++)
-		wait = Min(wait, intake_duty_run(&duties[i]));
-	wait = Min(wait, tend());
-	return Min(wait, seek());
+	{
+		next = intake_duty_run(&duties[i]);
+		wait = Min(wait, next);
+	}
+	next = tend();
+	wait = Min(wait, next);
+	next = seek();
+	return Min(wait, next);
 }
 
 /* A command may have asked for the database before it could see this process. */
