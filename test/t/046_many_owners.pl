@@ -65,7 +65,7 @@ $longest = $sql->("SELECT extract(epoch FROM max(took)) FROM effect WHERE n = 10
 cmp_ok($longest, '<', 10 + $owners / 10, 'it waits for its turn only');
 diag("longest wait beside backlogs: $longest s");
 is($sql->("SELECT count(DISTINCT owner) FROM effect WHERE n > 101"), $busy, 'all that have much to do get on');
-wait_for_sql($node, 'SELECT count(*) = 0 FROM intake.queue');
+wait_for_sql($node, 'SELECT (SELECT count(*) FROM intake.queue) + (SELECT count(*) FROM intake.running) = 0');
 is($sql->('SELECT count(*), count(DISTINCT (owner, n)) FROM effect WHERE n BETWEEN 101 AND 3000'),
 	join('|', ($busy * 2900 + $owners - $busy) x 2), 'and each of their jobs ran once');
 

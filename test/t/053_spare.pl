@@ -48,7 +48,7 @@ $sql->(q{
 # Used, and replaced.
 my $first = $spare->();
 is($sql->("SELECT count(*) FROM pg_stat_activity WHERE pid = $first"), '0', 'the server shows no backend of it');
-is($sql->("SELECT string_agg(kind, ' ') FROM intake.workers"), 'launcher', 'nor is it a worker');
+ok(wait_for_sql($node, "SELECT string_agg(kind, ' ') = 'launcher' FROM intake.workers"), 'nor is it a worker');
 $runs->('first', 'a job runs');
 is($pid_of->('first'), $first, 'in the spare');
 is($sql->('SELECT type FROM effect'), 'pg_intake executor', 'which is an executor then');
