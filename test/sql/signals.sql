@@ -24,9 +24,9 @@ BEGIN
     RETURN intake.done(jsonb_build_object('step', job.step, 'input', job.input, 'timed out', job.input IS NULL, 'state', job.state));
 END $$;
 SELECT intake.create_workflow('signals', 'waits(intake.job)', type => 'signals', max_attempts => 2, backoff => '0') > 0;
-CREATE FUNCTION job_of(event_key text) RETURNS bigint LANGUAGE sql AS $$
+CREATE FUNCTION job_of(event_key text) RETURNS bigint LANGUAGE sql STABLE AS $$
     SELECT j.id FROM intake.jobs j WHERE j.event_id = intake.find_event('intake', 'signals ' || event_key) $$;
-CREATE FUNCTION state_of(event_key text) RETURNS text LANGUAGE sql AS $$
+CREATE FUNCTION state_of(event_key text) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT j.state FROM intake.jobs j WHERE j.id = signals.job_of(event_key) $$;
 CREATE FUNCTION is_in(event_key text, state text) RETURNS text LANGUAGE sql AS $$
     SELECT signals.wait_for(format('signals.state_of(%L) = %L', event_key, state)) $$;
