@@ -57,7 +57,7 @@ typedef struct Lane
 
 static HTAB *lanes = NULL;
 
-/* The database that was refused a lane last, since more than half of them were free; guarded by the lock. */
+/* A database that was refused a lane, and is told when half of all are free; guarded by the lock. */
 static Oid *refused = NULL;
 
 static IntakeReading reading;

@@ -331,7 +331,8 @@ do_round(void)
 	wait = Min(wait, next);
 	CommitTransactionCommand();
 	ask_for_places();
-	wait = Min(wait, keep_spare());
+	next = keep_spare();
+	wait = Min(wait, next);
 	return Min(wait, intake_settings_poll_interval);
 }
 
