@@ -252,7 +252,10 @@ CREATE TABLE intake.workflow (
     created_at timestamptz NOT NULL DEFAULT now(),
     dropped_at timestamptz,
     max_steps int NOT NULL DEFAULT 100 CHECK (max_steps BETWEEN 1 AND 100000),
-    expires interval CHECK (extract(epoch FROM expires) BETWEEN 0.001 AND 315576000)
+    expires interval CHECK (extract(epoch FROM expires) BETWEEN 0.001 AND 315576000),
+    url text CHECK (length(url) <= 10000),
+    auth text CHECK (length(auth) <= 1000),
+    limits jsonb CHECK (length(limits::text) <= 10000)
 );
 CREATE UNIQUE INDEX workflow_name ON intake.workflow (name) WHERE dropped_at IS NULL;
 COMMENT ON INDEX intake.workflow_name IS 'One workflow of a name';
@@ -273,7 +276,7 @@ COMMENT ON COLUMN intake.workflow.owner IS
 COMMENT ON COLUMN intake.workflow.owner_oid IS
     'The role, which counts in the database that database_identity names; NULL: there is none';
 COMMENT ON COLUMN intake.workflow.handler IS
-    'The signature of the SQL function, schema-qualified: what a dump carries. It counts as owner does';
+    'The signature of the SQL function, schema-qualified: what a dump carries. It counts as owner does. With a url it makes what goes there';
 COMMENT ON COLUMN intake.workflow.handler_oid IS
     'The function, which counts as owner_oid does; NULL: it was dropped';
 COMMENT ON COLUMN intake.workflow.source IS 'Glob on the name of the source: * is any run of characters, ? one';
@@ -294,9 +297,12 @@ COMMENT ON COLUMN intake.workflow.dropped_at IS 'When it was dropped; the record
 COMMENT ON COLUMN intake.workflow.max_steps IS 'Steps that a job may take before it becomes a dead letter';
 COMMENT ON COLUMN intake.workflow.expires IS
     'Age of an event, or of a replay, at which a job that has not ended becomes a dead letter, whatever it waits for; NULL: never';
+COMMENT ON COLUMN intake.workflow.url IS 'Where what its function makes is sent, the answer being the result; NULL: the function does the work itself';
+COMMENT ON COLUMN intake.workflow.auth IS 'With a url: the name of the secret that goes with it; NULL: none';
+COMMENT ON COLUMN intake.workflow.limits IS 'With a url: the limits that its calls use, and with how many units; NULL: none';
 INSERT INTO intake.grantable VALUES ('admin', 'SELECT ON intake.workflow');
-INSERT INTO intake.grantable VALUES ('admin', 'INSERT (name, handler, source, type, filter, max_attempts, backoff, backoff_max, timeout, replay_safe, jobs_per_transaction, max_steps, expires) ON intake.workflow');
-INSERT INTO intake.grantable VALUES ('admin', 'UPDATE (owner_oid, handler, handler_oid, source, type, filter, max_attempts, backoff, backoff_max, timeout, replay_safe, jobs_per_transaction, max_steps, expires, paused, database_identity, dropped_at) ON intake.workflow');
+INSERT INTO intake.grantable VALUES ('admin', 'INSERT (name, handler, source, type, filter, max_attempts, backoff, backoff_max, timeout, replay_safe, jobs_per_transaction, max_steps, expires, url, auth, limits) ON intake.workflow');
+INSERT INTO intake.grantable VALUES ('admin', 'UPDATE (owner_oid, handler, handler_oid, source, type, filter, max_attempts, backoff, backoff_max, timeout, replay_safe, jobs_per_transaction, max_steps, expires, url, auth, limits, paused, database_identity, dropped_at) ON intake.workflow');
 INSERT INTO intake.grantable VALUES ('admin', 'USAGE ON SEQUENCE intake.workflow_id_seq');
 SELECT pg_catalog.pg_extension_config_dump('intake.workflow', '');
 SELECT pg_catalog.pg_extension_config_dump('intake.workflow_id_seq', '');

@@ -61,11 +61,33 @@ COMMENT ON FUNCTION intake.set_workflow_options(int, jsonb, text[]) IS
     'Internal: sets what options name of a workflow, and resets the columns that they name with a null';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.set_workflow_options');
 
+CREATE FUNCTION intake.require_url(owner oid, url text, auth text, limits jsonb, timeout interval) RETURNS void
+    AS 'MODULE_PATHNAME', 'intake_sql_require_url' LANGUAGE c STABLE;
+COMMENT ON FUNCTION intake.require_url(oid, text, text, jsonb, interval) IS
+    'Internal: an error where workflows of a role could not send requests to a URL, with a secret, limits and a time limit';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.require_url');
+
+CREATE FUNCTION intake.require_request(request regprocedure) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_proc p WHERE p.oid = request
+               AND (p.proretset OR p.prorettype NOT IN ('jsonb'::regtype, 'intake.request'::regtype))) THEN
+        RAISE EXCEPTION '% makes no request', request USING ERRCODE = 'invalid_function_definition',
+            HINT = 'It returns jsonb, which is the body, or intake.request, which is all of it.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION intake.require_request(regprocedure) IS
+    'Internal: an error where a function does not return what a workflow with a URL can send';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.require_request');
+
 CREATE FUNCTION intake.create_workflow(name text, handler regprocedure DEFAULT NULL,
     source text DEFAULT '*', type text DEFAULT '*', filter jsonpath DEFAULT NULL,
     max_attempts int DEFAULT 8, backoff interval DEFAULT '1 second',
     backoff_max interval DEFAULT '1 hour', timeout interval DEFAULT '1 minute',
     replay_safe boolean DEFAULT true, jobs_per_transaction int DEFAULT 1,
+    url text DEFAULT NULL, auth text DEFAULT NULL, limits jsonb DEFAULT NULL, request regprocedure DEFAULT NULL,
     options jsonb DEFAULT '{}') RETURNS int
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -74,23 +96,33 @@ DECLARE
     new_id int;
 BEGIN
     PERFORM intake.check_options(options, '{max_steps,expires}');
-    IF handler IS NULL THEN
-        RAISE EXCEPTION 'workflow "%" needs a handler', name
+    IF handler IS NULL AND url IS NULL THEN
+        RAISE EXCEPTION 'workflow "%" needs a handler or a url', name
             USING ERRCODE = 'null_value_not_allowed',
-                  HINT = 'A handler is a function of one argument of type intake.job.';
+                  HINT = 'A handler is a function of one argument of type intake.job; to a url its jobs are sent.';
+    ELSIF handler IS NOT NULL AND coalesce(url, auth, limits::text, request::text) IS NOT NULL THEN
+        RAISE EXCEPTION 'workflow "%" has a handler and what belongs to a url', name
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'url, auth, limits and request are those of a workflow without a handler; request makes what is sent.';
     END IF;
     PERFORM intake.check_duration('backoff', backoff);
     PERFORM intake.check_duration('backoff_max', backoff_max);
     PERFORM intake.check_duration('timeout', timeout, '1 ms', '24 days');
     PERFORM intake.check_filter(filter);
+    IF url IS NOT NULL THEN
+        PERFORM intake.require_url(intake.role_oid(current_user), url, auth, limits, timeout);
+        PERFORM intake.require_request(request);
+        handler := coalesce(request, 'intake.as_json(intake.job)');
+    END IF;
     PERFORM intake.require_runnable(current_user, intake.role_oid(current_user), handler::text, handler);
     INSERT INTO intake.workflow (name, handler, source, type, filter, max_attempts, backoff,
-                                 backoff_max, timeout, replay_safe, jobs_per_transaction)
+                                 backoff_max, timeout, replay_safe, jobs_per_transaction, url, auth, limits)
         VALUES (create_workflow.name, intake.handler_name(create_workflow.handler),
                 create_workflow.source, create_workflow.type, create_workflow.filter,
                 create_workflow.max_attempts, create_workflow.backoff, create_workflow.backoff_max,
                 create_workflow.timeout, create_workflow.replay_safe,
-                create_workflow.jobs_per_transaction)
+                create_workflow.jobs_per_transaction, create_workflow.url, create_workflow.auth,
+                create_workflow.limits)
         ON CONFLICT (name) WHERE dropped_at IS NULL DO NOTHING
         RETURNING id INTO new_id;
     IF new_id IS NULL THEN
@@ -103,8 +135,8 @@ BEGIN
     RETURN new_id;
 END
 $$;
-COMMENT ON FUNCTION intake.create_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean, int, jsonb) IS
-    'Runs handler, a function of one argument of type intake.job, on every later event whose source and type match the globs and whose payload has what filter looks for. Its jobs run as the role that calls this. options has max_steps (100), and expires, an interval (null: never). Returns the workflow''s id';
+COMMENT ON FUNCTION intake.create_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean, int, text, text, jsonb, regprocedure, jsonb) IS
+    'Runs handler, a function of one argument of type intake.job, on every later event whose source and type match the globs and whose payload has what filter looks for. With a url instead, the event is sent there as JSON, or as what request makes of it (a function of intake.job that returns jsonb, the body, or intake.request), with the secret auth, and a JSON answer is the result. Its jobs run as the role that calls this. options has max_steps (100), and expires, an interval (null: never). Returns the workflow''s id';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.create_workflow');
 
 CREATE FUNCTION intake.require_workflow(name text) RETURNS int
@@ -132,18 +164,51 @@ COMMENT ON FUNCTION intake.require_workflow(text) IS
     'Internal: the id of a workflow that the caller may change, or an error';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.require_workflow');
 
+CREATE FUNCTION intake.require_sendable(workflow_id int, owner oid DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    w intake.workflow;
+BEGIN
+    SELECT * INTO w FROM intake.workflow x WHERE x.id = workflow_id;
+    IF w.url IS NOT NULL THEN
+        PERFORM intake.require_url(coalesce(require_sendable.owner, intake.workflow_owner(w.owner, w.owner_oid, w.database_identity)),
+                                   w.url, w.auth, w.limits, w.timeout);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION intake.require_sendable(int, oid) IS
+    'Internal: an error where a workflow that has a URL could not send anything there, as a role or as its owner';
+INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.require_sendable');
+
 CREATE FUNCTION intake.alter_workflow(name text, handler regprocedure DEFAULT NULL,
     source text DEFAULT NULL, type text DEFAULT NULL, filter jsonpath DEFAULT NULL,
     max_attempts int DEFAULT NULL, backoff interval DEFAULT NULL,
     backoff_max interval DEFAULT NULL, timeout interval DEFAULT NULL,
     replay_safe boolean DEFAULT NULL, jobs_per_transaction int DEFAULT NULL,
+    url text DEFAULT NULL, auth text DEFAULT NULL, limits jsonb DEFAULT NULL, request regprocedure DEFAULT NULL,
     options jsonb DEFAULT '{}') RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     this_workflow int := intake.require_workflow(name);
-    settable text[] := '{source,type,filter,max_attempts,backoff,backoff_max,timeout,replay_safe,jobs_per_transaction}';
+    settable text[] := '{source,type,filter,max_attempts,backoff,backoff_max,timeout,replay_safe,jobs_per_transaction,auth,limits}';
+    has_url boolean := (SELECT x.url IS NOT NULL FROM intake.workflow x WHERE x.id = this_workflow);
 BEGIN
+    IF NOT has_url AND coalesce(url, auth, limits::text, request::text) IS NOT NULL
+       OR has_url AND handler IS NOT NULL THEN
+        RAISE EXCEPTION 'workflow "%" has a %', name, CASE WHEN has_url THEN 'url, and no handler' ELSE 'handler, and no url' END
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'A workflow does not change its kind: create another one.';
+    END IF;
+    IF has_url AND options -> 'request' = 'null' THEN
+        request := coalesce(request, 'intake.as_json(intake.job)');
+        options := options - 'request';
+    END IF;
+    IF has_url THEN
+        settable := settable || 'request'::text;
+    END IF;
+    PERFORM intake.require_request(request);
+    handler := coalesce(handler, request);
     PERFORM intake.check_duration('backoff', backoff);
     PERFORM intake.check_duration('backoff_max', backoff_max);
     PERFORM intake.check_duration('timeout', timeout, '1 ms', '24 days');
@@ -162,11 +227,17 @@ BEGIN
         backoff_max = coalesce(alter_workflow.backoff_max, w.backoff_max),
         timeout = coalesce(alter_workflow.timeout, w.timeout),
         replay_safe = coalesce(alter_workflow.replay_safe, w.replay_safe),
-        jobs_per_transaction = coalesce(alter_workflow.jobs_per_transaction, w.jobs_per_transaction)
+        jobs_per_transaction = coalesce(alter_workflow.jobs_per_transaction, w.jobs_per_transaction),
+        url = coalesce(alter_workflow.url, w.url),
+        auth = coalesce(alter_workflow.auth, w.auth),
+        limits = coalesce(alter_workflow.limits, w.limits)
         WHERE w.id = this_workflow;
+    IF coalesce(url, auth, limits::text, timeout::text) IS NOT NULL THEN
+        PERFORM intake.require_sendable(this_workflow);
+    END IF;
 END
 $$;
-COMMENT ON FUNCTION intake.alter_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean, int, jsonb) IS
+COMMENT ON FUNCTION intake.alter_workflow(text, regprocedure, text, text, jsonpath, int, interval, interval, interval, boolean, int, text, text, jsonb, regprocedure, jsonb) IS
     'Changes what is not NULL of a workflow; what options names with a null, such as {"filter": null}, is reset to its default first; max_steps and expires are set there. Jobs that are there already run by the new settings';
 INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.alter_workflow');
 
@@ -193,6 +264,7 @@ DECLARE
 BEGIN
     PERFORM intake.check_options(options, '{}');
     SELECT * INTO w FROM intake.workflow x WHERE x.id = this_workflow;
+    PERFORM intake.require_sendable(this_workflow);
     PERFORM intake.require_runnable(w.owner,
         intake.workflow_owner(w.owner, w.owner_oid, w.database_identity), w.handler,
         intake.workflow_handler(w.handler, w.handler_oid, w.database_identity));
@@ -223,6 +295,13 @@ BEGIN
     LOOP
         CONTINUE WHEN NOT intake.may_change(w.owner);
         problem := intake.binding_problem(w.owner, w.handler);
+        IF problem IS NULL THEN
+            BEGIN
+                PERFORM intake.require_sendable(w.id, w.owner);
+            EXCEPTION WHEN OTHERS THEN
+                problem := sqlerrm;
+            END;
+        END IF;
         IF problem IS NOT NULL THEN
             RAISE WARNING 'workflow "%" is not resumed: %', w.name, problem;
             CONTINUE;
@@ -251,6 +330,7 @@ BEGIN
             USING ERRCODE = 'insufficient_privilege',
                   HINT = 'The owner of the extension can give it to any role.';
     END IF;
+    PERFORM intake.require_sendable(this_workflow, role);
     SELECT * INTO w FROM intake.workflow x WHERE x.id = this_workflow;
     handler := intake.workflow_handler(w.handler, w.handler_oid, w.database_identity);
     IF intake.binding_problem(role, handler) <> 'no such handler' THEN

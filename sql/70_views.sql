@@ -53,6 +53,7 @@ INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.secrets');
 
 CREATE VIEW intake.workflows AS
     SELECT w.id, w.name, coalesce(r.rolname, w.owner) AS owner, coalesce(intake.handler_name(w.handler_oid), w.handler) AS handler,
+           CASE WHEN w.url IS NULL THEN 'handler' ELSE 'url' END AS kind, split_part(w.url, '?', 1) AS url, w.auth, w.limits,
            w.source, w.type, w.filter, w.max_attempts,
            w.backoff, w.backoff_max, w.timeout, w.replay_safe, w.jobs_per_transaction,
            CASE WHEN w.paused THEN 'paused'
@@ -62,7 +63,7 @@ CREATE VIEW intake.workflows AS
     FROM intake.workflow w LEFT JOIN pg_roles r ON r.oid = w.owner_oid
     WHERE w.dropped_at IS NULL;
 COMMENT ON VIEW intake.workflows IS
-    'Workflows. state is active, paused, restored (it came with a dump: resume_workflow lets it run), or why it cannot run and its jobs wait: no such role, role cannot log in, role may not connect (to this database), no such handler (it was dropped), role may not execute the handler, or what is wrong with its row';
+    'Workflows. kind is handler (it does the work) or url (what it makes is sent to url, shown without its query, with the secret auth). state is active, paused, restored (it came with a dump: resume_workflow lets it run), or why it cannot run and its jobs wait: no such role, role cannot log in, role may not connect (to this database), no such handler (it was dropped), role may not execute the handler, or what is wrong with its row';
 INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.workflows');
 
 CREATE VIEW intake.events AS

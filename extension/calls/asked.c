@@ -77,6 +77,25 @@ read_columns(const Datum *values, const bool *nulls, IntakeAsked *request)
 	request->options = read_jsonb(values[request_options], nulls[request_options]);
 }
 
+static _Noreturn void
+refuse_type(void)
+{
+	ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+					errmsg("the type intake.request is not what pg_intake reads"),
+					errhint("Undo what was altered; attributes behind its own may stay.")));
+	pg_unreachable();
+}
+
+/* Gives a row a value that it has not. */
+static void
+give(Datum *values, bool *nulls, int column, Datum value, bool there)
+{
+	if (!nulls[column] || !there)
+		return;
+	values[column] = value;
+	nulls[column] = false;
+}
+
 /* Reads a row of type intake.request. What it has stays where the row is, or is palloc'ed. */
 void
 intake_asked_read(Datum row, IntakeAsked *request)
@@ -89,13 +108,40 @@ intake_asked_read(Datum row, IntakeAsked *request)
 	bool *nulls = palloc(descriptor->natts * sizeof(bool));
 
 	if (!intake_rowtype_fits(descriptor, types, request_columns))
-		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-						errmsg("the type intake.request is not what pg_intake reads"),
-						errhint("Undo what was altered; attributes behind its own may stay.")));
+		refuse_type();
 	heap_deform_tuple(&tuple, descriptor, values, nulls);
 	ReleaseTupleDesc(descriptor);
 	memset(request, 0, sizeof(*request));
 	read_columns(values, nulls, request);
+}
+
+/*
+ * A ROW of type intake.request with what it leaves out: url and auth (NULL: none), limits (likewise) and
+ * timeout (microseconds).
+ */
+Datum
+intake_asked_complete(Datum row, const char *url, const char *auth, Jsonb *limits, int64 timeout)
+{
+	HeapTupleHeader header = DatumGetHeapTupleHeader(row);
+	TupleDesc descriptor =
+		lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
+	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header), .t_data = header};
+	int count = descriptor->natts;
+	Datum *values = palloc(count * sizeof(Datum));
+	bool *nulls = palloc(count * sizeof(bool));
+	Interval *interval = palloc0(sizeof(Interval));
+
+	if (!intake_rowtype_fits(descriptor, types, request_columns))
+		refuse_type();
+	heap_deform_tuple(&tuple, descriptor, values, nulls);
+	interval->time = timeout;
+	give(values, nulls, request_url, url ? CStringGetTextDatum(url) : (Datum) 0, url != NULL);
+	give(values, nulls, request_auth, auth ? CStringGetTextDatum(auth) : (Datum) 0, auth != NULL);
+	give(values, nulls, request_limits, JsonbPGetDatum(limits), limits != NULL);
+	give(values, nulls, request_timeout, IntervalPGetDatum(interval), true);
+	row = heap_copy_tuple_as_datum(heap_form_tuple(descriptor, values, nulls), descriptor);
+	ReleaseTupleDesc(descriptor);
+	return row;
 }
 
 /* ---- checking ---- */
@@ -238,11 +284,15 @@ check_options(Jsonb *options)
 	}
 }
 
-/* Raises an error where a request cannot be made, whoever asks for it. Reads its URL. */
+/*
+ * Raises an error where a request cannot be made, whoever asks for it. Reads its URL, which need not be
+ * there where it is ADDED later.
+ */
 void
-intake_asked_check(IntakeAsked *request)
+intake_asked_check(IntakeAsked *request, bool added)
 {
-	check_url(request);
+	if (!added || request->url.data != NULL)
+		check_url(request);
 	check_method(request->method);
 	check_timeout(request->timeout);
 	check_body(request);

@@ -33,6 +33,8 @@ typedef struct IntakeAsked
 } IntakeAsked;
 
 extern void intake_asked_read(Datum row, IntakeAsked *request);
-extern void intake_asked_check(IntakeAsked *request);
+extern Datum intake_asked_complete(Datum row, const char *url, const char *auth, Jsonb *limits,
+								   int64 timeout);
+extern void intake_asked_check(IntakeAsked *request, bool added);
 
 #endif

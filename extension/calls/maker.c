@@ -18,6 +18,7 @@
 #include "utils/typcache.h"
 
 #include "calls/asked.h"
+#include "calls/maker.h"
 #include "calls/next.h"
 #include "ground/datum.h"
 #include "ground/rowtype.h"
@@ -132,6 +133,7 @@ with_type(Argument headers)
 typedef struct Arguments
 {
 	Argument url, body, auth, limits, headers, method, raw, timeout, options;
+	bool url_added; /* where it is none, there will be one */
 } Arguments;
 
 /* A row of type intake.request, checked. */
@@ -154,7 +156,7 @@ make_request(const Arguments *arguments)
 	IntakeAsked request;
 
 	intake_asked_read(row, &request);
-	intake_asked_check(&request);
+	intake_asked_check(&request, arguments->url_added);
 	return row;
 }
 
@@ -162,11 +164,29 @@ make_request(const Arguments *arguments)
 Datum
 intake_sql_request(PG_FUNCTION_ARGS)
 {
-	Arguments arguments = {get(fcinfo, 0), get(fcinfo, 1), get(fcinfo, 2),
-						   get(fcinfo, 3), get(fcinfo, 4), get(fcinfo, 5),
-						   get(fcinfo, 6), get(fcinfo, 7), get(fcinfo, 8)};
+	Arguments arguments = {
+		get(fcinfo, 0), get(fcinfo, 1), get(fcinfo, 2), get(fcinfo, 3), get(fcinfo, 4),
+		get(fcinfo, 5), get(fcinfo, 6), get(fcinfo, 7), get(fcinfo, 8), true};
 
 	PG_RETURN_DATUM(make_request(&arguments));
+}
+
+/* A request with a BODY and without a URL. */
+Datum
+intake_maker_post(Jsonb *body)
+{
+	Arguments arguments = {.url = none,
+						   .body = {JsonbPGetDatum(body), false},
+						   .auth = none,
+						   .limits = none,
+						   .headers = none,
+						   .method = none,
+						   .raw = none,
+						   .timeout = none,
+						   .options = none,
+						   .url_added = true};
+
+	return make_request(&arguments);
 }
 
 /* ---- what comes next ---- */
@@ -289,7 +309,7 @@ check_requests(ArrayType *requests)
 			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 							errmsg("request %d of the calls is NULL", i + 1)));
 		intake_asked_read(rows[i], &request);
-		intake_asked_check(&request);
+		intake_asked_check(&request, false);
 		size += request.body_size;
 	}
 	if (count < 1 || count > INTAKE_REQUESTS_MAX)

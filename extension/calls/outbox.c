@@ -60,8 +60,9 @@ find_function(void)
 	return found;
 }
 
-static void
-check_right(Oid owner)
+/* Raises an error where a role may not make calls. */
+void
+intake_outbox_check_right(Oid owner)
 {
 	Oid function = find_function();
 
@@ -166,6 +167,22 @@ store(Outbox *outbox, const IntakeAsked *request, const IntakeCall *call, int n,
 	intake_table_add(&outbox->requests, values, nulls, NULL);
 }
 
+/* Reads a ROW of type intake.request and checks it as one of an OWNER's. Returns its secret, or 0. */
+int32
+intake_outbox_check(Datum row, Oid owner, IntakeAsked *request)
+{
+	int32 secret_id = 0;
+
+	intake_asked_read(row, request);
+	intake_asked_check(request, false);
+	if (request->auth == NULL)
+		return 0;
+	secret_id = intake_credential_check(request->auth, owner, &request->parts);
+	if (request->headers != NULL)
+		intake_call_headers_check(request->headers, secret_id);
+	return secret_id;
+}
+
 /* Checks a request of a step, stores it, and puts its call into the queue. Returns the call's id. */
 static int64
 put(Outbox *outbox, Datum row, int n)
@@ -173,16 +190,8 @@ put(Outbox *outbox, Datum row, int n)
 	const IntakeJob *job = outbox->job;
 	IntakeAsked request;
 	IntakeCall call = {.job_id = job->job_id, .workflow_id = job->workflow_id};
-	int32 secret_id = 0;
+	int32 secret_id = intake_outbox_check(row, outbox->workflow->owner, &request);
 
-	intake_asked_read(row, &request);
-	intake_asked_check(&request);
-	if (request.auth != NULL)
-	{
-		secret_id = intake_credential_check(request.auth, outbox->workflow->owner, &request.parts);
-		if (request.headers != NULL)
-			intake_call_headers_check(request.headers, secret_id);
-	}
 	outbox->size += request.body_size;
 	if (outbox->size > INTAKE_REQUESTS_SIZE)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -247,7 +256,7 @@ intake_outbox_put(const IntakeJob *job, const IntakeWorkflow *workflow, const In
 	int count;
 	Datum *rows = read_requests(next, &count);
 
-	check_right(workflow->owner);
+	intake_outbox_check_right(workflow->owner);
 	intake_desk_open(&outbox.desk);
 	intake_table_open(&outbox.requests, intake_table_oid("call_request"));
 	for (int i = 0; i < count; i++)

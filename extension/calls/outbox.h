@@ -10,9 +10,13 @@
 #include "datatype/timestamp.h"
 #include "utils/jsonb.h"
 
+#include "calls/asked.h"
 #include "calls/next.h"
 #include "config/workflow.h"
 #include "queue/room.h"
+
+extern void intake_outbox_check_right(Oid owner);
+extern int32 intake_outbox_check(Datum row, Oid owner, IntakeAsked *request);
 
 /*
  * In the transaction of the step. JOB has left its room, its lane is that of jobs that go on, and its

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "nodes/pg_list.h"
+#include "utils/jsonb.h"
 #include "utils/jsonpath.h"
 
 #include "config/binding.h"
@@ -31,6 +32,9 @@ typedef struct IntakeWorkflow
 	const char *problem; /* why its jobs wait, or NULL */
 	Oid owner;           /* InvalidOid in a restored copy */
 	Oid handler;         /* the function, as owner */
+	const char *url;     /* what that makes goes there; NULL: it does the work itself */
+	const char *auth;    /* the secret for that, or NULL */
+	Jsonb *limits;       /* of these calls, or NULL */
 	IntakeGlob source;   /* which its events come from */
 	IntakeGlob type;     /* which they have */
 	JsonPath *filter;    /* or NULL */

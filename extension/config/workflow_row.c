@@ -31,10 +31,13 @@ typedef enum Column
 	COLUMN_DATABASE_IDENTITY,
 	COLUMN_DROPPED_AT,
 	COLUMN_MAX_STEPS,
-	COLUMN_EXPIRES
+	COLUMN_EXPIRES,
+	COLUMN_URL,
+	COLUMN_AUTH,
+	COLUMN_LIMITS
 } Column;
 
-#define N_COLUMNS (COLUMN_EXPIRES + 1)
+#define N_COLUMNS (COLUMN_LIMITS + 1)
 
 static const struct
 {
@@ -59,6 +62,9 @@ static const struct
 	[COLUMN_DROPPED_AT] = {"dropped_at", TIMESTAMPTZOID},
 	[COLUMN_MAX_STEPS] = {"max_steps", INT4OID},
 	[COLUMN_EXPIRES] = {"expires", INTERVALOID},
+	[COLUMN_URL] = {"url", TEXTOID},
+	[COLUMN_AUTH] = {"auth", TEXTOID},
+	[COLUMN_LIMITS] = {"limits", JSONBOID},
 };
 
 /* A column of another type is as good as none: the library may be older or newer than the table. */
@@ -135,6 +141,13 @@ read_text(IntakeWorkflow *workflow, const IntakeWorkflowRow *row, Column column)
 		return TextDatumGetCString(value(row, column));
 	note_fault(workflow, psprintf("%s is null", columns[column].name));
 	return "";
+}
+
+/* A text that need not be there. */
+static const char *
+read_optional(const IntakeWorkflowRow *row, Column column)
+{
+	return is_null(row, column) ? NULL : TextDatumGetCString(value(row, column));
 }
 
 /* A number; a fault, and the nearer bound, where it is not between two bounds. */
@@ -215,6 +228,10 @@ read_columns(IntakeWorkflow *workflow, const IntakeWorkflowRow *row)
 	if (!is_null(row, COLUMN_EXPIRES))
 		workflow->expires =
 			read_duration(workflow, row, COLUMN_EXPIRES, 1, INTAKE_DURATION_LONGEST);
+	workflow->url = read_optional(row, COLUMN_URL);
+	workflow->auth = read_optional(row, COLUMN_AUTH);
+	if (!is_null(row, COLUMN_LIMITS))
+		workflow->limits = DatumGetJsonbPCopy(value(row, COLUMN_LIMITS));
 	read_binding(workflow, row);
 }
 
@@ -244,6 +261,18 @@ put(char **place, const void *bytes, size_t size)
 	return put;
 }
 
+static size_t
+text_size(const char *text)
+{
+	return text ? strlen(text) + 1 : 0;
+}
+
+static const char *
+put_text(char **place, const char *text)
+{
+	return text ? put(place, text, text_size(text)) : NULL;
+}
+
 /* A copy in one piece of memory, so that keeping it, and letting it go, costs one. */
 IntakeWorkflow *
 intake_workflow_pack(const IntakeWorkflow *loose, MemoryContext context)
@@ -253,9 +282,11 @@ intake_workflow_pack(const IntakeWorkflow *loose, MemoryContext context)
 	size_t source = loose->source.length + 1;
 	size_t type = loose->type.length + 1;
 	size_t filter = loose->filter ? VARSIZE(loose->filter) : 0;
-	size_t fault = loose->fault ? strlen(loose->fault) + 1 : 0;
+	size_t limits = loose->limits ? VARSIZE(loose->limits) : 0;
 	size_t size = MAXALIGN(sizeof(IntakeWorkflow)) + MAXALIGN(name) + MAXALIGN(source) +
-				  MAXALIGN(type) + MAXALIGN(filter) + MAXALIGN(fault);
+				  MAXALIGN(type) + MAXALIGN(filter) + MAXALIGN(text_size(loose->fault)) +
+				  MAXALIGN(text_size(loose->url)) + MAXALIGN(text_size(loose->auth)) +
+				  MAXALIGN(limits);
 	char *place = MemoryContextAlloc(context, size);
 	IntakeWorkflow *packed = put(&place, loose, sizeof(IntakeWorkflow));
 
@@ -264,8 +295,11 @@ intake_workflow_pack(const IntakeWorkflow *loose, MemoryContext context)
 	packed->type.pattern = put(&place, loose->type.pattern, type);
 	if (loose->filter != NULL)
 		packed->filter = put(&place, loose->filter, filter);
-	if (loose->fault != NULL)
-		packed->fault = put(&place, loose->fault, fault);
+	if (loose->limits != NULL)
+		packed->limits = put(&place, loose->limits, limits);
+	packed->fault = put_text(&place, loose->fault);
+	packed->url = put_text(&place, loose->url);
+	packed->auth = put_text(&place, loose->auth);
 	packed->reading = ++readings;
 	packed->size = size;
 	return packed;

@@ -13,6 +13,7 @@
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
+#include "calls/by_url.h"
 #include "calls/next.h"
 #include "calls/outbox.h"
 #include "calls/signal.h"
@@ -365,4 +366,25 @@ intake_act_do(const IntakeJobStep *step, const IntakeReturned *returned)
 		intake_room_complete(step->job, argument_jsonb(&going, "result"));
 	else
 		go_on(&going, act);
+}
+
+/* Makes the call of a workflow with a URL, from what its function RETURNED. */
+void
+intake_act_send(const IntakeJobStep *step, const IntakeReturned *returned)
+{
+	Going going = {.step = step, .job = *step->job};
+	bool whole = returned->kind == INTAKE_RETURNS_REQUEST;
+
+	going.workflow = intake_workflows_get(step->job->workflow_id);
+	going.next = (IntakeNext){.act = "call", .keep_state = true};
+	if (!whole && returned->kind != INTAKE_RETURNS_RESULT)
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+						errmsg("what makes the request returns neither jsonb nor intake.request")));
+	if (returned->null)
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("what makes the request returned NULL"),
+						errhint("The workflow's filter says for which events it is.")));
+	if (going.workflow != NULL)
+		going.next.requests = intake_by_url_requests(going.workflow, whole, returned->value);
+	go_on(&going, find_act(&going));
 }

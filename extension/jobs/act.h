@@ -9,6 +9,7 @@
 
 #include "jobs/step.h"
 
+extern void intake_act_send(const IntakeJobStep *step, const IntakeReturned *returned);
 extern void intake_act_do(const IntakeJobStep *step, const IntakeReturned *returned);
 
 #endif

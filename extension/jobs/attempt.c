@@ -63,7 +63,11 @@ call_handler(IntakeJobStep *step, const IntakeWorkflow *workflow, int64 lease,
 	SPI_connect();
 	intake_session_enter_handler();
 	intake_timeouts_start(workflow->timeout);
-	intake_handler_call(workflow, type, argument, returned);
+	if (intake_step_has_result(step))
+		*returned = (IntakeReturned){INTAKE_RETURNS_RESULT, step->input == NULL,
+									 JsonbPGetDatum(step->input)};
+	else
+		intake_handler_call(workflow, type, argument, returned);
 	SPI_finish();
 	intake_session_settle();
 	intake_timeouts_stop();

@@ -83,6 +83,8 @@ returns_what(Form_pg_proc function)
 						errhint("It returns one, which says what comes next.")));
 	if (type == next)
 		return INTAKE_RETURNS_NEXT;
+	if (type == intake_next_type("request") && !function->proretset)
+		return INTAKE_RETURNS_REQUEST;
 	return type == JSONBOID && !function->proretset ? INTAKE_RETURNS_RESULT
 													: INTAKE_RETURNS_NOTHING;
 }

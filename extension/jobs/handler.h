@@ -14,7 +14,8 @@ typedef enum IntakeReturns
 {
 	INTAKE_RETURNS_NOTHING, /* or what is ignored */
 	INTAKE_RETURNS_RESULT,  /* jsonb */
-	INTAKE_RETURNS_NEXT     /* intake.next */
+	INTAKE_RETURNS_NEXT,    /* intake.next */
+	INTAKE_RETURNS_REQUEST  /* intake.request */
 } IntakeReturns;
 
 typedef struct IntakeReturned

@@ -75,6 +75,7 @@ intake_step_begin(IntakeJobStep *step, const IntakeJob *job, const IntakeWorkflo
 	current[0] = '\0';
 	step->job = job;
 	step->name = step->progress.step = INTAKE_FIRST_STEP;
+	step->has_url = workflow->url != NULL;
 	if (job->lane < 0)
 		read_progress(step, workflow);
 	if (job->attempts > 0)
@@ -112,11 +113,20 @@ intake_step_expiry(const IntakeJob *job, const IntakeWorkflow *workflow)
 														: DT_NOEND;
 }
 
+/* Whether a step needs no handler: the answer that it has is the job's result. */
+bool
+intake_step_has_result(const IntakeJobStep *step)
+{
+	return step->has_url && strcmp(step->name, INTAKE_FIRST_STEP) != 0;
+}
+
 /* Ends a step: moves its job to where what its handler RETURNED wants it. */
 void
 intake_step_end(const IntakeJobStep *step, const IntakeReturned *returned)
 {
-	if (returned->kind == INTAKE_RETURNS_NEXT)
+	if (step->has_url && !intake_step_has_result(step))
+		intake_act_send(step, returned);
+	else if (returned->kind == INTAKE_RETURNS_NEXT)
 		intake_act_do(step, returned);
 	else
 		intake_room_complete(step->job, returned->kind == INTAKE_RETURNS_RESULT && !returned->null

@@ -15,7 +15,8 @@ SELECT act, step, state, args, requests[2] FROM intake.calls(ARRAY[intake.reques
 SELECT cardinality(requests) FROM intake.calls((SELECT array_agg(intake.request('https://x/')) FROM generate_series(1, 1000)));
 
 -- URLs, bodies, methods.
-SELECT intake.request(NULL);
+SELECT intake.call(NULL);
+SELECT intake.calls(ARRAY[intake.request(NULL)]);
 SELECT intake.request('https://user@x/');
 SELECT intake.request('https://x/', '{}', raw => '\x00');
 SELECT intake.request('https://x/', method => 'get');
