@@ -432,7 +432,9 @@ courier_session_send(void)
 
 	if (talker.state == LINK_IDLE && now >= retry_at && !left)
 		talk();
-	if (waiter.state == LINK_IDLE && token != 0 && !wanted && room() > 0 && now >= wait_at)
+	/* An exchange that is under way takes what is there, and says whether there is more. */
+	if (waiter.state == LINK_IDLE && talker.state != LINK_BUSY && token != 0 && !wanted &&
+		room() > 0 && now >= wait_at)
 		wait_for_calls();
 }
 

@@ -15,7 +15,7 @@
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 
-#include "calls/advance.h"
+#include "calls/left.h"
 #include "calls/board.h"
 #include "config/dependency.h"
 #include "config/hidden.h"
@@ -46,7 +46,7 @@ request_shmem(void)
 	RequestAddinShmemSpace(intake_crew_shmem_size());
 	RequestAddinShmemSpace(intake_lane_shmem_size());
 	RequestAddinShmemSpace(intake_board_shmem_size());
-	RequestAddinShmemSpace(intake_advance_shmem_size());
+	RequestAddinShmemSpace(intake_left_shmem_size());
 }
 
 static void
@@ -61,7 +61,7 @@ startup_shmem(void)
 	intake_crew_startup();
 	intake_lane_startup();
 	intake_board_startup();
-	intake_advance_startup();
+	intake_left_startup();
 	LWLockRelease(AddinShmemInitLock);
 }
 

@@ -12,45 +12,22 @@
 
 #include "access/stratnum.h"
 #include "access/xact.h"
-#include "miscadmin.h"
-#include "storage/lwlock.h"
-#include "storage/shmem.h"
 #include "utils/fmgroids.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "calls/advance.h"
 #include "calls/desk.h"
+#include "calls/left.h"
 #include "config/workflows.h"
 #include "ground/bgworker.h"
 #include "ground/database.h"
 #include "ground/intake.h"
-#include "ground/shmem.h"
 #include "queue/lane.h"
 #include "queue/room.h"
 
-#define MOST_LEFT 256
 #define TRY_AGAIN 100 /* milliseconds */
 #define MOST_EXPIRED 1000
-
-/* Jobs that were left to the supervisors. Guarded by intake_shmem->call_lock. */
-typedef struct Left
-{
-	int count;
-	bool more; /* there was no room for others: all jobs are to be looked at */
-	struct
-	{
-		Oid database;
-		int64 job_id;
-	} jobs[MOST_LEFT];
-} Left;
-
-static Left *left = NULL;
-
-static List *leaving = NIL; /* by this transaction; int64 *, in TopTransactionContext */
-static bool committed = false;
 
 /* What was done about a job. */
 typedef enum Step
@@ -59,104 +36,6 @@ typedef enum Step
 	STEP_MADE,
 	STEP_BUSY /* somebody has its row locked */
 } Step;
-
-Size
-intake_advance_shmem_size(void)
-{
-	return sizeof(Left);
-}
-
-/* Makes the list of jobs or finds it. The caller holds AddinShmemInitLock. */
-void
-intake_advance_startup(void)
-{
-	bool found;
-
-	left = ShmemInitStruct("pg_intake jobs left", sizeof(Left), &found);
-	if (!found)
-		memset(left, 0, sizeof(Left));
-}
-
-/* ---- leaving jobs to the supervisor ---- */
-
-static void
-put_left(int64 job_id)
-{
-	LWLockAcquire(intake_shmem->call_lock, LW_EXCLUSIVE);
-	if (left->count == MOST_LEFT)
-		left->more = true;
-	else
-	{
-		left->jobs[left->count].database = MyDatabaseId;
-		left->jobs[left->count++].job_id = job_id;
-	}
-	LWLockRelease(intake_shmem->call_lock);
-}
-
-/* Takes a job of this database; 0: there is none. */
-static int64
-take_left(void)
-{
-	int64 job_id = 0;
-
-	LWLockAcquire(intake_shmem->call_lock, LW_EXCLUSIVE);
-	for (int i = 0; i < left->count && job_id == 0; i++)
-		if (left->jobs[i].database == MyDatabaseId)
-		{
-			job_id = left->jobs[i].job_id;
-			left->jobs[i] = left->jobs[--left->count];
-		}
-	LWLockRelease(intake_shmem->call_lock);
-	return job_id;
-}
-
-static void
-end_transaction(XactEvent event, void *arg)
-{
-	if (event == XACT_EVENT_COMMIT)
-		committed = true;
-	else if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
-		leaving = NIL;
-}
-
-static void
-release(ResourceReleasePhase phase, bool commit, bool top, void *arg)
-{
-	ListCell *cell;
-
-	if (!committed || !top || phase != RESOURCE_RELEASE_AFTER_LOCKS)
-		return;
-	committed = false;
-	if (leaving == NIL)
-		return;
-	foreach (cell, leaving)
-		put_left(*(int64 *) lfirst(cell));
-	leaving = NIL;
-	intake_database_call(INTAKE_CALL_DUTIES);
-}
-
-/* Leaves a job to the supervisor when this transaction has committed. */
-static void
-leave(int64 job_id)
-{
-	static bool registered = false;
-	MemoryContext old;
-	int64 *copy;
-
-	if (intake_shmem == NULL)
-		return;
-	if (!registered)
-	{
-		RegisterXactCallback(end_transaction, NULL);
-		RegisterResourceReleaseCallback(release, NULL);
-		registered = true;
-	}
-	old = MemoryContextSwitchTo(TopTransactionContext);
-	copy = palloc(sizeof(int64));
-	*copy = job_id;
-	leaving = lappend(leaving, copy);
-	MemoryContextSwitchTo(old);
-}
 
 /* ---- a job ---- */
 
@@ -192,21 +71,21 @@ enqueue(IntakeDesk *desk, const Datum *row)
 							   DatumGetInt64(INTAKE_COLUMN(row, calling_event_id)), 0);
 }
 
-/* Lets a job go on, if all its calls have ended, or if it need not wait for them. */
+/*
+ * Lets the job whose row in calling was looked at go on, if all its calls have ended, or if it need not
+ * wait for them.
+ */
 static Step
-advance(IntakeDesk *desk, int64 job_id, bool anyhow)
+advance_found(IntakeDesk *desk, bool anyhow)
 {
 	IntakeTable *calling = intake_desk_table(desk, INTAKE_DESK_CALLING);
-	Datum *row;
-	int calls;
+	Datum *row = calling->slot->tts_values;
+	int calls = DatumGetInt32(INTAKE_COLUMN(row, calling_calls));
 	bool locked = false;
 
-	if (!intake_table_look_up(calling, job_id))
-		return STEP_NONE;
-	row = calling->slot->tts_values;
-	calls = DatumGetInt32(INTAKE_COLUMN(row, calling_calls));
 	if (calls > 1 && !anyhow)
 	{
+		int64 job_id = DatumGetInt64(INTAKE_COLUMN(row, calling_job_id));
 		int64 first = DatumGetInt64(INTAKE_COLUMN(row, calling_first_call));
 
 		locked = intake_table_hold(calling, false);
@@ -222,6 +101,14 @@ advance(IntakeDesk *desk, int64 job_id, bool anyhow)
 	return STEP_MADE;
 }
 
+static Step
+advance(IntakeDesk *desk, int64 job_id, bool anyhow)
+{
+	if (!intake_table_look_up(intake_desk_table(desk, INTAKE_DESK_CALLING), job_id))
+		return STEP_NONE;
+	return advance_found(desk, anyhow);
+}
+
 static int
 compare(const void *a, const void *b)
 {
@@ -231,6 +118,31 @@ compare(const void *a, const void *b)
 	return left_id < right_id ? -1 : left_id > right_id;
 }
 
+/* Lets those of COUNT jobs go on whose calls have ended. There is one at least, and each is there once. */
+static void
+advance_each(IntakeDesk *desk, const int64 *jobs, int count)
+{
+	IntakeTable *calling = intake_desk_table(desk, INTAKE_DESK_CALLING);
+	IntakeScan scan;
+	ScanKeyData key;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(jobs[0]));
+	intake_table_scan_begin(&scan, intake_table_oid("calling"), NULL, &key, 1);
+	for (int i = 0; i < count; i++)
+	{
+		key.sk_argument = Int64GetDatum(jobs[i]);
+		if (i > 0)
+			intake_table_scan_again(&scan, &key, 1);
+		/* What has changed since the snapshot was taken is there no more. */
+		if (intake_table_scan_next(&scan) && intake_table_look(calling, &scan.slot->tts_tid) &&
+			advance_found(desk, false) == STEP_BUSY)
+			intake_left_leave(jobs[i]);
+	}
+	intake_table_scan_end(&scan);
+	PopActiveSnapshot();
+}
+
 /*
  * Lets those of the jobs of a desk go on whose calls have ended. The workflows are fresh. Raises an error
  * where a call has ended twice.
@@ -238,15 +150,17 @@ compare(const void *a, const void *b)
 void
 intake_advance_jobs(IntakeDesk *desk)
 {
+	int count = 0;
+
 	if (desk->n_jobs == 0)
 		return;
 	if (!intake_table_flush(intake_desk_table(desk, INTAKE_DESK_RESPONSE)))
 		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errmsg("a call has ended twice")));
 	qsort(desk->jobs, desk->n_jobs, sizeof(int64), compare);
 	for (int i = 0; i < desk->n_jobs; i++)
-		if ((i == 0 || desk->jobs[i] != desk->jobs[i - 1]) &&
-			advance(desk, desk->jobs[i], false) == STEP_BUSY)
-			leave(desk->jobs[i]);
+		if (count == 0 || desk->jobs[i] != desk->jobs[count - 1])
+			desk->jobs[count++] = desk->jobs[i];
+	advance_each(desk, desk->jobs, count);
 	desk->n_jobs = 0;
 }
 
@@ -272,7 +186,7 @@ intake_advance_search(void)
 		if (count_ended(job_id, DatumGetInt64(INTAKE_COLUMN(row, calling_first_call)), calls) ==
 				calls &&
 			advance(&desk, job_id, true) == STEP_BUSY)
-			put_left(job_id);
+			intake_left_put(job_id);
 	}
 	intake_table_scan_end(&scan);
 	intake_desk_close(&desk);
@@ -288,7 +202,7 @@ advance_left(void)
 	int64 job_id;
 
 	intake_desk_open(&desk);
-	while ((job_id = take_left()) != 0)
+	while ((job_id = intake_left_take()) != 0)
 		if (advance(&desk, job_id, false) == STEP_BUSY)
 		{
 			int64 *copy = palloc(sizeof(int64));
@@ -298,7 +212,7 @@ advance_left(void)
 		}
 	intake_desk_close(&desk);
 	foreach (cell, busy)
-		put_left(*(int64 *) lfirst(cell));
+		intake_left_put(*(int64 *) lfirst(cell));
 }
 
 /* The same, and at all, if there was no room. To be called in a transaction with an active snapshot. */
@@ -306,13 +220,9 @@ void
 intake_advance_do(void)
 {
 	static bool unfinished = false;
-	bool all;
+	bool all = intake_left_overflowed() || unfinished;
 
-	LWLockAcquire(intake_shmem->call_lock, LW_EXCLUSIVE);
-	all = left->more || unfinished;
-	left->more = false;
-	LWLockRelease(intake_shmem->call_lock);
-	if (!all && intake_advance_due() == INTAKE_NO_WAIT)
+	if (!all && !intake_left_any())
 		return;
 	unfinished = true;
 	intake_workflows_refresh();
@@ -389,11 +299,5 @@ intake_advance_expire(void)
 long
 intake_advance_due(void)
 {
-	bool any = false;
-
-	LWLockAcquire(intake_shmem->call_lock, LW_SHARED);
-	for (int i = 0; i < left->count && !any; i++)
-		any = left->jobs[i].database == MyDatabaseId;
-	LWLockRelease(intake_shmem->call_lock);
-	return any ? TRY_AGAIN : INTAKE_NO_WAIT;
+	return intake_left_any() ? TRY_AGAIN : INTAKE_NO_WAIT;
 }

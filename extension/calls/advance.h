@@ -9,8 +9,6 @@
 
 struct IntakeDesk;
 
-extern Size intake_advance_shmem_size(void);
-extern void intake_advance_startup(void);
 extern void intake_advance_jobs(struct IntakeDesk *desk);
 
 /* For the supervisor. */

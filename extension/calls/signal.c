@@ -89,7 +89,7 @@ give(const IntakeJob *job, Jsonb *payload)
 	if (intake_progress_read(job->job_id, &progress))
 	{
 		progress.input = payload;
-		intake_progress_write(job, &progress);
+		intake_progress_write(job, &progress, true);
 	}
 	let_go_on(job);
 }

@@ -344,7 +344,7 @@ go_on(Going *going, const Act *act)
 		enqueue(going);
 	else
 		act->act(going);
-	intake_progress_write(&going->job, progress);
+	intake_progress_write(&going->job, progress, going->step->job->lane < 0);
 }
 
 /* Does what the handler RETURNED, a row of type intake.next. */

@@ -8,9 +8,12 @@
  */
 #include "postgres.h"
 
+#include "access/stratnum.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "ground/intake.h"
@@ -27,10 +30,10 @@ read_jsonb(Datum value, bool null)
 	read_jsonb(INTAKE_COLUMN(row, column), INTAKE_COLUMN(nulls, column))
 
 static void
-read_row(const IntakeTable *table, IntakeProgress *progress)
+read_row(const TupleTableSlot *slot, IntakeProgress *progress)
 {
-	Datum *row = table->slot->tts_values;
-	bool *nulls = table->slot->tts_isnull;
+	Datum *row = slot->tts_values;
+	bool *nulls = slot->tts_isnull;
 
 	*progress = (IntakeProgress){0};
 	progress->step = TextDatumGetCString(INTAKE_COLUMN(row, progress_step));
@@ -51,14 +54,18 @@ read_row(const IntakeTable *table, IntakeProgress *progress)
 bool
 intake_progress_read(int64 job_id, IntakeProgress *progress)
 {
-	IntakeTable table;
+	IntakeScan scan;
+	ScanKeyData key;
 	bool found;
 
-	intake_table_open(&table, intake_table_oid("progress"));
-	found = intake_table_look_up(&table, job_id);
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(job_id));
+	PushActiveSnapshot(GetLatestSnapshot());
+	intake_table_scan_begin(&scan, intake_table_oid("progress"), NULL, &key, 1);
+	found = intake_table_scan_next(&scan);
 	if (found)
-		read_row(&table, progress);
-	intake_table_close(&table);
+		read_row(scan.slot, progress);
+	intake_table_scan_end(&scan);
+	PopActiveSnapshot();
 	return found;
 }
 
@@ -97,14 +104,15 @@ remove_row(IntakeTable *table, int64 job_id)
 		CHECK_FOR_INTERRUPTS();
 }
 
-/* Writes how far a job has come, in place of what was there. */
+/* Writes how far a job has come, in place of what was there, if it has come somewhere BEFORE. */
 void
-intake_progress_write(const IntakeJob *job, const IntakeProgress *progress)
+intake_progress_write(const IntakeJob *job, const IntakeProgress *progress, bool before)
 {
 	IntakeTable table;
 
 	intake_table_open(&table, intake_table_oid("progress"));
-	remove_row(&table, job->job_id);
+	if (before)
+		remove_row(&table, job->job_id);
 	insert_row(&table, job, progress);
 	intake_table_close(&table);
 }

@@ -28,7 +28,8 @@ typedef struct IntakeProgress
 } IntakeProgress;
 
 extern bool intake_progress_read(int64 job_id, IntakeProgress *progress);
-extern void intake_progress_write(const IntakeJob *job, const IntakeProgress *progress);
+extern void intake_progress_write(const IntakeJob *job, const IntakeProgress *progress,
+								  bool before);
 extern int32 intake_progress_restart(const IntakeJob *job, bool ages);
 
 #endif
