@@ -44,9 +44,6 @@ extern bool intake_board_take(IntakeTurn *turn);
 extern void intake_board_put(TimestampTz cursor, TimestampTz next);
 extern void intake_board_block(TimestampTz until);
 extern void intake_board_cap(TimestampTz cursor);
-extern TimestampTz intake_board_due(void);
-extern uint64 intake_board_cancels(void);
-extern void intake_board_wait(uint64 cancels, long milliseconds);
 extern void intake_board_forget(Oid database);
 
 #endif

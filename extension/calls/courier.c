@@ -339,7 +339,7 @@ intake_courier_expire(void)
 	expiring = palloc0(sizeof(Expiring));
 	expiring->next = DT_NOEND;
 	intake_desk_open(&expiring->desk);
-	intake_outage_open(&expiring->lines, &expiring->desk);
+	intake_line_row_open(&expiring->lines, &expiring->desk);
 	intake_table_open(&expiring->couriers, intake_table_oid("courier"));
 	expire_couriers(expiring);
 	CommandCounterIncrement();

@@ -23,6 +23,7 @@
 #include "utils/timestamp.h"
 
 #include "calls/answer.h"
+#include "calls/bell.h"
 #include "calls/board.h"
 #include "calls/courier.h"
 #include "calls/desk.h"
@@ -247,7 +248,7 @@ put_cancels(ReturnSetInfo *result, int64 token)
 static long
 until_due(void)
 {
-	TimestampTz due = intake_board_due();
+	TimestampTz due = intake_bell_due();
 
 	if (due == DT_NOBEGIN)
 		return 0;
@@ -313,7 +314,7 @@ work(FunctionCallInfo fcinfo, const IntakeAnswer *answers, int count)
 	taking.put = put_request;
 	taking.argument = fcinfo->resultinfo;
 	intake_desk_open(&desk);
-	intake_outage_open(&lines, &desk);
+	intake_line_row_open(&lines, &desk);
 	release_others(&desk, token, answers, count);
 	intake_answer_settle(&desk, &lines, token, answers, count);
 	intake_take_calls(&taking);
@@ -340,7 +341,7 @@ intake_sql_exchange(PG_FUNCTION_ARGS)
 	answers = read_answers(fcinfo, &count);
 	InitMaterializedSRF(fcinfo, 0);
 	intake_workflows_refresh();
-	cancels = intake_board_cancels();
+	cancels = intake_bell_cancels();
 	if (work(fcinfo, answers, count) > 0 || count > 0)
 		ForceSyncCommit();
 	tell_cancels(result, PG_GETARG_INT64(arg_token), cancels);
@@ -386,14 +387,14 @@ intake_sql_wait_for_calls(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
 						errmsg("intake.wait_for_calls cannot be called in a transaction block"),
 						errhint("It would keep the transaction open.")));
-	cancels = intake_board_cancels();
+	cancels = intake_bell_cancels();
 	(void) intake_courier_see(token);
 	cancelled = has_cancels(token);
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	/* No snapshot is left, and no lock. */
 	SPI_commit();
 	if (!cancelled)
-		intake_board_wait(cancels, most);
+		intake_bell_wait(cancels, most);
 	SPI_finish();
 	PG_RETURN_VOID();
 }

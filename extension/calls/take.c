@@ -168,7 +168,7 @@ read_line(IntakeTaking *taking, const IntakeTurn *turn, IntakeScan *scan)
 	Datum *row = scan->slot->tts_values;
 	IntakeWorkflow *workflow =
 		intake_workflows_get(DatumGetInt32(INTAKE_COLUMN(row, call_queue_workflow_id)));
-	IntakeLine *line = intake_outage_line(taking->lines, turn->line_id);
+	IntakeLine *line = intake_line_row_get(taking->lines, turn->line_id);
 	TimestampTz blocked = intake_outage_blocked(line, taking->desk->now);
 	TimestampTz due = DatumGetTimestampTz(INTAKE_COLUMN(row, call_queue_due_at));
 	Reading reading = {taking, workflow, share(taking, turn)};
