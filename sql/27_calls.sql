@@ -12,6 +12,8 @@ CREATE TABLE intake.call_request (
     line_id bigint NOT NULL,
     n int NOT NULL,
     step text NOT NULL,
+    failed text,
+    single boolean NOT NULL,
     method text NOT NULL,
     scheme text NOT NULL,
     host text NOT NULL,
@@ -34,6 +36,8 @@ COMMENT ON COLUMN intake.call_request.workflow_id IS 'Its workflow';
 COMMENT ON COLUMN intake.call_request.line_id IS 'Its line: what is made of workflow, host, port and secret';
 COMMENT ON COLUMN intake.call_request.n IS 'Its place among the calls of its step, from 1';
 COMMENT ON COLUMN intake.call_request.step IS 'The step that gets the answer';
+COMMENT ON COLUMN intake.call_request.failed IS 'The step that gets it instead where a call of its step has failed for good; NULL: none';
+COMMENT ON COLUMN intake.call_request.single IS 'Whether it was asked for as one call';
 COMMENT ON COLUMN intake.call_request.method IS 'HTTP method';
 COMMENT ON COLUMN intake.call_request.scheme IS 'http or https';
 COMMENT ON COLUMN intake.call_request.host IS 'Host, in lower case';

@@ -40,6 +40,12 @@ CREATE FUNCTION intake.open_line(line_id bigint) RETURNS void
     AS 'MODULE_PATHNAME', 'intake_sql_open_line' LANGUAGE c VOLATILE STRICT;
 COMMENT ON FUNCTION intake.open_line(bigint) IS 'Internal: couriers look at a line that waits for nothing any more when the transaction commits';
 
+CREATE FUNCTION intake.ask_again(job_id bigint, event_id bigint, workflow_id int, first_call bigint, calls int, new_key boolean)
+    RETURNS bigint
+    AS 'MODULE_PATHNAME', 'intake_sql_ask_again' LANGUAGE c VOLATILE STRICT;
+COMMENT ON FUNCTION intake.ask_again(bigint, bigint, int, bigint, int, boolean) IS
+    'Internal: has a job that has left another room wait for calls that it had, those that were not accepted, or with new_key all of them, and returns the first of the new ones; NULL: there was none to be asked again, and nothing is done';
+
 -- Jobs leave calling without SQL when their calls have ended, and triggers have no say then. Whoever takes
 -- one out by SQL ends it, and its calls.
 CREATE FUNCTION intake.end_calls() RETURNS trigger

@@ -113,31 +113,72 @@ $$;
 COMMENT ON FUNCTION intake.take_job(bigint, text[]) IS
     'Internal: takes a job out of one of these rooms; where it is in another one, says in which, and does nothing';
 
--- The answers that the job has waited for are those of the step that it is at.
-CREATE FUNCTION intake.go_back(job_id bigint, step text) RETURNS void
+CREATE FUNCTION intake.steps_of(job_id bigint) RETURNS text[]
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT array_agg(step ORDER BY step) FROM (
+        SELECT p.step FROM intake.progress p WHERE p.job_id = $1
+        UNION SELECT jsonb_object_keys(p.visits) FROM intake.progress p WHERE p.job_id = $1
+        UNION SELECT r.step FROM intake.call_request r WHERE r.job_id = $1
+        UNION SELECT r.failed FROM intake.call_request r JOIN intake.call_response s USING (job_id, call_id)
+            WHERE r.job_id = $1 AND r.failed IS NOT NULL AND s.error IS NOT NULL) x
+$$;
+COMMENT ON FUNCTION intake.steps_of(bigint) IS
+    'Internal: the steps that a job has been at, or that calls of it were for; NULL: it has not come beyond its first';
+
+CREATE FUNCTION intake.calls_for(job_id bigint, step text, OUT first_call bigint, OUT calls int, OUT single boolean, OUT answered text, OUT failed text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+AS $$
+    SELECT b.call_id, b.calls, b.single, b.step, b.failed FROM (
+        SELECT r.call_id, r.single, r.step, r.failed, r.n,
+               (count(*) OVER (PARTITION BY r.batch))::int AS calls,
+               bool_or(s.error IS NOT NULL) OVER (PARTITION BY r.batch) AS any_failed
+        FROM (SELECT q.*, sum((q.n = 1)::int) OVER (ORDER BY q.call_id) AS batch FROM intake.call_request q WHERE q.job_id = $1) r
+            LEFT JOIN intake.call_response s ON s.job_id = r.job_id AND s.call_id = r.call_id) b
+    WHERE b.n = 1 AND (b.step = $2 OR b.failed = $2 AND b.any_failed)
+    ORDER BY b.call_id DESC LIMIT 1
+$$;
+COMMENT ON FUNCTION intake.calls_for(bigint, text) IS
+    'Internal: the newest calls whose answers a step of a job has had: the first of them, how many they are, whether they were asked for as one, and the steps for their answers, and for their failure';
+
+-- A step gets the answers that it had. Where one of its calls was not accepted, that is asked again: with
+-- the same answer the job would come to the same end.
+CREATE FUNCTION intake.go_back(job_id bigint, event_id bigint, workflow_id int, step text, new_key boolean) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    been text[];
+    been text[] := intake.steps_of(job_id);
+    here record;
+    had record;
+    asked bigint;
 BEGIN
-    SELECT array_agg(s ORDER BY s) INTO been FROM (
-        SELECT p.step AS s FROM intake.progress p WHERE p.job_id = go_back.job_id
-        UNION SELECT jsonb_object_keys(p.visits) FROM intake.progress p WHERE p.job_id = go_back.job_id) x;
-    IF been IS NULL OR go_back.step <> ALL (been) THEN
+    SELECT p.step, p.first_call INTO here FROM intake.progress p WHERE p.job_id = go_back.job_id;
+    IF NOT FOUND OR step <> ALL (been) THEN
         RAISE EXCEPTION 'job % has not been at step "%"', job_id, step USING ERRCODE = 'undefined_object',
-            HINT = CASE WHEN been IS NULL THEN 'It has not come beyond its first step: replay it without from_step.'
+            HINT = CASE WHEN here IS NULL THEN 'It has not come beyond its first step: replay it without from_step.'
                         ELSE format('It has been at %s.', array_to_string(been, ', ')) END;
     END IF;
+    SELECT * INTO had FROM intake.calls_for(job_id, step) c WHERE here.step <> go_back.step OR here.first_call IS NOT NULL;
+    IF had.first_call IS NOT NULL AND (new_key OR had.answered = step) THEN
+        asked := intake.ask_again(job_id, event_id, workflow_id, had.first_call, had.calls, new_key);
+    ELSIF new_key THEN
+        RAISE EXCEPTION 'step "%" of job % has had no answers to calls', step, job_id USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'Calls that the job makes from there on have new keys without new_key.';
+    END IF;
     UPDATE intake.progress p SET
-        step = go_back.step, steps = 0, started_at = now(),
+        step = coalesce(had.answered, go_back.step), steps = 0, started_at = now(),
         visits = (SELECT coalesce(jsonb_object_agg(v.key, 0), '{}') FROM jsonb_each(p.visits) v),
         input = CASE WHEN p.step = go_back.step THEN p.input END,
-        first_call = CASE WHEN p.step = go_back.step THEN p.first_call END
+        first_call = coalesce(asked, had.first_call), calls = coalesce(had.calls, 0), single = coalesce(had.single, false),
+        failed = had.failed
         WHERE p.job_id = go_back.job_id;
+    IF asked IS NULL THEN
+        PERFORM intake.job_go_on(job_id, event_id, workflow_id);
+    END IF;
 END
 $$;
-COMMENT ON FUNCTION intake.go_back(bigint, text) IS
-    'Internal: lets a job that is replayed begin at a step where it was, with what it kept, as if it had taken none';
+COMMENT ON FUNCTION intake.go_back(bigint, bigint, int, text, boolean) IS
+    'Internal: has a job that has left another room go on at a step where it was, with what it kept, as if it had taken none, once calls that are asked again have ended';
 
 CREATE FUNCTION intake.replay(job_id bigint, force boolean DEFAULT false, options jsonb DEFAULT '{}') RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -146,7 +187,10 @@ DECLARE
     job record;
     workflow intake.workflow;
 BEGIN
-    PERFORM intake.check_options(options, '{from_step}');
+    PERFORM intake.check_options(options, '{from_step,new_key}');
+    IF jsonb_typeof(options -> 'new_key') NOT IN ('boolean', 'null') THEN
+        RAISE EXCEPTION 'new_key must be true or false' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     job := intake.take_job(job_id, ARRAY(SELECT r.name FROM intake.room r WHERE r.kind IN ('dead', 'ended') ORDER BY r.kind, r.name));
     IF job.event_id IS NULL THEN
         RAISE EXCEPTION 'job % has not ended', job_id USING ERRCODE = 'object_not_in_prerequisite_state';
@@ -162,15 +206,14 @@ BEGIN
                   HINT = 'If running it once more does no harm: intake.replay(job, force => true).';
     END IF;
     IF options ->> 'from_step' IS NOT NULL THEN
-        PERFORM intake.go_back(job_id, options ->> 'from_step');
-        PERFORM intake.job_go_on(job_id, job.event_id, job.workflow_id);
+        PERFORM intake.go_back(job_id, job.event_id, job.workflow_id, options ->> 'from_step', coalesce((options ->> 'new_key')::boolean, false));
     ELSE
         PERFORM intake.job_enqueue(job_id, job.event_id, job.workflow_id);
     END IF;
 END
 $$;
 COMMENT ON FUNCTION intake.replay(bigint, boolean, jsonb) IS
-    'Runs a dead letter, or a job that is done or was discarded, once more with all its attempts: from its start, or from the step that options names as from_step, where it was, with the state that it has kept. A job of a workflow that is not safe to replay needs force';
+    'Runs a dead letter, or a job that is done or was discarded, once more with all its attempts: from its start, or from the step that options names as from_step, where it was, with the state that it has kept and the answers that the step had. Calls of that step that were not accepted are asked again first, with the same keys; with new_key all of them are, with new keys. A job of a workflow that is not safe to replay needs force';
 INSERT INTO intake.grantable VALUES ('operator', 'EXECUTE ON FUNCTION intake.replay');
 
 CREATE FUNCTION intake.replay_dead_letters(workflow text DEFAULT NULL, source text DEFAULT NULL,

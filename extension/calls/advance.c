@@ -73,20 +73,21 @@ enqueue(IntakeDesk *desk, const Datum *row)
 
 /*
  * Lets the job whose row in calling was looked at go on, if all its calls have ended, or if it need not
- * wait for them.
+ * wait for them. ENDED is its newest call that has ended, or 0: that of a job that was cancelled, and
+ * replayed since, may be none that it waits for.
  */
 static Step
-advance_found(IntakeDesk *desk, bool anyhow)
+advance_found(IntakeDesk *desk, int64 ended, bool anyhow)
 {
 	IntakeTable *calling = intake_desk_table(desk, INTAKE_DESK_CALLING);
 	Datum *row = calling->slot->tts_values;
 	int calls = DatumGetInt32(INTAKE_COLUMN(row, calling_calls));
+	int64 first = DatumGetInt64(INTAKE_COLUMN(row, calling_first_call));
 	bool locked = false;
 
-	if (calls > 1 && !anyhow)
+	if (!anyhow && (calls > 1 || ended != first))
 	{
 		int64 job_id = DatumGetInt64(INTAKE_COLUMN(row, calling_job_id));
-		int64 first = DatumGetInt64(INTAKE_COLUMN(row, calling_first_call));
 
 		locked = intake_table_hold(calling, false);
 		if (!locked)
@@ -106,38 +107,44 @@ advance(IntakeDesk *desk, int64 job_id, bool anyhow)
 {
 	if (!intake_table_look_up(intake_desk_table(desk, INTAKE_DESK_CALLING), job_id))
 		return STEP_NONE;
-	return advance_found(desk, anyhow);
+	return advance_found(desk, 0, anyhow);
 }
 
+/* By job, its newest call first. */
 static int
 compare(const void *a, const void *b)
 {
-	int64 left_id = *(const int64 *) a;
-	int64 right_id = *(const int64 *) b;
+	const IntakeCallOfJob *l = a;
+	const IntakeCallOfJob *r = b;
 
-	return left_id < right_id ? -1 : left_id > right_id;
+	if (l->job_id != r->job_id)
+		return l->job_id < r->job_id ? -1 : 1;
+	return l->call_id > r->call_id ? -1 : l->call_id < r->call_id;
 }
 
-/* Lets those of COUNT jobs go on whose calls have ended. There is one at least, and each is there once. */
+/*
+ * Lets the jobs of COUNT calls that have ended go on, if all have. There is one at least, and each job is
+ * there once.
+ */
 static void
-advance_each(IntakeDesk *desk, const int64 *jobs, int count)
+advance_each(IntakeDesk *desk, const IntakeCallOfJob *ended, int count)
 {
 	IntakeTable *calling = intake_desk_table(desk, INTAKE_DESK_CALLING);
 	IntakeScan scan;
 	ScanKeyData key;
 
 	PushActiveSnapshot(GetLatestSnapshot());
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(jobs[0]));
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(ended[0].job_id));
 	intake_table_scan_begin(&scan, intake_table_oid("calling"), NULL, &key, 1);
 	for (int i = 0; i < count; i++)
 	{
-		key.sk_argument = Int64GetDatum(jobs[i]);
+		key.sk_argument = Int64GetDatum(ended[i].job_id);
 		if (i > 0)
 			intake_table_scan_again(&scan, &key, 1);
 		/* What has changed since the snapshot was taken is there no more. */
 		if (intake_table_scan_next(&scan) && intake_table_look(calling, &scan.slot->tts_tid) &&
-			advance_found(desk, false) == STEP_BUSY)
-			intake_left_leave(jobs[i]);
+			advance_found(desk, ended[i].call_id, false) == STEP_BUSY)
+			intake_left_leave(ended[i].job_id);
 	}
 	intake_table_scan_end(&scan);
 	PopActiveSnapshot();
@@ -152,16 +159,16 @@ intake_advance_jobs(IntakeDesk *desk)
 {
 	int count = 0;
 
-	if (desk->n_jobs == 0)
+	if (desk->n_ended == 0)
 		return;
 	if (!intake_table_flush(intake_desk_table(desk, INTAKE_DESK_RESPONSE)))
 		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errmsg("a call has ended twice")));
-	qsort(desk->jobs, desk->n_jobs, sizeof(int64), compare);
-	for (int i = 0; i < desk->n_jobs; i++)
-		if (count == 0 || desk->jobs[i] != desk->jobs[count - 1])
-			desk->jobs[count++] = desk->jobs[i];
-	advance_each(desk, desk->jobs, count);
-	desk->n_jobs = 0;
+	qsort(desk->ended, desk->n_ended, sizeof(IntakeCallOfJob), compare);
+	for (int i = 0; i < desk->n_ended; i++)
+		if (count == 0 || desk->ended[i].job_id != desk->ended[count - 1].job_id)
+			desk->ended[count++] = desk->ended[i];
+	advance_each(desk, desk->ended, count);
+	desk->n_ended = 0;
 }
 
 /* ---- for the supervisor ---- */

@@ -169,19 +169,20 @@ intake_desk_attempt(IntakeDesk *desk, const IntakeCall *call, const IntakeCallEn
 	intake_table_add(intake_desk_table(desk, INTAKE_DESK_ATTEMPT), values, nulls, NULL);
 }
 
-/* Notes that a job is to be looked at when the desk is closed. */
+/* Notes that the job of a call is to be looked at when the desk is closed. */
 static void
-note_job(IntakeDesk *desk, int64 job_id)
+note_ended(IntakeDesk *desk, const IntakeCall *call)
 {
-	if (desk->n_jobs > 0 && desk->jobs[desk->n_jobs - 1] == job_id)
-		return;
-	if (desk->n_jobs == desk->room)
+	if (desk->n_ended == desk->room)
 	{
+		Size size;
+
 		desk->room = Max(64, 2 * desk->room);
-		desk->jobs = desk->jobs ? repalloc(desk->jobs, desk->room * sizeof(int64))
-								: MemoryContextAlloc(desk->context, desk->room * sizeof(int64));
+		size = desk->room * sizeof(IntakeCallOfJob);
+		desk->ended =
+			desk->ended ? repalloc(desk->ended, size) : MemoryContextAlloc(desk->context, size);
 	}
-	desk->jobs[desk->n_jobs++] = job_id;
+	desk->ended[desk->n_ended++] = (IntakeCallOfJob){call->job_id, call->call_id};
 }
 
 /* Ends a call that was taken out of its room. */
@@ -206,7 +207,7 @@ intake_desk_end(IntakeDesk *desk, const IntakeCall *call, const IntakeCallEnd *e
 	INTAKE_COLUMN(nulls, call_response_duration) = end->duration < 0;
 	INTAKE_COLUMN(values, call_response_ended_at) = TimestampTzGetDatum(desk->now);
 	intake_table_add(intake_desk_table(desk, INTAKE_DESK_RESPONSE), values, nulls, NULL);
-	note_job(desk, call->job_id);
+	note_ended(desk, call);
 }
 
 /* Ends a call whose job waits for it no more. */
@@ -216,6 +217,15 @@ end_cancelled(IntakeDesk *desk, const IntakeCall *call)
 	IntakeCallEnd end = {.error = "cancelled", .duration = -1};
 
 	intake_desk_end(desk, call, &end);
+}
+
+/* Whether the row of calling that was looked up is for this call: a job that was replayed waits for others. */
+static bool
+is_waited_for(const IntakeTable *calling, const IntakeCall *call)
+{
+	Datum *row = calling->slot->tts_values;
+
+	return call->call_id >= DatumGetInt64(INTAKE_COLUMN(row, calling_first_call));
 }
 
 /*
@@ -228,7 +238,7 @@ intake_desk_give_back(IntakeDesk *desk, const IntakeCall *call, TimestampTz due)
 	IntakeTable *calling = intake_desk_table(desk, INTAKE_DESK_CALLING);
 	IntakeCall nobodys = *call;
 
-	if (!intake_table_look_up(calling, call->job_id))
+	if (!intake_table_look_up(calling, call->job_id) || !is_waited_for(calling, call))
 		end_cancelled(desk, call);
 	else if (intake_table_hold(calling, false))
 		intake_desk_queue(desk, call, due);

@@ -37,6 +37,12 @@ typedef struct IntakeCallEnd
 	int64 duration;    /* microseconds; below 0: it was not made */
 } IntakeCallEnd;
 
+typedef struct IntakeCallOfJob
+{
+	int64 job_id;
+	int64 call_id;
+} IntakeCallOfJob;
+
 typedef enum IntakeDeskTable
 {
 	INTAKE_DESK_QUEUE, /* of calls */
@@ -55,8 +61,8 @@ typedef struct IntakeDesk
 	MemoryContext context; /* what is put into tables stays there until the desk is closed */
 	IntakeTable tables[INTAKE_DESK_TABLES];
 	bool open[INTAKE_DESK_TABLES];
-	int64 *jobs; /* of calls that have ended, to be looked at */
-	int n_jobs;
+	IntakeCallOfJob *ended; /* whose jobs are to be looked at */
+	int n_ended;
 	int room;
 } IntakeDesk;
 

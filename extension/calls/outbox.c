@@ -81,8 +81,8 @@ intake_outbox_check_right(Oid owner)
  * process and copy, so that nobody has to look for it. Who may choose hosts must not find one by which
  * his calls get into the line of somebody else, where their failures would suspend it.
  */
-static int64
-line_of(int32 workflow_id, const IntakeCallUrl *url, int32 secret_id)
+int64
+intake_outbox_line(int32 workflow_id, const IntakeCallUrl *url, int32 secret_id)
 {
 	char *numbers = psprintf("%d %d %d ", workflow_id, url->port, secret_id);
 	IntakeSlice parts[] = {intake_slice_cstr(numbers), url->host};
@@ -95,8 +95,9 @@ line_of(int32 workflow_id, const IntakeCallUrl *url, int32 secret_id)
 	return (int64) pg_ntoh64(line);
 }
 
-static Datum
-make_key(void)
+/* A new idempotency key. */
+Datum
+intake_outbox_key(void)
 {
 	pg_uuid_t *key = palloc(sizeof(pg_uuid_t));
 
@@ -120,6 +121,8 @@ typedef struct Outbox
 	const IntakeJob *job;
 	const IntakeWorkflow *workflow;
 	const char *step;
+	const char *failed; /* or NULL */
+	bool single;
 	IntakeTable requests;
 	size_t size; /* of the bodies so far */
 } Outbox;
@@ -144,6 +147,10 @@ store(Outbox *outbox, const IntakeAsked *request, const IntakeCall *call, int n,
 	INTAKE_COLUMN(values, call_request_line_id) = Int64GetDatum(call->line_id);
 	INTAKE_COLUMN(values, call_request_n) = Int32GetDatum(n);
 	INTAKE_COLUMN(values, call_request_step) = CStringGetTextDatum(outbox->step);
+	INTAKE_COLUMN(values, call_request_failed) =
+		outbox->failed ? CStringGetTextDatum(outbox->failed) : (Datum) 0;
+	INTAKE_COLUMN(nulls, call_request_failed) = outbox->failed == NULL;
+	INTAKE_COLUMN(values, call_request_single) = BoolGetDatum(outbox->single);
 	INTAKE_COLUMN(values, call_request_method) = text_of(request->method);
 	INTAKE_COLUMN(values, call_request_scheme) =
 		CStringGetTextDatum(request->parts.https ? "https" : "http");
@@ -160,7 +167,7 @@ store(Outbox *outbox, const IntakeAsked *request, const IntakeCall *call, int n,
 	INTAKE_COLUMN(values, call_request_secret_id) = Int32GetDatum(secret_id);
 	INTAKE_COLUMN(nulls, call_request_secret_id) = secret_id == 0;
 	INTAKE_COLUMN(values, call_request_milliseconds) = Int64GetDatum(request->timeout / 1000);
-	INTAKE_COLUMN(values, call_request_idempotency_key) = make_key();
+	INTAKE_COLUMN(values, call_request_idempotency_key) = intake_outbox_key();
 	INTAKE_COLUMN(values, call_request_options) = JsonbPGetDatum(options);
 	INTAKE_COLUMN(nulls, call_request_options) = options == NULL;
 	INTAKE_COLUMN(values, call_request_created_at) = TimestampTzGetDatum(outbox->desk.now);
@@ -197,7 +204,7 @@ put(Outbox *outbox, Datum row, int n)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 						errmsg("the bodies of a step's calls are larger than 64 MB together")));
 	call.call_id = intake_table_next_id("call_id_seq");
-	call.line_id = line_of(job->workflow_id, &request.parts, secret_id);
+	call.line_id = intake_outbox_line(job->workflow_id, &request.parts, secret_id);
 	call.options = outcome_options(request.options) != NULL;
 	store(outbox, &request, &call, n, secret_id);
 	/* They are due in their order. */
@@ -205,10 +212,11 @@ put(Outbox *outbox, Datum row, int n)
 	return call.call_id;
 }
 
-static void
-put_job(Outbox *outbox, int64 first_call, int32 calls, TimestampTz expires_at)
+/* Puts a job where it waits for COUNT calls from FIRST on, or until it expires. */
+void
+intake_outbox_put_job(IntakeDesk *desk, const IntakeJob *job, int64 first, int32 count,
+					  TimestampTz expires_at)
 {
-	const IntakeJob *job = outbox->job;
 	Datum values[Natts_calling];
 	bool nulls[Natts_calling] = {0};
 
@@ -216,11 +224,11 @@ put_job(Outbox *outbox, int64 first_call, int32 calls, TimestampTz expires_at)
 	INTAKE_COLUMN(values, calling_event_id) = Int64GetDatum(job->event_id);
 	INTAKE_COLUMN(values, calling_lane) = Int32GetDatum(job->lane);
 	INTAKE_COLUMN(values, calling_attempts) = Int32GetDatum(0);
-	INTAKE_COLUMN(values, calling_calls) = Int32GetDatum(calls);
-	INTAKE_COLUMN(values, calling_first_call) = Int64GetDatum(first_call);
+	INTAKE_COLUMN(values, calling_calls) = Int32GetDatum(count);
+	INTAKE_COLUMN(values, calling_first_call) = Int64GetDatum(first);
 	INTAKE_COLUMN(values, calling_until) = TimestampTzGetDatum(expires_at);
 	INTAKE_COLUMN(nulls, calling_until) = expires_at == DT_NOEND;
-	intake_table_insert(intake_desk_table(&outbox->desk, INTAKE_DESK_CALLING), values, nulls);
+	intake_table_insert(intake_desk_table(desk, INTAKE_DESK_CALLING), values, nulls);
 	if (expires_at != DT_NOEND)
 		intake_announce_delay(expires_at);
 }
@@ -256,6 +264,8 @@ intake_outbox_put(const IntakeJob *job, const IntakeWorkflow *workflow, const In
 	int count;
 	Datum *rows = read_requests(next, &count);
 
+	outbox.failed = intake_next_argument(next, "failed");
+	outbox.single = strcmp(next->act, "call") == 0;
 	intake_outbox_check_right(workflow->owner);
 	intake_desk_open(&outbox.desk);
 	intake_table_open(&outbox.requests, intake_table_oid("call_request"));
@@ -267,7 +277,7 @@ intake_outbox_put(const IntakeJob *job, const IntakeWorkflow *workflow, const In
 			*first_call = call_id;
 	}
 	*calls = count;
-	put_job(&outbox, *first_call, count, expires_at);
+	intake_outbox_put_job(&outbox.desk, job, *first_call, count, expires_at);
 	intake_table_close(&outbox.requests);
 	intake_desk_close(&outbox.desk);
 }

@@ -11,9 +11,11 @@
 #include "utils/jsonb.h"
 
 #include "calls/asked.h"
+#include "calls/desk.h"
 #include "calls/next.h"
 #include "config/workflow.h"
 #include "queue/room.h"
+#include "read/call_url.h"
 
 extern void intake_outbox_check_right(Oid owner);
 extern int32 intake_outbox_check(Datum row, Oid owner, IntakeAsked *request);
@@ -27,5 +29,11 @@ extern void intake_outbox_put(const IntakeJob *job, const IntakeWorkflow *workfl
 							  int32 *calls);
 extern Datum intake_outbox_answers(int64 job_id, int64 first_call, int32 calls, bool single,
 								   Jsonb **input, char **error);
+
+/* For calls that are asked again. */
+extern int64 intake_outbox_line(int32 workflow_id, const IntakeCallUrl *url, int32 secret_id);
+extern Datum intake_outbox_key(void);
+extern void intake_outbox_put_job(IntakeDesk *desk, const IntakeJob *job, int64 first, int32 count,
+								  TimestampTz expires_at);
 
 #endif

@@ -116,6 +116,8 @@ static const IntakeColumn call_request_columns[] = {
 	COLUMN(call_request, line_id, INT8OID),
 	COLUMN(call_request, n, INT4OID),
 	COLUMN(call_request, step, TEXTOID),
+	NULLABLE(call_request, failed, TEXTOID),
+	COLUMN(call_request, single, BOOLOID),
 	COLUMN(call_request, method, TEXTOID),
 	COLUMN(call_request, scheme, TEXTOID),
 	COLUMN(call_request, host, TEXTOID),

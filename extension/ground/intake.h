@@ -191,6 +191,8 @@ typedef enum
 	Anum_call_request_line_id,
 	Anum_call_request_n,
 	Anum_call_request_step,
+	Anum_call_request_failed,
+	Anum_call_request_single,
 	Anum_call_request_method,
 	Anum_call_request_scheme,
 	Anum_call_request_host,

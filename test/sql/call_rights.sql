@@ -24,7 +24,7 @@ BEGIN
     RETURN comes;
 END $$;
 RESET ROLE;
-SELECT intake.create_secret('r_key', 'sk-1234', '{api.x, api.x:8443}'), intake.create_secret('r_url', 'https://hooks.x/T/B', place => 'url'), intake.create_secret('r_none', 'sk-5678', '{api.x}') > 0;
+SELECT intake.create_secret('r_key', 'sk-1234', '{api.x, api.x:8443}') > 0 AND intake.create_secret('r_url', 'https://hooks.x/T/B', place => 'url') > 0 AND intake.create_secret('r_none', 'sk-5678', '{api.x}') > 0;
 SELECT intake.grant_access('rights_owner', 'admin');
 SET ROLE rights_owner;
 SELECT intake.create_workflow('rights', 'rights.handler(intake.job)', source => 'intake', type => 'rights', max_attempts => 1) > 0;

@@ -10,9 +10,9 @@ SELECT intake.create_workflow('couriers', 'courier_handler(intake.job)', source 
 -- A job that waits for calls, and its calls.
 CREATE FUNCTION make_calls(job bigint, calls int, line bigint, options jsonb DEFAULT NULL) RETURNS void LANGUAGE sql AS $$
     INSERT INTO intake.calling SELECT job, (SELECT max(id) FROM intake.event), -w.id, 0, calls, job * 10 + 1 FROM intake.workflow w WHERE w.name = 'couriers' AND dropped_at IS NULL;
-    INSERT INTO intake.call_request (job_id, call_id, workflow_id, line_id, n, step, method, scheme, host, port, target, headers, body,
+    INSERT INTO intake.call_request (job_id, call_id, workflow_id, line_id, n, step, single, method, scheme, host, port, target, headers, body,
                                 milliseconds, idempotency_key, options, created_at)
-        SELECT job, job * 10 + n, w.id, line, n, 'answered', 'POST', 'https', 'api.example.com', 443, '/v1?n=' || n,
+        SELECT job, job * 10 + n, w.id, line, n, 'answered', calls = 1, 'POST', 'https', 'api.example.com', 443, '/v1?n=' || n,
                '{"Content-Type": "application/json"}', '{}', 60000, '00000000-0000-4000-8000-000000000000', options, now()
         FROM intake.workflow w, generate_series(1, calls) n WHERE w.name = 'couriers' AND dropped_at IS NULL;
     INSERT INTO intake.call_queue SELECT line, clock_timestamp(), r.call_id, job, r.workflow_id, 0, options IS NOT NULL
