@@ -58,14 +58,15 @@ turn(int stop, double seconds)
 	return pollers[0].revents != 0;
 }
 
-/* Goes on until the courier has left, or END. */
+/* Goes on until OVER says so, for SECONDS at most. */
 static void
-go_on(double end)
+go_on(bool (*over)(void), double seconds)
 {
+	double end = intake_clock_seconds() + seconds;
 	double left;
 
 	courier_session_send();
-	while (!courier_session_has_left() && (left = end - intake_clock_seconds()) > 0)
+	while (!over() && (left = end - intake_clock_seconds()) > 0)
 		(void) turn(-1, left);
 }
 
@@ -74,9 +75,9 @@ static void
 drain(void)
 {
 	courier_session_leave();
-	go_on(intake_clock_seconds() + options.drain);
+	go_on(courier_session_is_empty, options.drain);
 	courier_calls_abandon();
-	go_on(intake_clock_seconds() + LEAVE_TIME);
+	go_on(courier_session_has_left, LEAVE_TIME);
 }
 
 /* Each transfer may have a connection, and others stay open for the next ones. */

@@ -2,7 +2,13 @@
  * options.c
  *		What the courier is told: command line and environment, by one table.
  */
+#include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "common/program/options.h"
 #include "options.h"
@@ -46,9 +52,42 @@ static const IntakeOptions known = {
 	"intake-courier makes the calls that workflows of pg_intake return.",
 	"Routes, with --listen: /healthz, /readyz, /metrics", table, sizeof(table) / sizeof(table[0])};
 
+/* Whether a proxy is given by a URL of a kind that there is. */
+static bool
+is_proxy(const char *url)
+{
+	static const char *const kinds[] = {"http://",    "https://",  "socks4://",
+										"socks4a://", "socks5://", "socks5h://"};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strncmp(url, kinds[i], strlen(kinds[i])) == 0 && url[strlen(kinds[i])] != '\0')
+			return true;
+	return false;
+}
+
+/* What each call would fail by ends the program here. A proxy's URL may have a password, and is not shown. */
+static void
+check(const CourierOptions *options)
+{
+	if (options->ca_file[0] && access(options->ca_file, R_OK) != 0)
+	{
+		fprintf(stderr, INTAKE_PROGRAM ": --ca-file: cannot read \"%s\": %s\n", options->ca_file,
+				strerror(errno));
+		exit(2);
+	}
+	if (options->proxy[0] && !is_proxy(options->proxy))
+	{
+		fprintf(stderr, INTAKE_PROGRAM
+				": --proxy: not a URL that begins with http://, https://, socks4://, "
+				"socks4a://, socks5:// or socks5h://\n");
+		exit(2);
+	}
+}
+
 /* Reads the environment and then the command line. Ends the program on --help and on errors. */
 void
 courier_options_read(int argc, char **argv, CourierOptions *options)
 {
 	intake_options_read(argc, argv, &known, options);
+	check(options);
 }

@@ -319,9 +319,7 @@ until_beat(void)
 static void
 talk(void)
 {
-	if (token == 0 && leaving)
-		left = true;
-	else if (token == 0)
+	if (token == 0)
 		enter();
 	else if (leaving && !holds_any())
 		leave();
@@ -430,6 +428,9 @@ courier_session_send(void)
 {
 	double now = intake_clock_seconds();
 
+	/* A database that knows nothing of this courier need not be told. */
+	if (leaving && token == 0 && talker.state != LINK_BUSY)
+		left = true;
 	if (talker.state == LINK_IDLE && now >= retry_at && !left)
 		talk();
 	/* An exchange that is under way takes what is there, and says whether there is more. */
@@ -451,6 +452,13 @@ courier_session_leave(void)
 {
 	leaving = true;
 	courier_calls_release();
+}
+
+/* Whether no call and no answer is held, and none is on its way. */
+bool
+courier_session_is_empty(void)
+{
+	return !holds_any() && talker.state != LINK_BUSY;
 }
 
 /* Whether nothing is held and the database knows that the courier is gone. */

@@ -19,6 +19,7 @@ extern void courier_session_run(const struct pollfd *pollers);
 extern void courier_session_send(void);
 extern bool courier_session_is_in_touch(void);
 extern void courier_session_leave(void);
+extern bool courier_session_is_empty(void);
 extern bool courier_session_has_left(void);
 extern void courier_session_stop(void);
 

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -30,6 +31,15 @@ fail(const char *listen_option, int fd)
 	if (fd >= 0)
 		close(fd);
 	return -1;
+}
+
+/* Whether a text is a number that a port may have. The library would take what it is modulo 65536. */
+static bool
+is_port(const char *text)
+{
+	size_t length = strspn(text, "0123456789");
+
+	return length >= 1 && length <= 5 && text[length] == '\0' && atoi(text) <= 65535;
 }
 
 /* Opens the socket of address:port, or says why not and returns -1. */
@@ -57,7 +67,7 @@ open_port(const char *listen_option)
 		memmove(host, host + 1, length - 2);
 		host[length - 2] = '\0';
 	}
-	if (getaddrinfo(host[0] ? host : NULL, colon + 1, &hints, &address) != 0)
+	if (!is_port(colon + 1) || getaddrinfo(host[0] ? host : NULL, colon + 1, &hints, &address) != 0)
 	{
 		intake_log(INTAKE_ERROR, "--listen: \"%s\" is not an address", listen_option);
 		return -1;
