@@ -70,7 +70,10 @@ BEGIN
                           ELSE 'waits for a courier' END END);
     END IF;
     RETURN CASE job.state
-        WHEN 'delayed' THEN format('It goes on at %s.', job.run_at)
+        WHEN 'delayed' THEN CASE WHEN job.attempts > 0 THEN
+            format('It is tried again at %s, after %s failed attempt%s: %s', job.run_at, job.attempts, CASE WHEN job.attempts > 1 THEN 's' END,
+                   (SELECT split_part(a.error, E'\n', 1) FROM intake.attempt a WHERE a.job_id = job.id AND a.call_id IS NULL ORDER BY a.finished_at DESC LIMIT 1))
+            ELSE format('It goes on at %s.', job.run_at) END
         WHEN 'awaiting' THEN format('It waits for a signal with the key "%s"%s.', (SELECT a.key FROM intake.awaiting a WHERE a.job_id = job.id),
                                     ', until ' || job.run_at)
         WHEN 'suspect' THEN 'It was left without a holder, by a crash mostly, and runs alone next.'
