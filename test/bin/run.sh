@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 HTTP_PORT=${HTTP_PORT:-8080}
-PG_PORT=${PG_PORT:-54300}
+PG_PORT=${PG_PORT:-25432} # below those that the system gives to outgoing connections
 RUN_DIR=${RUN_DIR:-./.run}
 
 # shellcheck source=test/bin/cluster.sh

@@ -44,7 +44,7 @@ make_machine() {
 	echo "$root"
 }
 
-# What a newcomer pastes, who keeps the shim running in another window, and what must come of it.
+# What a newcomer pastes, who keeps the shim and the courier running in other windows, and what must come of it.
 paste_all() {
 	cat <<-'SCRIPT'
 		set -eu
@@ -53,6 +53,9 @@ paste_all() {
 		paste docs/operations.md install
 		paste docs/operations.md serve &
 		until curl -fsS "http://127.0.0.1:8080/readyz"; do sleep 0.2; done
+		paste docs/operations.md courier
+		paste docs/operations.md call &
+		until [ "$($PSQL -c 'SELECT count(*) FROM intake.couriers')" = 1 ]; do sleep 0.2; done
 		paste README.md tour | tee /tmp/tour.out
 		grep -qx 'o-2|' /tmp/tour.out
 		paste docs/operations.md remove
@@ -60,6 +63,7 @@ paste_all() {
 		service postgresql restart
 		make uninstall
 		test ! -e /usr/local/bin/intake-shim
+		test ! -e /usr/local/bin/intake-courier
 		find /usr/lib/postgresql /usr/share/postgresql -name '*pg_intake*' | { ! grep .; }
 	SCRIPT
 }
@@ -108,7 +112,7 @@ check() {
 }
 
 check_chroots
-for port in 5432 8080 54300; do
+for port in 5432 8080 25432; do
 	! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || fail "port $port is in use; the README's lines need it"
 done
 mkdir -p "$INSTALL_DIR"
