@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# make bench-peers: the same work through pg_intake and through what people build instead. About
-# five minutes, and what installing takes: Redis, FastAPI and Celery from Debian, the others
-# from npm.
+# make bench-peers: the same work through pg_intake and through what people build instead.
+# Ten minutes, and what installing takes: Redis, FastAPI and Celery from Debian, the others
+# from npm. PARTS leaves some of it out.
 #
 # All take turns on one cluster with fsync on, with the same load generator. Nobody's workers run
 # while requests are accepted.
@@ -13,6 +13,7 @@ prepare bench-peers
 # shellcheck source=test/bin/bench-cluster.sh
 . test/bin/bench-cluster.sh
 PEER_JOBS=${PEER_JOBS:-30000}
+PARTS=${PARTS:-accepts jobs calls}
 
 cp -r test/bench/peers "$dir/peers"
 (cd "$dir/peers" && build_quietly npm install --no-audit --no-fund --ignore-scripts) || fail "npm could not install the peers"
@@ -58,33 +59,36 @@ declare -A label=(
 	[ours]="pg_intake" [fastapi]="FastAPI + Celery + Redis" [graphile]="Fastify + graphile-worker"
 	[pgboss]="Fastify + pg-boss" [bullmq]="Fastify + BullMQ (events in Redis only)")
 
-for round in $(seq "$ROUNDS"); do
-	server=$http load_once "o$round" -c "$CONNECTIONS" >>"$dir/ours"
-	for peer in "${peers[@]}"; do
-		start_peer "$peer"
-		server=$peer_port load_once "$peer$round" -c "$CONNECTIONS" >>"$dir/$peer"
-		stop_peer
+accepts() {
+	local round peer stored accepted ours middle
+	for round in $(seq "$ROUNDS"); do
+		server=$http load_once "o$round" -c "$CONNECTIONS" >>"$dir/ours"
+		for peer in "${peers[@]}"; do
+			start_peer "$peer"
+			server=$peer_port load_once "$peer$round" -c "$CONNECTIONS" >>"$dir/$peer"
+			stop_peer
+		done
 	done
-done
 
-stored=$(query -c "SELECT count(*) FROM intake.events WHERE source = 'bench'")
-accepted=$(awk '{sum += $2} END {print sum}' "$dir/ours")
-[ "$stored" -ge "$accepted" ] || fail "pg_intake has acknowledged what it has not stored"
-stored=$(query -c "SELECT count(*) FROM peer_event")
-accepted=$(cat "$dir"/{fastapi,graphile,pgboss} | awk '{sum += $2} END {print sum}')
-[ "$stored" -ge "$accepted" ] || fail "a peer has acknowledged what it has not stored"
-for peer in ours "${peers[@]}"; do
-	[ "$(awk '{sum += $3} END {print sum}' "$dir/$peer")" -eq 0 ] || fail "${label[$peer]} did not accept every request"
-done
+	stored=$(query -c "SELECT count(*) FROM intake.events WHERE source = 'bench'")
+	accepted=$(awk '{sum += $2} END {print sum}' "$dir/ours")
+	[ "$stored" -ge "$accepted" ] || fail "pg_intake has acknowledged what it has not stored"
+	stored=$(query -c "SELECT count(*) FROM peer_event")
+	accepted=$(cat "$dir"/{fastapi,graphile,pgboss} | awk '{sum += $2} END {print sum}')
+	[ "$stored" -ge "$accepted" ] || fail "a peer has acknowledged what it has not stored"
+	for peer in ours "${peers[@]}"; do
+		[ "$(awk '{sum += $3} END {print sum}' "$dir/$peer")" -eq 0 ] || fail "${label[$peer]} did not accept every request"
+	done
 
-ours=$(awk '{print $1}' "$dir/ours" | median)
-echo "Accepted events/s: 1 KiB bodies signed with HMAC-SHA256, $CONNECTIONS connections, $ROUNDS rounds of $SECONDS_EACH s in turns"
-printf '  %-42s %8s %8s %8s %10s %9s\n' '' median lowest highest 'p99 in ms' 'ours is'
-for peer in ours "${peers[@]}"; do
-	middle=$(awk '{print $1}' "$dir/$peer" | median)
-	printf '  %-42s %8s %8s %8s %10s %8sx\n' "${label[$peer]}" "$middle" "$(awk '{print $1}' "$dir/$peer" | sort -n | head -n 1)" \
-		"$(awk '{print $1}' "$dir/$peer" | sort -n | tail -n 1)" "$(awk '{print $5}' "$dir/$peer" | median)" "$(ratio "$ours" "$middle")"
-done
+	ours=$(awk '{print $1}' "$dir/ours" | median)
+	echo "Accepted events/s: 1 KiB bodies signed with HMAC-SHA256, $CONNECTIONS connections, $ROUNDS rounds of $SECONDS_EACH s in turns"
+	printf '  %-42s %8s %8s %8s %10s %9s\n' '' median lowest highest 'p99 in ms' 'ours is'
+	for peer in ours "${peers[@]}"; do
+		middle=$(awk '{print $1}' "$dir/$peer" | median)
+		printf '  %-42s %8s %8s %8s %10s %8sx\n' "${label[$peer]}" "$middle" "$(awk '{print $1}' "$dir/$peer" | sort -n | head -n 1)" \
+			"$(awk '{print $1}' "$dir/$peer" | sort -n | tail -n 1)" "$(awk '{print $5}' "$dir/$peer" | median)" "$(ratio "$ours" "$middle")"
+	done
+}
 
 # Jobs of graphile-worker per second.
 drain_graphile() {
@@ -106,12 +110,24 @@ drain_graphile() {
 	awk -v n="$PEER_JOBS" -v s="$start" -v e="$end" 'BEGIN {printf "%.0f\n", n / (e - s)}'
 }
 
-for round in $(seq "$ROUNDS"); do
-	fill_lane write_one "$JOBS"
-	drain_lane write_one "$JOBS" >>"$dir/our-jobs"
-	drain_graphile >>"$dir/graphile-jobs"
-done
-ours=$(median <"$dir/our-jobs")
-theirs=$(median <"$dir/graphile-jobs")
-echo "Jobs/s that write one row in the same database, $ROUNDS rounds in turns"
-echo "  pg_intake, one executor: $ours; graphile-worker, 24 at a time: $theirs; ratio $(ratio "$ours" "$theirs")"
+jobs() {
+	local round ours theirs
+	for round in $(seq "$ROUNDS"); do
+		fill_lane write_one "$JOBS"
+		drain_lane write_one "$JOBS" >>"$dir/our-jobs"
+		drain_graphile >>"$dir/graphile-jobs"
+	done
+	ours=$(median <"$dir/our-jobs")
+	theirs=$(median <"$dir/graphile-jobs")
+	echo "Jobs/s that write one row in the same database, $ROUNDS rounds in turns"
+	echo "  pg_intake, one executor: $ours; graphile-worker, 24 at a time: $theirs; ratio $(ratio "$ours" "$theirs")"
+}
+
+calls() {
+	# shellcheck source=test/bin/bench-peer-calls.sh
+	. test/bin/bench-peer-calls.sh
+	measure_calls
+	show_calls
+}
+
+for part in $PARTS; do "$part"; done
