@@ -81,11 +81,20 @@ $run->(q{SELECT intake.emit('fan', '{"id": 1}')});
 my $noted = q{(SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'effect')};
 my $read = q{(SELECT coalesce(idx_scan, 0) FROM pg_stat_user_indexes WHERE indexrelname = 'event_0_pkey')};
 my $all = (keys(%payloads) * 2 + 1) * $lanes;
-wait_for_sql($node, "SELECT $noted = $all");
-my $before = $sql->("SELECT $read");
-$run->(q{SELECT count(intake.emit('fan', '{"id": 1}')) FROM generate_series(1, 2)});
-wait_for_sql($node, "SELECT $noted = $all + 2 * $lanes");
-cmp_ok($sql->("SELECT $read") - $before, '<', $lanes, 'an event is not looked up for each of its jobs');
+# The figures of a process may come a part at a time. An event that is looked up for each job is one each time.
+my $fewest = $lanes;
+for (1 .. 5)
+{
+	wait_for_sql($node, "SELECT $noted = $all");
+	my $before = $sql->("SELECT $read");
+	$run->(q{SELECT count(intake.emit('fan', '{"id": 1}')) FROM generate_series(1, 2)});
+	$all += 2 * $lanes;
+	wait_for_sql($node, "SELECT $noted = $all");
+	my $looks = $sql->("SELECT $read") - $before;
+	$fewest = $looks if $looks < $fewest;
+	last if $fewest < $lanes;
+}
+cmp_ok($fewest, '<', $lanes, 'an event is not looked up for each of its jobs');
 
 # ---- what has become of the event ----
 
