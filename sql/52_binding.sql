@@ -95,6 +95,7 @@ INSERT INTO intake.grantable VALUES ('admin', 'EXECUTE ON FUNCTION intake.find_h
 CREATE FUNCTION intake.workflow_handler(handler text, handler_oid oid, database_identity text) RETURNS oid
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
     RETURN CASE WHEN workflow_handler.database_identity = intake.database_identity()
+                    AND EXISTS (SELECT FROM pg_proc p WHERE p.oid = handler_oid)
                 THEN handler_oid ELSE intake.find_handler(handler) END;
 COMMENT ON FUNCTION intake.workflow_handler(text, oid, text) IS
     'Internal: the handler of a workflow: its oid where that holds, else the function of its name; NULL: there is none';

@@ -32,10 +32,6 @@ COMMENT ON PROCEDURE intake.wait_for_calls(bigint, interval) IS
     'Returns when calls are due, or were cancelled, and after at_most. Holds no snapshot while it waits. For the courier';
 INSERT INTO intake.grantable VALUES ('courier', 'EXECUTE ON PROCEDURE intake.wait_for_calls');
 
-CREATE FUNCTION intake.announce_cancel() RETURNS void
-    AS 'MODULE_PATHNAME', 'intake_sql_announce_cancel' LANGUAGE c VOLATILE;
-COMMENT ON FUNCTION intake.announce_cancel() IS 'Internal: couriers are told of cancelled calls when the transaction commits';
-
 CREATE FUNCTION intake.open_line(line_id bigint) RETURNS void
     AS 'MODULE_PATHNAME', 'intake_sql_open_line' LANGUAGE c VOLATILE STRICT;
 COMMENT ON FUNCTION intake.open_line(bigint) IS 'Internal: couriers look at a line that waits for nothing any more when the transaction commits';
@@ -46,23 +42,8 @@ CREATE FUNCTION intake.ask_again(job_id bigint, event_id bigint, workflow_id int
 COMMENT ON FUNCTION intake.ask_again(bigint, bigint, int, bigint, int, boolean) IS
     'Internal: has a job that has left another room wait for calls that it had, those that were not accepted, or with new_key all of them, and returns the first of the new ones; NULL: there was none to be asked again, and nothing is done';
 
--- Jobs leave calling without SQL when their calls have ended, and triggers have no say then. Whoever takes
--- one out by SQL ends it, and its calls.
 CREATE FUNCTION intake.end_calls() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
-AS $$
-BEGIN
-    DELETE FROM intake.call_queue q WHERE q.job_id = OLD.job_id;
-    INSERT INTO intake.call_cancel (courier, call_id, job_id)
-        SELECT h.courier, h.call_id, h.job_id FROM intake.call_request r JOIN intake.call_held h ON h.call_id = r.call_id
-        WHERE r.job_id = OLD.job_id AND r.call_id >= OLD.first_call AND h.courier <> 0
-        ON CONFLICT DO NOTHING;
-    IF FOUND THEN
-        PERFORM intake.announce_cancel();
-    END IF;
-    RETURN NULL;
-END
-$$;
+    AS 'MODULE_PATHNAME', 'intake_sql_end_calls' LANGUAGE c VOLATILE;
 COMMENT ON FUNCTION intake.end_calls() IS
     'Trigger: ends the calls of a job that was taken out of calling: those that wait leave the queue, those that are made are stopped';
 CREATE TRIGGER end_calls AFTER DELETE ON intake.calling FOR EACH ROW EXECUTE FUNCTION intake.end_calls();

@@ -28,6 +28,7 @@
 #include "ground/database.h"
 #include "ground/intake.h"
 #include "ground/table.h"
+#include "queue/announce.h"
 
 #define LEASE 30000     /* milliseconds */
 #define SEEN_AGAIN 5000 /* milliseconds, before it is written that it was seen */
@@ -237,6 +238,8 @@ intake_sql_leave_courier(PG_FUNCTION_ARGS)
 	intake_desk_open(&desk);
 	intake_courier_release(&desk, token, NULL, 0);
 	intake_desk_close(&desk);
+	/* The supervisor looks for what it was to be told. */
+	intake_announce_delay(GetCurrentTimestamp());
 	PG_RETURN_VOID();
 }
 
@@ -269,9 +272,14 @@ expire_couriers(Expiring *expiring)
 		Datum *row = scan.slot->tts_values;
 		TimestampTz until = DatumGetTimestampTz(INTAKE_COLUMN(row, courier_until));
 
-		if (until < expiring->desk.now &&
-			intake_table_delete(&expiring->couriers, &scan.slot->tts_tid))
-			continue;
+		if (until < expiring->desk.now)
+		{
+			if (intake_table_delete(&expiring->couriers, &scan.slot->tts_tid))
+				continue;
+			/* It is seen just now. */
+			until = DT_NOEND;
+			intake_database_look_soon();
+		}
 		if (expiring->n_alive == MOST_COURIERS)
 			continue;
 		expiring->alive[expiring->n_alive] = DatumGetInt64(INTAKE_COLUMN(row, courier_token));
@@ -280,16 +288,38 @@ expire_couriers(Expiring *expiring)
 	intake_table_scan_end(&scan);
 }
 
-/* Until when a courier is there, as far as it was seen; 0: it is gone. */
+/* Until when a courier is there, as far as it was seen; 0: it is gone. It may have come since we looked. */
 static TimestampTz
 lease_of(Expiring *expiring, int64 token)
 {
 	for (int i = 0; i < expiring->n_alive; i++)
 		if (expiring->alive[i] == token)
 			return expiring->until[i];
-	if (expiring->n_alive < MOST_COURIERS || !find(&expiring->couriers, token))
+	if (!find(&expiring->couriers, token))
 		return 0;
 	return DatumGetTimestampTz(INTAKE_COLUMN(expiring->couriers.slot->tts_values, courier_until));
+}
+
+/* Cancels that nobody will ask for leave. */
+static void
+forget_cancels(Expiring *expiring)
+{
+	IntakeTable cancels;
+	IntakeScan scan;
+	ScanKeyData key;
+
+	ScanKeyInit(&key, 1, BTGreaterEqualStrategyNumber, F_INT8GE, Int64GetDatum(0));
+	intake_table_open(&cancels, intake_table_oid("call_cancel"));
+	intake_table_scan_begin(&scan, intake_table_oid("call_cancel"), NULL, &key, 1);
+	while (intake_table_scan_next(&scan))
+	{
+		int64 token = DatumGetInt64(INTAKE_COLUMN(scan.slot->tts_values, call_cancel_courier));
+
+		if (lease_of(expiring, token) == 0)
+			(void) intake_table_delete(&cancels, &scan.slot->tts_tid);
+	}
+	intake_table_scan_end(&scan);
+	intake_table_close(&cancels);
 }
 
 static void
@@ -306,7 +336,11 @@ expire_call(void *argument, IntakeScan *scan, IntakeCall *call)
 		return;
 	}
 	if (!intake_table_delete(intake_desk_table(desk, INTAKE_DESK_HELD), &scan->slot->tts_tid))
+	{
+		/* An answer to it may not commit. */
+		intake_database_look_soon();
 		return;
+	}
 	if (call->courier == 0)
 	{
 		intake_desk_give_back(desk, call, desk->now);
@@ -345,6 +379,7 @@ intake_courier_expire(void)
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetLatestSnapshot());
 	for_each_held(expire_call, expiring);
+	forget_cancels(expiring);
 	PopActiveSnapshot();
 	intake_table_close(&expiring->couriers);
 	intake_desk_close(&expiring->desk);

@@ -16,7 +16,6 @@
 #include "calls/note.h"
 #include "ground/shmem.h"
 
-PG_FUNCTION_INFO_V1(intake_sql_announce_cancel);
 PG_FUNCTION_INFO_V1(intake_sql_open_line);
 
 static IntakeNote *notes = NULL; /* in TopTransactionContext */
@@ -171,14 +170,6 @@ intake_note_uncap(void)
 {
 	if (n_notes > 0)
 		intake_board_uncap(notes, n_notes);
-}
-
-/* SQL: intake.announce_cancel(). */
-Datum
-intake_sql_announce_cancel(PG_FUNCTION_ARGS)
-{
-	intake_note_cancel();
-	PG_RETURN_VOID();
 }
 
 /* SQL: intake.open_line(line_id). */

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# tap.sh SCRIPT...: runs TAP scripts with what is built and installed, not as root. Says what was
-# skipped and why, of what failed enough to understand it, and in the last line how much there was
+# tap.sh SCRIPT...: runs TAP scripts with what is built and installed, not as root. Says their figures, what
+# was skipped and why, of what failed enough to understand it, and in the last line how much there was
 # of each. The logs stay in LOGS.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -34,6 +34,10 @@ show_script() {
 	tail -n 15 "$own" | sed 's/^/      /'
 }
 
+show_figures() {
+	sed -nE 's/^# figures: /    /p' "$log"
+}
+
 show_skipped() {
 	sed -nE -e 's/^ok [0-9]+ #? ?skip (.*)/\1/Ip' -e 's/^(.*) \.+ skipped: (.*)/\1: \2/p' "$log" |
 		sort | uniq -c | sed -E 's/^ *([0-9]+) (.*)/    skipped, \1: \2/'
@@ -46,6 +50,7 @@ failed=$(($(count '^not ok [0-9]+' '[^\\]# todo') + $(count '\(Wstat: [1-9].* Fa
 skipped=$(($(count '^ok [0-9]+.*[^\\]# skip') + $(count '\.+ skipped: ')))
 [ "$failed" -gt 0 ] || { [ "$status" -eq 0 ] && [ $((passed + skipped)) -gt 0 ]; } || failed=1
 
+show_figures
 show_skipped
 if [ "$failed" -gt 0 ]; then
 	grep -E '^not ok [0-9]+' "$log" | grep -ivE '[^\\]# todo' | head -n 20 | sed 's/^/    /' || true
