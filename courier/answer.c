@@ -40,7 +40,8 @@ begin_head(CourierTransfer *transfer, IntakeSlice line)
 
 	(void) intake_slice_cut(line, " ", &rest);
 	transfer->final = rest.len > 0 && rest.data[0] != '1';
-	transfer->head_is_over = false;
+	transfer->in_head = true;
+	transfer->foldable = false;
 	transfer->call->headers.length = 0;
 	courier_decode_end(transfer->decoder);
 	transfer->decoder = NULL;
@@ -71,11 +72,26 @@ is_plain_transfer(IntakeSlice value)
 }
 
 static void
-keep_line(CourierCall *call, IntakeSlice line)
+keep_line(CourierTransfer *transfer, IntakeSlice line)
 {
+	CourierCall *call = transfer->call;
+
 	intake_buffer_append(&call->headers, line.data, line.len);
 	intake_buffer_append(&call->headers, "\r\n", 2);
 	courier_call_count(call);
+	transfer->foldable = true;
+}
+
+/* A line that goes on with the one before, as newer versions of the library put it. */
+static bool
+unfold(CourierTransfer *transfer, IntakeSlice line)
+{
+	if (!transfer->foldable)
+		return false;
+	transfer->call->headers.length -= 2;
+	intake_buffer_append(&transfer->call->headers, " ", 1);
+	keep_line(transfer, intake_slice_trim(line));
+	return true;
 }
 
 /* A line of a head. Returns false when it ends the transfer, having set why. */
@@ -84,15 +100,19 @@ take_line(CourierTransfer *transfer, IntakeSlice line)
 {
 	IntakeSlice value;
 	IntakeSlice name = intake_slice_cut(line, ":", &value);
+	bool folded = line.data[0] == ' ' || line.data[0] == '\t';
 
-	if (line.data[0] == ' ' || line.data[0] == '\t' || value.data == NULL)
+	if (folded && unfold(transfer, line))
+		return true;
+	transfer->foldable = false;
+	if (folded || value.data == NULL)
 		return fail(transfer, "protocol", "a header without a name");
 	value = intake_slice_trim(value);
 	if (intake_slice_equal_nocase(name, intake_slice_cstr("Transfer-Encoding")) &&
 		!is_plain_transfer(value))
 		return fail(transfer, "encoding", "a Transfer-Encoding that was not asked for");
 	if (!intake_slice_equal_nocase(name, intake_slice_cstr("Content-Encoding")))
-		keep_line(transfer->call, line);
+		keep_line(transfer, line);
 	else if (!set_encoding(transfer, value))
 		return fail(transfer, "encoding", "a Content-Encoding that was not asked for");
 	return true;
@@ -114,15 +134,13 @@ courier_answer_take_header(char *data, size_t size, size_t count, void *closure)
 	IntakeSlice line = without_end((IntakeSlice){data, count * size});
 
 	transfer->head_bytes += count;
-	if (transfer->head_bytes > COURIER_MAX_HEADERS)
+	if (transfer->head_bytes > COURIER_MAX_HEADERS || ++transfer->head_lines > COURIER_MAX_LINES)
 		return fail(transfer, "too_large", "the headers");
-	if (transfer->final && transfer->head_is_over)
-		return count;
-	if (begins_head(line))
+	if (!transfer->in_head && !transfer->final && begins_head(line))
 		begin_head(transfer, line);
 	else if (line.len == 0)
-		transfer->head_is_over = true;
-	else if (!take_line(transfer, line))
+		transfer->in_head = false;
+	else if (transfer->in_head && !take_line(transfer, line))
 		return 0;
 	return count;
 }

@@ -13,7 +13,7 @@
 /* A call while it is under way. */
 struct CourierTransfer
 {
-	CourierTransfer *next; /* in a list: of those that wait for room, or that are idle */
+	CourierTransfer *next; /* in the list of those that wait for room */
 	CURL *easy;
 	CourierCall *call;
 	struct curl_slist *lines; /* headers of the request */
@@ -24,8 +24,10 @@ struct CourierTransfer
 
 	/* The answer. */
 	bool final;        /* it is none of the 1xx that may come before */
-	bool head_is_over; /* what comes behind the body is not kept */
+	bool in_head;      /* what comes behind the body is not kept */
+	bool foldable;     /* the last line of the head was kept: one that goes on with it is, too */
 	size_t head_bytes; /* of all heads and trailers */
+	int head_lines;
 	CourierDecoder *decoder;
 	size_t decoded;     /* bytes of the piece that comes again, when there was no room */
 	bool waits;         /* for room */

@@ -12,6 +12,7 @@
 #include "common/slice.h"
 
 #define COURIER_MAX_HEADERS (256 * 1024) /* bytes of an answer's headers */
+#define COURIER_MAX_LINES 2000           /* lines of them; the library takes 5000, or any number */
 #define COURIER_FIRST_BYTES (8 * 1024)   /* of an answer that ends with an error */
 #define COURIER_MAX_ERROR 256            /* bytes of an error's text */
 

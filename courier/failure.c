@@ -17,6 +17,9 @@
 
 #include "failure.h"
 
+/* Since libcurl 8.6, for a head that is larger than it takes; before it said that memory had run out. */
+#define HEAD_TOO_LARGE ((CURLcode) 100)
+
 typedef struct Word
 {
 	CURLcode code;
@@ -50,6 +53,7 @@ static const Word words[] = {
 	{CURLE_HTTP2, "reset"},
 	{CURLE_HTTP2_STREAM, "reset"},
 	{CURLE_OUT_OF_MEMORY, "too_large"}, /* a header line that is longer than the library takes */
+	{HEAD_TOO_LARGE, "too_large"},
 	{CURLE_FILESIZE_EXCEEDED, "too_large"},
 	{CURLE_BAD_CONTENT_ENCODING, "encoding"},
 };
@@ -63,6 +67,13 @@ find(CURLcode code)
 	return "protocol";
 }
 
+/* Whether the host has ended it. */
+bool
+courier_failure_is_cut(CURLcode code)
+{
+	return strcmp(find(code), "reset") == 0;
+}
+
 /*
  * The word for what the library says. BEGUN: the request may have been sent, LATE: its time was up.
  * Before a request has begun, what is cut off or takes too long is the connection.
@@ -71,7 +82,7 @@ const char *
 courier_failure_word(CURLcode code, bool begun, bool late)
 {
 	const char *word = find(code);
-	bool cut_off = strcmp(word, "reset") == 0 || (code == CURLE_OPERATION_TIMEDOUT && !late);
+	bool cut_off = courier_failure_is_cut(code) || (code == CURLE_OPERATION_TIMEDOUT && !late);
 
 	return cut_off && !begun ? "connect" : word;
 }

@@ -8,6 +8,7 @@
 #include <curl/curl.h>
 #include <stdbool.h>
 
+extern bool courier_failure_is_cut(CURLcode code);
 extern const char *courier_failure_word(CURLcode code, bool begun, bool late);
 
 #endif

@@ -3,8 +3,9 @@
  *		Calls on the network (libcurl). Knows nothing of the database.
  *
  * A call that is started has a transfer: a handle of the library, and what its callbacks (answer.c)
- * keep. All transfers share connections and look-ups of names. The library never waits: its sockets
- * stand in an epoll set, which main's loop watches.
+ * keep. All transfers share connections and look-ups of names, but no handle is used twice: before
+ * libcurl 8.12 a head whose first line is folded makes one write to memory of its last transfer that
+ * it has freed. The library never waits: its sockets stand in an epoll set, which main's loop watches.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,14 +20,11 @@
 #include "setup.h"
 #include "transfer.h"
 
-#define IDLE_TRANSFERS 64 /* that are kept for the next calls */
-#define READY 64          /* sockets that are looked at in a turn */
+#define READY 64 /* sockets that are looked at in a turn */
 
 static CURLM *multi;
 static int epoll_fd;
 static double due_at; /* when the library wants to run though nothing comes; 0: never */
-static CourierTransfer *idle;
-static int n_idle;
 
 /* ---- what the library asks ---- */
 
@@ -60,54 +58,34 @@ set_timer(CURLM *handle, long milliseconds, void *closure)
 /* ---- start and end ---- */
 
 static CourierTransfer *
-get_transfer(void)
+make_transfer(CourierCall *call)
 {
-	CourierTransfer *transfer = idle;
+	CourierTransfer *transfer = calloc(1, sizeof(CourierTransfer));
 
-	if (transfer != NULL)
-	{
-		idle = transfer->next;
-		n_idle--;
-		return transfer;
-	}
-	transfer = calloc(1, sizeof(CourierTransfer));
 	if (transfer == NULL || (transfer->easy = curl_easy_init()) == NULL)
 		abort();
+	call->transfer = transfer;
+	transfer->call = call;
 	return transfer;
 }
 
-/* Frees what a transfer has of its call, and keeps it for another one, or not. */
 static void
-give_back(CourierTransfer *transfer)
+free_transfer(CourierTransfer *transfer)
 {
-	CURL *easy = transfer->easy;
-
 	courier_answer_end(transfer);
 	for (struct curl_slist *line = transfer->lines; line != NULL; line = line->next)
 		explicit_bzero(line->data, strlen(line->data));
 	curl_slist_free_all(transfer->lines);
-	memset(transfer, 0, sizeof(*transfer));
-	transfer->easy = easy;
-	if (n_idle == IDLE_TRANSFERS)
-	{
-		curl_easy_cleanup(easy);
-		free(transfer);
-		return;
-	}
-	curl_easy_reset(easy);
-	transfer->next = idle;
-	idle = transfer;
-	n_idle++;
+	curl_easy_cleanup(transfer->easy);
+	free(transfer);
 }
 
 /* Starts a call whose request has no problem. */
 void
 courier_transfer_start(CourierCall *call)
 {
-	CourierTransfer *transfer = get_transfer();
+	CourierTransfer *transfer = make_transfer(call);
 
-	call->transfer = transfer;
-	transfer->call = call;
 	courier_setup_do(transfer);
 	if (curl_multi_add_handle(multi, transfer->easy) != CURLM_OK)
 		abort();
@@ -123,23 +101,51 @@ courier_transfer_stop(CourierCall *call)
 	call->status = (int) status;
 	call->duration = (int64_t) ((intake_clock_seconds() - call->received_at) * 1e6);
 	(void) curl_multi_remove_handle(multi, call->transfer->easy);
-	give_back(call->transfer);
+	free_transfer(call->transfer);
 	call->transfer = NULL;
+}
+
+/*
+ * Whether a call that was cut off has its whole answer: a host may give it before it has taken the
+ * request, and end the connection, or the stream, then.
+ */
+static bool
+has_answer(const CourierTransfer *transfer, CURLcode code)
+{
+	curl_off_t length = -1;
+	curl_off_t came = 0;
+
+	(void) curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+	(void) curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &came);
+	return transfer->final && !transfer->in_head && length == came && courier_failure_is_cut(code);
+}
+
+/* What the library has found. */
+static void
+explain_code(CourierTransfer *transfer, CURLcode code)
+{
+	CourierCall *call = transfer->call;
+	bool late = intake_clock_seconds() > call->deadline - 0.01;
+	const char *word = courier_failure_word(code, call->begun, late);
+	const char *detail = transfer->error[0] ? transfer->error : curl_easy_strerror(code);
+
+	/* It bounds nothing but heads. */
+	courier_call_fail(call, word, strcmp(word, "too_large") == 0 ? "the headers" : detail);
 }
 
 static void
 explain(CourierTransfer *transfer, CURLcode code)
 {
 	CourierCall *call = transfer->call;
-	bool late = intake_clock_seconds() > call->deadline - 0.01;
 
 	if (transfer->fault != NULL)
 		courier_call_fail(call, transfer->fault, transfer->detail);
 	else if (code == CURLE_COULDNT_CONNECT && transfer->refused && !transfer->opened)
 		courier_call_fail(call, "refused_address", transfer->refused);
-	else if (code != CURLE_OK)
-		courier_call_fail(call, courier_failure_word(code, call->begun, late),
-						  transfer->error[0] ? transfer->error : curl_easy_strerror(code));
+	else if (code != CURLE_OK && !has_answer(transfer, code))
+		explain_code(transfer, code);
+	else if (!transfer->final)
+		courier_call_fail(call, "protocol", "no HTTP");
 	else if (!courier_answer_is_whole(transfer))
 		courier_call_fail(call, "encoding", "the end is missing");
 }

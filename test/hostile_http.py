@@ -7,6 +7,7 @@ standard input. /log answers with the requests so far, as JSON, one per line, an
 """
 import asyncio
 import gzip
+import hashlib
 import json
 import ssl
 import sys
@@ -49,9 +50,9 @@ def bomb():
     return b"".join(packer.compress(bytes(1 << 20)) for _ in range(20)) + packer.flush()
 
 
-async def serve_path(path, writer):
+async def serve_path(path, body, writer):
     """Answers a request. Returns whether the connection stays."""
-    what, _, value = path.strip("/").partition("/")
+    what, _, value = path.partition("?")[0].strip("/").partition("/")
     number = float(value) if value.replace(".", "", 1).isdigit() else 0
     if what == "log":
         writer.write(answer("".join(json.dumps(item) + "\n" for item in log)))
@@ -66,6 +67,8 @@ async def serve_path(path, writer):
     elif what == "slow":
         await asyncio.sleep(number)
         writer.write(answer("slow"))
+    elif what == "digest":
+        writer.write(answer(json.dumps({"length": len(body), "sha256": hashlib.sha256(body).hexdigest()}), "Content-Type: application/json"))
     elif what == "size":
         writer.write(answer(b"x" * int(number)))
     elif what == "status":
@@ -105,6 +108,8 @@ async def serve_path(path, writer):
     elif what == "headers":
         writer.write(b"HTTP/1.1 200 OK\r\n")
         await forever(writer, b"X-Many: " + b"y" * 1000 + b"\r\n")
+    elif what == "some-headers":
+        writer.write(b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * int(number) + b"Content-Length: 0\r\n\r\n")
     elif what == "long-header":
         writer.write(b"HTTP/1.1 200 OK\r\nX-Long: " + b"y" * 400000 + b"\r\nContent-Length: 0\r\n\r\n")
     elif what == "continue":
@@ -117,6 +122,10 @@ async def serve_path(path, writer):
         writer.write(b"HTTP/1.1 200 OK\r\nX-N\0ame: x\r\nContent-Length: 0\r\n\r\n")
     elif what == "folded-header":
         writer.write(b"HTTP/1.1 200 OK\r\nX-Name: x\r\n y\r\nContent-Length: 0\r\n\r\n")
+    elif what == "folded-first":
+        writer.write(b"HTTP/1.1 200 OK\r\n X-Name: x\r\nContent-Length: 0\r\n\r\n")
+    elif what == "folded-encoding":
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Encoding:\r\n br\r\nContent-Length: 0\r\n\r\n")
     elif what == "no-colon":
         writer.write(b"HTTP/1.1 200 OK\r\nnonsense\r\nContent-Length: 0\r\n\r\n")
     elif what == "no-http":
@@ -152,7 +161,7 @@ async def serve_http(reader, writer):
             counts["running"] += 1
             counts["most"] = max(counts["most"], counts["running"])
         try:
-            stays = await serve_path(path, writer)
+            stays = await serve_path(path, body, writer)
         finally:
             counts["running"] -= path not in ("/log", "/counts", "/release")
         if not stays:

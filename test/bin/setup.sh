@@ -20,7 +20,7 @@ has_node() {
 }
 
 if [ "${1:-}" = test ]; then
-	packages+=(perl libipc-run-perl python3)
+	packages+=(perl libipc-run-perl python3 nginx)
 	has_node || packages+=(nodejs npm)
 elif [ "${1:-}" = lint ]; then
 	packages+=(perl clang-format cppcheck)
@@ -71,6 +71,26 @@ forbid_main_cluster() {
 }
 allow_main_cluster() {
 	as_root rm -f "$no_main_cluster"
+}
+
+# It also starts services, now and with the machine. Tests run these by themselves.
+policy=/usr/sbin/policy-rc.d
+own_policy=
+forbid_services() {
+	[ ! -e "$policy" ] || return 0
+	own_policy=yes
+	# shellcheck disable=SC2016 # the policy expands it
+	printf '#!/bin/sh\ncase $1 in nginx | redis-server) exit 101 ;; esac\n' | as_root tee "$policy" >/dev/null
+	as_root chmod +x "$policy"
+}
+allow_services() {
+	[ -z "$own_policy" ] || as_root rm -f "$policy"
+}
+disable_services() {
+	local package
+	for package in "${missing[@]}"; do
+		case $package in nginx | redis-server) as_root update-rc.d "$package" disable >>"$log" 2>&1 || true ;; esac
+	done
 }
 
 apt_get() {
@@ -139,7 +159,9 @@ mapfile -t missing < <(list_missing)
 
 update_lists
 echo "setup: installing ${missing[*]}"
-trap allow_main_cluster EXIT
+trap 'allow_main_cluster; allow_services' EXIT
 forbid_main_cluster
+forbid_services
 apt_get install --no-install-recommends "${missing[@]}" || explain
+disable_services
 rm -f "$log"

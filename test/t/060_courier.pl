@@ -3,9 +3,9 @@
 # make it lose an answer, or hold more memory than it may. The database is a stand-in (test/courier.sql).
 use strict;
 use warnings;
+use Couriers;
 use FindBin;
 use Intake;
-use IPC::Open2;
 use JSON::PP;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -14,7 +14,7 @@ use Time::HiRes qw(sleep time);
 
 plan skip_all => 'there is no python3' if system('python3 -c "import asyncio, ssl"') != 0;
 
-my $dir = PostgreSQL::Test::Utils::tempdir;
+my $dir = scratch();
 my $node = PostgreSQL::Test::Cluster->new('courier');
 $node->init(extra => [ '-U', Intake::SUPERUSER ]);
 $node->append_conf('postgresql.conf', "log_min_messages = warning\n");
@@ -22,87 +22,11 @@ $node->start;
 $node->safe_psql('postgres', slurp_file("$FindBin::RealBin/../courier.sql"));
 sub sql { return $node->safe_psql('postgres', @_) }
 
-# ---- servers and certificates ----
-
-my @servers;
-
-# Starts a hostile server; returns its ports.
-sub start_server
-{
-	my @arguments = @_;
-	my $pid = open2(my $out, my $in, 'python3', "$FindBin::RealBin/../hostile_http.py", @arguments);
-	push @servers, { pid => $pid, in => $in, out => $out };
-	return split ' ', scalar readline $out;
-}
-
-sub openssl { system_log('openssl', @_) == 0 or die "openssl @_" }
-
-# An authority of its own, and a certificate for 127.0.0.1 and localhost, or for what else is said.
-sub make_certificate
-{
-	my ($name, %how) = @_;
-	my $ca = $how{ca} // 'ca';
-	my $names = $how{names} // 'IP:127.0.0.1,DNS:localhost';
-	my @days = $how{expired} ? ('-not_before', '20200101000000Z', '-not_after', '20200201000000Z') : ('-days', 30);
-	if (!-e "$dir/$ca.pem")
-	{
-		openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', "$dir/$ca.key", '-out', "$dir/$ca.pem", '-subj', "/CN=$ca",
-			'-days', 30, '-addext', 'keyUsage=critical,keyCertSign');
-	}
-	append_to_file("$dir/$name.cnf", "subjectAltName=$names\n");
-	openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', "$dir/$name.key", '-out', "$dir/$name.csr", '-subj', "/CN=$name");
-	openssl('x509', '-req', '-in', "$dir/$name.csr", '-CA', "$dir/$ca.pem", '-CAkey', "$dir/$ca.key", '-CAcreateserial', '-out',
-		"$dir/$name.pem", '-extfile', "$dir/$name.cnf", $how{expired} ? ('-days', -1) : ('-days', 30));
-	return ("$dir/$name.pem", "$dir/$name.key");
-}
-
-# ---- couriers ----
-
-my @couriers;
+# Starts a courier that may go to two addresses.
 my $n_couriers = 0;
-
-sub start_courier
+sub start
 {
-	my @options = @_;
-	my $log = "$dir/courier" . ++$n_couriers . '.log';
-	my $pid = fork;
-	die "fork: $!" unless defined $pid;
-	if ($pid == 0)
-	{
-		# None of this may count.
-		$ENV{$_} = 'http://127.0.0.1:1' for qw(http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY);
-		$ENV{SSLKEYLOGFILE} = "$dir/keys";
-		$ENV{HOME} = $dir;
-		open STDERR, '>', $log or die;
-		exec $ENV{INTAKE_COURIER}, '--dsn', $node->connstr('postgres'), '--allow', '127.0.0.1,127.0.0.3', '--ca-file', "$dir/ca.pem",
-		  '--log-level', 'debug', '--name', "courier$n_couriers", @options;
-		die "exec: $!";
-	}
-	push @couriers, $pid;
-	wait_for(sub { -e $log && slurp_file($log) =~ /entered as courier$n_couriers/ }, 'the courier enters');
-	return { pid => $pid, log => $log };
-}
-
-sub stop_courier
-{
-	my ($courier, @signals) = @_;
-	kill $_, $courier->{pid} for @signals ? @signals : 'TERM';
-	waitpid $courier->{pid}, 0;
-	return $?;
-}
-
-sub memory
-{
-	my ($courier, $what) = @_;
-	return slurp_file("/proc/$courier->{pid}/status") =~ /^$what:\s+(\d+) kB/m ? $1 / 1024 : die;
-}
-
-END
-{
-	my $status = $?;
-	kill 'KILL', @couriers;
-	kill 'KILL', map { $_->{pid} } @servers;
-	$? = $status;
+	return start_courier($node->connstr('postgres'), 'courier' . ++$n_couriers, '--allow', '127.0.0.1,127.0.0.3', '--ca-file', certificates(), @_);
 }
 
 # ---- calls ----
@@ -146,16 +70,14 @@ sub call
 	return answer_of($id);
 }
 
-sub fetch { return Intake::get("http://127.0.0.1:$_[0]$_[1]")->{content} }
-
 my @certificate = make_certificate('good');
-my ($http, $https) = start_server(@certificate);
+my ($http, $https) = start_hostile(@certificate);
 
 # ---- what is sent ----
 
 append_to_file("$dir/.netrc", "machine 127.0.0.1 login somebody password else\n");
 chmod 0600, "$dir/.netrc";
-my $courier = start_courier('--listen', '127.0.0.1:0');
+my $courier = start('--listen', '127.0.0.1:0');
 
 my $answer = call($http, '/a/../b?c=%20d&e[]={}', headers => "X-Secret: s3cr3t\r\nContent-Type: application/json\r\nX-Empty:\r\n", body => '{"a": 1}');
 is($answer->{status}, 200, 'a call is answered');
@@ -238,12 +160,17 @@ for my $case (
 	[ '/chunks', 200, qr/^too_large/, qr/^x+$/ ],
 	[ '/bad-chunk', 200, qr/^(reset|protocol)/, qr/^$/ ],
 	[ '/headers', 200, qr/^too_large/, qr/^$/ ],
+	[ '/some-headers/1990', 200, qr/^$/, qr/^$/ ],
+	[ '/some-headers/2000', 200, qr/^too_large/, qr/^$/ ],
+	[ '/some-headers/100000', 200, qr/^too_large/, qr/^$/ ],
 	[ '/long-header', 200, qr/^too_large/, qr/^$/ ],
 	[ '/continue', 103, qr/^too_large/, qr/^$/ ],
 	[ '/early', 200, qr/^$/, qr/^late$/ ],
 	[ '/trailers', 200, qr/^$/, qr/^ok$/ ],
 	[ '/nul-header', 200, qr/^protocol/, qr/^$/ ],
-	[ '/folded-header', 200, qr/^protocol/, qr/^$/ ],
+	[ '/folded-header', 200, qr/^$/, qr/^$/ ],
+	[ '/folded-first', 200, qr/^protocol/, qr/^$/ ],
+	[ '/folded-encoding', 200, qr/^(encoding|protocol)/, qr/^$/ ],
 	[ '/no-colon', 200, qr/^protocol/, qr/^$/ ],
 	[ '/no-http', 0, qr/^protocol/, qr/^$/ ],
 	[ '/reset', 0, qr/^reset/, qr/^$/ ],
@@ -261,6 +188,7 @@ for my $case (
 is(call($http, '/gzip')->{length}, 9000, 'a packed body is as long as it was');
 unlike(call($http, '/gzip')->{headers}, qr/Content-Encoding/, '... and nobody says that it is packed');
 cmp_ok(call($http, '/size/1048577')->{length}, '<=', 8192, 'of what is too large the first bytes are kept');
+like(call($http, '/folded-header')->{headers}, qr/^X-Name: x y\r\n/, 'a header of two lines becomes one');
 is(call($http, '/early')->{headers}, "Content-Length: 4\r\nX-Late: yes\r\n", 'headers before the headers do not count');
 unlike(call($http, '/trailers')->{headers}, qr/Trailer/, 'nor do those behind the body');
 cmp_ok(memory($courier, 'VmHWM'), '<', 64, 'none of it took much memory');
@@ -271,39 +199,29 @@ is(call($https, '/tls', scheme => 'https')->{status}, 200, 'HTTPS');
 is(call($https, '/tls', scheme => 'https', host => 'localhost')->{status}, 200, '... by a name');
 like(call($https, '/tls', scheme => 'http')->{error}, qr/^(reset|protocol)/, 'HTTP where HTTPS is spoken');
 like(call($http, '/tls', scheme => 'https', milliseconds => 1000)->{error}, qr/^(tls|timeout)/, 'HTTPS where HTTP is spoken');
-like(call((start_server(make_certificate('other', names => 'DNS:other.example')))[1], '/x', scheme => 'https')->{error}, qr/^tls/, "another host's certificate");
-like(call((start_server(make_certificate('foreign', ca => 'foreign-ca')))[1], '/x', scheme => 'https')->{error}, qr/^tls/, "a stranger's certificate");
-like(call((start_server(make_certificate('old', expired => 1)))[1], '/x', scheme => 'https')->{error}, qr/^tls/, 'an expired certificate');
+like(call((start_hostile(make_certificate('other', names => 'DNS:other.example')))[1], '/x', scheme => 'https')->{error}, qr/^tls/, "another host's certificate");
+like(call((start_hostile(make_certificate('foreign', ca => 'foreign-ca')))[1], '/x', scheme => 'https')->{error}, qr/^tls/, "a stranger's certificate");
+like(call((start_hostile(make_certificate('old', expired => 1)))[1], '/x', scheme => 'https')->{error}, qr/^tls/, 'an expired certificate');
 for my $case ([ 'good', 200, qr/^$/ ], [ 'goaway', 0, qr/^reset/ ], [ 'reset', 0, qr/^reset/ ], [ 'half', 200, qr/^reset/ ], [ 'nonsense', 0, qr/^(reset|protocol)/ ])
 {
 	my ($way, $status, $error) = @$case;
-	$answer = call((start_server(@certificate, $way))[1], '/x', scheme => 'https', milliseconds => 3000);
+	$answer = call((start_hostile(@certificate, $way))[1], '/x', scheme => 'https', milliseconds => 3000);
 	is($answer->{status}, $status, "HTTP/2, $way: status");
 	like($answer->{error}, $error, "HTTP/2, $way: error");
 }
 
 SKIP:
 {
-	my $nginx = (grep { -x } map { "$_/nginx" } split(/:/, $ENV{PATH}), '/usr/sbin')[0];
-	skip 'there is no nginx', 3 unless $nginx;
+	skip 'there is no nginx', 3 unless find_nginx();
 	my $port = PostgreSQL::Test::Cluster::get_free_port();
-	append_to_file("$dir/nginx.conf", <<~"CONF");
-		pid $dir/nginx.pid; daemon off; error_log $dir/nginx.log;
-		events { worker_connections 1024; }
-		http {
-			access_log off;
-			client_body_temp_path $dir; proxy_temp_path $dir; fastcgi_temp_path $dir; uwsgi_temp_path $dir; scgi_temp_path $dir;
-			server {
-				listen 127.0.0.1:$port ssl http2; ssl_certificate $dir/good.pem; ssl_certificate_key $dir/good.key;
-				location / { return 200 "\$server_protocol \$connection"; }
-				location /proxied { proxy_pass http://127.0.0.1:$http/slow/0.2; }
-			}
+	start_nginx($port, <<~"CONF");
+		access_log off;
+		server {
+			listen 127.0.0.1:$port ssl http2; ssl_certificate $certificate[0]; ssl_certificate_key $certificate[1];
+			location / { return 200 "\$server_protocol \$connection"; }
+			location /proxied { proxy_pass http://127.0.0.1:$http/slow/0.2; }
 		}
 		CONF
-	my $pid = fork;
-	if ($pid == 0) { open STDERR, '>', '/dev/null'; exec $nginx, '-c', "$dir/nginx.conf", '-e', "$dir/nginx.log" or die }
-	push @servers, { pid => $pid };
-	wait_for(sub { IO::Socket::INET->new("127.0.0.1:$port") }, 'nginx listens');
 	like(call($port, '/x', scheme => 'https')->{body}, qr{^HTTP/2.0}, 'HTTP/2 where it is offered');
 	my @ids = add_calls($port, [ ('/x') x 100 ], scheme => 'https');
 	wait_ended(@ids);
@@ -311,8 +229,6 @@ SKIP:
 	@ids = add_calls($port, [ ('/proxied') x 100 ], scheme => 'https');
 	wait_ended(@ids);
 	is(sql("SELECT count(*) FROM standin.call WHERE status = 200 AND call_id IN (" . join(',', @ids) . ")"), 100, '... slow ones too');
-	kill 'TERM', $pid;
-	waitpid $pid, 0;
 }
 
 # ---- pages, and what nobody may read ----
@@ -329,8 +245,8 @@ is(sql("SELECT count(*) FROM standin.courier"), 0, 'and takes its leave');
 
 # ---- a proxy ----
 
-my ($proxy) = start_server();
-$courier = start_courier('--proxy', "http://127.0.0.1:$proxy", '--allow', '192.0.2.1');
+my ($proxy) = start_hostile();
+$courier = start('--proxy', "http://127.0.0.1:$proxy", '--allow', '192.0.2.1');
 is(call(80, '/a?b', host => '10.255.255.1')->{status}, 200, 'a proxy is asked, and guards where calls go');
 like((split /\n/, fetch($proxy, '/log'))[-1], qr{"POST http://10.255.255.1(:80)?/a\?b HTTP/1.1"}, '... with the whole URL');
 like(call(443, '/a?b', host => 'some.example', scheme => 'https', milliseconds => 1000)->{error}, qr/^(tls|timeout)/, 'HTTPS goes through it');
@@ -339,9 +255,9 @@ stop_courier($courier);
 
 # ---- shares ----
 
-my ($host) = start_server();
-my ($other) = start_server();
-$courier = start_courier('--max-transfers', 8, '--drain', 20);
+my ($host) = start_hostile();
+my ($other) = start_hostile();
+$courier = start('--max-transfers', 8, '--drain', 20);
 my @held = add_calls($host, [ ('/hold') x 5 ]);
 wait_for(sub { fetch($host, '/counts') =~ /"running": 2/ }, 'two calls are held');
 is(call($other, '/x')->{status}, 200, 'a host that holds its calls does not hold others');
@@ -361,7 +277,7 @@ waitpid $courier->{pid}, 0;
 is($?, 0, 'what has begun may end');
 is(sql("SELECT count(*) FROM standin.call WHERE call_id IN (@{[join ',', @held]}) AND status = 200 AND taken = 1"), 2, '... and its answers are kept');
 is(sql("SELECT count(*) FROM standin.call WHERE call_id IN (@{[join ',', @held]}) AND taken = 0"), 2, '... and what went back was not charged');
-$courier = start_courier('--drain', 0.5);
+$courier = start('--drain', 0.5);
 wait_ended(@held);
 my ($slow) = add_calls($host, ['/slow/20']);
 wait_for(sub { sql("SELECT token IS NOT NULL FROM standin.call WHERE call_id = $slow") eq 't' }, 'the slow call is taken');
@@ -370,7 +286,7 @@ my $begun = time;
 is(stop_courier($courier), 0, 'what does not end goes back when the time is up');
 cmp_ok(time - $begun, '<', 5, '... which it soon is');
 is(sql("SELECT token IS NULL FROM standin.call WHERE call_id = $slow"), 't', '... to the database');
-$courier = start_courier();
+$courier = start();
 wait_for(sub { sql("SELECT token IS NOT NULL FROM standin.call WHERE call_id = $slow") eq 't' }, 'another courier takes it');
 kill 'TERM', $courier->{pid};
 wait_for(sub { slurp_file($courier->{log}) =~ /stopping/ }, 'the courier stops');
@@ -379,8 +295,8 @@ sql("UPDATE standin.call SET token = NULL, ended_at = now() WHERE call_id = $slo
 
 # ---- a database that comes and goes ----
 
-$courier = start_courier();
-my ($again) = start_server();
+$courier = start();
+my ($again) = start_hostile();
 my @ids = add_calls($again, [ ('/hold') x 20 ]);
 wait_for(sub { fetch($again, '/counts') =~ /"running": 20/ }, 'twenty calls are under way');
 $node->stop('fast');
@@ -404,7 +320,7 @@ is(answer_of($unseen)->{status}, 200, 'a call that never came is given back, and
 is(sql("SELECT count(*) FROM standin.exchange WHERE held IS NOT NULL"), 1, '... by one exchange that names all');
 
 # A token that has ended.
-my ($third) = start_server();
+my ($third) = start_hostile();
 my ($held) = add_calls($third, ['/hold']);
 wait_for(sub { fetch($third, '/counts') =~ /"running": 1/ }, 'a call is under way');
 sql("DELETE FROM standin.courier; UPDATE standin.call SET token = NULL WHERE call_id = $held");
@@ -423,7 +339,7 @@ is(sql("SELECT string_agg(length(answer)::text, ' ' ORDER BY call_id) FROM stand
 sql("ALTER TABLE standin.call DROP CONSTRAINT picky");
 
 # The database does not answer for longer than its word counts.
-my ($fourth) = start_server();
+my ($fourth) = start_hostile();
 ($held) = add_calls($fourth, ['/hold'], milliseconds => 60000);
 wait_for(sub { fetch($fourth, '/counts') =~ /"running": 1/ }, 'a call is under way');
 $blocker->query_safe('BEGIN; LOCK TABLE standin.courier IN ACCESS EXCLUSIVE MODE');
@@ -437,8 +353,8 @@ stop_courier($courier);
 # ---- much at once ----
 
 sql('DROP TABLE IF EXISTS x; VACUUM ANALYZE standin.call');
-my @ports = map { (start_server())[0] } 1 .. 4;
-$courier = start_courier();
+my @ports = map { (start_hostile())[0] } 1 .. 4;
+$courier = start();
 @ids = map { add_calls($_, [ ('/slow/2') x 250 ]) } @ports;
 $begun = time;
 wait_ended(@ids);
@@ -448,7 +364,7 @@ is(sql("SELECT count(*) FROM standin.call WHERE call_id IN ($list) AND status = 
 cmp_ok(memory($courier, 'VmHWM'), '<', 64, '... in less than 64 MB');
 stop_courier($courier);
 
-$courier = start_courier('--max-held', '4M');
+$courier = start('--max-held', '4M');
 @ids = map { add_calls($_, [ ('/size/1000000') x 10 ]) } @ports;
 wait_ended(@ids);
 $list = join ',', @ids;

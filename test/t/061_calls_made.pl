@@ -2,108 +2,28 @@
 # step, and neither a database that restarts nor a courier that goes changes that.
 use strict;
 use warnings;
-use FindBin;
+use Couriers;
 use Intake;
-use IPC::Open2;
-use JSON::PP;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 plan skip_all => 'there is no python3' if system('python3 -c "import asyncio, ssl"') != 0;
 
-my $dir = PostgreSQL::Test::Utils::tempdir;
-my $node = new_server('calls');
-my (@servers, @couriers);
+my $node = new_calls_server('calls');
 sub sql { return $node->safe_psql('postgres', @_) }
+sub start { return start_courier($node->connstr('postgres') . ' user=courier', @_) }
 
-# Starts a server that answers as the path says; returns its port.
-sub start_server
-{
-	my $pid = open2(my $out, my $in, 'python3', "$FindBin::RealBin/../hostile_http.py");
-	push @servers, { pid => $pid, in => $in, out => $out };
-	return (split ' ', scalar readline $out)[0];
-}
-
-sub start_courier
-{
-	my ($name, @options) = @_;
-	my $log = "$dir/$name.log";
-	my $pid = fork // die "fork: $!";
-	if ($pid == 0)
-	{
-		open STDERR, '>', $log or die;
-		exec $ENV{INTAKE_COURIER}, '--dsn', $node->connstr('postgres') . ' user=courier', '--allow', '127.0.0.1', '--name', $name, @options;
-		die "exec: $!";
-	}
-	push @couriers, $pid;
-	wait_for(sub { -e $log && slurp_file($log) =~ /entered as/ }, 'the courier enters');
-	return { pid => $pid, log => $log };
-}
-
-sub stop_courier
-{
-	my ($courier) = @_;
-	kill 'TERM', $courier->{pid};
-	waitpid $courier->{pid}, 0;
-	return $?;
-}
-
-END
-{
-	my $status = $?;
-	kill 'KILL', @couriers, map { $_->{pid} } @servers;
-	$? = $status;
-}
-
-sub fetch { return Intake::get("http://127.0.0.1:$_[0]$_[1]")->{content} }
-sub counts { return decode_json(fetch($_[0], '/counts')) }
-
-# How often each idempotency key came to a server, for paths like this.
-sub keys_of
-{
-	my ($port, $path) = @_;
-	my %keys;
-	for my $request (map { decode_json($_) } split /\n/, fetch($port, '/log'))
-	{
-		next unless $request->{line} =~ /\Q$path\E/;
-		my ($key) = map { $_->[1] } grep { lc $_->[0] eq 'idempotency-key' } @{ $request->{headers} };
-		$keys{$key}++;
-	}
-	return %keys;
-}
-
-# Emits so many events whose jobs call a URL.
-sub emit
-{
-	my ($type, $url, $count) = @_;
-	return sql("SELECT count(intake.emit('$type', jsonb_build_object('url', '$url', 'n', i))) FROM generate_series(1, $count) i");
-}
-
+sub ask { return sql("SELECT ask_for('$_[0]', $_[1])") }
 sub wait_seen { my ($count) = @_; return wait_for(sub { sql('SELECT count(*) FROM seen') == $count }, "$count jobs have their answers") }
 
-sql(<<'SQL');
-CREATE ROLE courier LOGIN;
-SELECT intake.grant_access('courier', 'courier');
-CREATE TABLE seen (job_id bigint, n int, status int, error text, payload jsonb);
-CREATE FUNCTION ask(job intake.job) RETURNS intake.next LANGUAGE plpgsql AS $$
-BEGIN
-	IF job.step = 'start' THEN
-		RETURN intake.call(job.payload ->> 'url', body => jsonb_build_object('n', job.payload -> 'n'));
-	END IF;
-	INSERT INTO seen VALUES (job.id, (job.payload ->> 'n')::int, (job.responses)[1].status, (job.responses)[1].error, job.input);
-	RETURN intake.done();
-END $$;
-SELECT intake.create_workflow('ask', 'ask(intake.job)', source => 'intake', type => 'ask', backoff => '100 ms');
-SQL
+my $port = start_hostile();
+my $courier = start('first');
 
-my $port = start_server();
-my $courier = start_courier('first');
-
-emit('ask', "http://127.0.0.1:$port/x", 1);
+ask("http://127.0.0.1:$port/x", 1);
 wait_seen(1);
 is(sql('SELECT n, status, error FROM seen'), '1|200|', 'a call is made, and the next step has its answer');
-emit('ask', "http://127.0.0.1:$port/many", 500);
+ask("http://127.0.0.1:$port/many", 500);
 wait_seen(501);
 unlike(slurp_file($courier->{log}), qr/failed/, 'no exchange goes on for as long as calls come');
 my %keys = keys_of($port, '/many');
@@ -112,8 +32,8 @@ is_deeply([ grep { $_ != 1 } values %keys ], [], '... and is made once');
 
 # ---- a restart of the database while calls are under way ----
 
-my $slow = start_server();
-emit('ask', "http://127.0.0.1:$slow/hold", 20);
+my $slow = start_hostile();
+ask("http://127.0.0.1:$slow/hold", 20);
 wait_for(sub { counts($slow)->{running} == 20 }, 'twenty calls are under way');
 $node->stop('immediate');
 fetch($slow, '/release');
@@ -124,13 +44,13 @@ is_deeply([ values %keys ], [ (1) x 20 ], 'calls under way outlive a crash of th
 
 # ---- a courier that goes ----
 
-my $host = start_server();
-my $second = start_courier('second', '--drain', 0);
+my $host = start_hostile();
+my $second = start('second', '--drain', 0);
 stop_courier($courier);
-emit('ask', "http://127.0.0.1:$host/hold", 10);
+ask("http://127.0.0.1:$host/hold", 10);
 wait_for(sub { counts($host)->{running} == 10 }, 'ten calls are under way');
 is(stop_courier($second), 0, 'a courier stops in the middle of them');
-$courier = start_courier('third', '--max-transfers', 16);
+$courier = start('third', '--max-transfers', 16);
 wait_for(sub { counts($host)->{running} >= 14 }, 'another takes them');
 fetch($host, '/release');
 wait_seen(531);
