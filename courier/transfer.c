@@ -106,8 +106,8 @@ courier_transfer_stop(CourierCall *call)
 }
 
 /*
- * Whether a call that was cut off has its whole answer: a host may give it before it has taken the
- * request, and end the connection, or the stream, then.
+ * Whether a call that was cut off, or whose time was up, has its whole answer: a host may give it
+ * before it has taken the request, and end the connection then, or take no more of it.
  */
 static bool
 has_answer(const CourierTransfer *transfer, CURLcode code)
@@ -117,7 +117,8 @@ has_answer(const CourierTransfer *transfer, CURLcode code)
 
 	(void) curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
 	(void) curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &came);
-	return transfer->final && !transfer->in_head && length == came && courier_failure_is_cut(code);
+	return transfer->final && !transfer->in_head && length == came &&
+		   (courier_failure_is_cut(code) || code == CURLE_OPERATION_TIMEDOUT);
 }
 
 /* What the library has found. */
@@ -146,6 +147,8 @@ explain(CourierTransfer *transfer, CURLcode code)
 		explain_code(transfer, code);
 	else if (!transfer->final)
 		courier_call_fail(call, "protocol", "no HTTP");
+	else if (transfer->in_head)
+		courier_call_fail(call, "reset", "the headers end in the middle");
 	else if (!courier_answer_is_whole(transfer))
 		courier_call_fail(call, "encoding", "the end is missing");
 }

@@ -2,7 +2,7 @@
 """hostile_http.py [CERTIFICATE KEY [WAY]]: a server for tests of the courier, which answers as its path says.
 
 Listens on a free port of 127.0.0.1, and with a certificate on a second one with TLS, where, with a WAY, it
-speaks HTTP/2: good, goaway, reset, half or nonsense. Prints the ports in one line, and lives as long as its
+speaks HTTP/2: goaway, half, or one of WAYS. Prints the ports in one line, and lives as long as its
 standard input. /log answers with the requests so far, as JSON, one per line, and /counts with some numbers.
 """
 import asyncio
@@ -34,6 +34,8 @@ async def read_request(reader):
     line, *rest = head.rstrip("\r\n").split("\r\n")
     headers = [item.split(": ", 1) if ": " in item else [item.rstrip(":"), ""] for item in rest]
     length = next((int(value) for name, value in headers if name.lower() == "content-length"), 0)
+    if " /unread" in line:
+        length = 0
     return line, headers, (await reader.readexactly(length)) if length else b""
 
 
@@ -50,10 +52,50 @@ def bomb():
     return b"".join(packer.compress(bytes(1 << 20)) for _ in range(20)) + packer.flush()
 
 
+# Answers that are sent as they are, and end the connection.
+RAW = {
+    "reset-head": b"HTTP/1.1 200 OK\r\nX-A: b",
+    "line-feeds": b"HTTP/1.1 200 OK\nX-A: b\nContent-Length: 2\n\nok",
+    "bare-cr": b"HTTP/1.1 200 OK\r\nX-A: b\rX-Evil: c\r\nContent-Length: 2\r\n\r\nok",
+    "nul-value": b"HTTP/1.1 200 OK\r\nX-A: b\0c\r\nContent-Length: 2\r\n\r\nok",
+    "high-bytes": b"HTTP/1.1 200 OK\r\nX-A: \xff\xfe\x80\r\nContent-Length: 2\r\n\r\nok",
+    "second-head": b"HTTP/1.1 200 OK\r\nX-A: b\r\nHTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nok",
+    "two-answers": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\nno",
+    "status-words": b"HTTP/1.1 two hundred\r\nContent-Length: 2\r\n\r\nok",
+    "status-long": b"HTTP/1.1 20000 OK\r\nContent-Length: 2\r\n\r\nok",
+    "status-short": b"HTTP/1.1 20\r\nContent-Length: 2\r\n\r\nok",
+    "status-999": b"HTTP/1.1 999 OK\r\nContent-Length: 2\r\n\r\nok",
+    "status-000": b"HTTP/1.1 000 OK\r\nContent-Length: 2\r\n\r\nok",
+    "version": b"HTTP/7.3 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    "old": b"HTTP/1.0 200 OK\r\n\r\nok",
+    "upgrade": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\nok",
+    "length-twice": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 4\r\n\r\nokok",
+    "length-same": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
+    "length-below": b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nok",
+    "length-huge": b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\nok",
+    "length-large": b"HTTP/1.1 200 OK\r\nContent-Length: 9000000000000000000\r\n\r\nok",
+    "length-words": b"HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\nok",
+    "length-chunked": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nokok\r\n0\r\n\r\n",
+    "chunk-huge": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nok",
+    "chunk-half": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nokok\r\n",
+    "no-json": b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 5\r\n\r\n{\"a\":",
+    "nul-json": b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n\"\\u0000ab\"",
+    "bad-utf8": b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\n\"\xff\xfe\"",
+    "deep-json": b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n" + b"[" * 1000000,
+    "empty-json": b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 0\r\n\r\n",
+    "no-content": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "unread": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+}
+
+
 async def serve_path(path, body, writer):
     """Answers a request. Returns whether the connection stays."""
     what, _, value = path.partition("?")[0].strip("/").partition("/")
     number = float(value) if value.replace(".", "", 1).isdigit() else 0
+    if what in RAW:
+        writer.write(RAW[what])
+        await writer.drain()
+        return False
     if what == "log":
         writer.write(answer("".join(json.dumps(item) + "\n" for item in log)))
     elif what == "counts":
@@ -134,6 +176,13 @@ async def serve_path(path, body, writer):
         return False
     elif what == "reset":
         writer.transport.abort()
+    elif what == "unread-hold":
+        writer.write(answer("held"))
+        await writer.drain()
+        writer.transport.pause_reading()
+        await asyncio.sleep(60)
+    elif what == "idle-early":
+        await forever(writer, b"HTTP/1.1 100 Continue\r\n\r\n", 0.2)
     elif what == "reset-body":
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf")
         await writer.drain()
@@ -172,34 +221,61 @@ def frame(kind, flags, stream, payload=b""):
     return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
 
 
+GET_AWAY = frame(7, 0, 0, (0x7fffffff).to_bytes(4, "big") + bytes(4))
+
+# With HTTP/2: what comes for a request on a stream, and what then comes for ever.
+WAYS = {
+    "good": lambda stream: (frame(1, 4, stream, b"\x88") + frame(0, 1, stream, b"good"), None),
+    "reset": lambda stream: (frame(3, 0, stream, (2).to_bytes(4, "big")), None),
+    "nonsense": lambda stream: (b"\xff" * 100, None),
+    # The whole answer, and then that no more of the request is wanted.
+    "hasty": lambda stream: (frame(1, 4, stream, b"\x88\x0f\x0d\x014") + frame(0, 1, stream, b"good"), None),
+    "enough": lambda stream: (frame(1, 4, stream, b"\x88\x0f\x0d\x014") + frame(0, 1, stream, b"good") + frame(3, 0, stream, bytes(4)), None),
+    # A gentle goodbye, and the answer behind it.
+    "leaving": lambda stream: (GET_AWAY + frame(1, 4, stream, b"\x88") + frame(0, 1, stream, b"good"), None),
+    "goaways": lambda stream: (b"", GET_AWAY),
+    "pings": lambda stream: (b"", frame(6, 0, 0, bytes(8))),
+    "settings": lambda stream: (b"", frame(4, 0, 0)),
+    "empty": lambda stream: (frame(1, 4, stream, b"\x88"), frame(0, 0, stream)),
+    "data": lambda stream: (frame(1, 4, stream, b"\x88"), frame(0, 0, stream, bytes(16000))),
+    "continuation": lambda stream: (frame(1, 0, stream, b"\x88"), frame(9, 0, stream, b"\x00\x01a\x01b" * 1000)),
+    "early": lambda stream: (b"", frame(1, 4, stream, b"\x08\x03103")),
+    "push": lambda stream: (frame(5, 4, stream, (2).to_bytes(4, "big") + b"\x82\x87\x84\x01\x01a"), None),
+    "window": lambda stream: (frame(8, 0, stream, (0x7fffffff).to_bytes(4, "big")), None),
+    "large": lambda stream: ((1 << 24).to_bytes(4, "big")[1:] + b"\x00" * 6, None),
+    "no-status": lambda stream: (frame(1, 5, stream, b"\x00\x01a\x01b"), None),
+    "line-feed": lambda stream: (frame(1, 5, stream, b"\x88\x00\x01a\x03b\nc"), None),
+    "nul": lambda stream: (frame(1, 5, stream, b"\x88\x00\x01a\x03b\x00c"), None),
+    "nothing": lambda stream: (b"", None),
+}
+
+
 async def serve_http2(reader, writer):
-    """HTTP/2 by hand: reads what comes, and says goodbye, resets the stream, or sends nonsense."""
+    """HTTP/2 by hand: reads what comes, and answers as its way says."""
     await reader.readexactly(24)
     writer.write(frame(4, 0, 0))
+    way = serve_http2.way
     while True:
         head = await reader.readexactly(9)
         kind, stream = head[3], int.from_bytes(head[5:9], "big")
-        payload = await reader.readexactly(int.from_bytes(head[:3], "big"))
-        if kind == 1:
-            way = serve_http2.way
-            if way == "goaway":
-                writer.write(frame(7, 0, 0, bytes(4) + (11).to_bytes(4, "big")))
-                await writer.drain()
-                return
-            if way == "reset":
-                writer.write(frame(3, 0, stream, (2).to_bytes(4, "big")))
-            if way == "half":
-                writer.write(frame(1, 4, stream, b"\x88") + frame(0, 0, stream, b"half"))
-                writer.write(frame(7, 0, 0, stream.to_bytes(4, "big") + (11).to_bytes(4, "big")))
-                await writer.drain()
-                return
-            if way == "nonsense":
-                writer.write(b"\xff" * 100)
-            if way == "good":
-                writer.write(frame(1, 4, stream, b"\x88") + frame(0, 1, stream, b"good"))
-            await writer.drain()
+        await reader.readexactly(int.from_bytes(head[:3], "big"))
         if kind == 4 and not head[4] & 1:
             writer.write(frame(4, 1, 0))
+        # The hasty do not wait for the request's end.
+        if kind not in (0, 1) or (not head[4] & 1 and way not in ("enough", "hasty")) or (kind == 0 and way in ("enough", "hasty")):
+            continue
+        if way == "goaway":
+            writer.write(frame(7, 0, 0, bytes(4) + (11).to_bytes(4, "big")))
+            return
+        if way == "half":
+            writer.write(frame(1, 4, stream, b"\x88") + frame(0, 0, stream, b"half"))
+            writer.write(frame(7, 0, 0, stream.to_bytes(4, "big") + (11).to_bytes(4, "big")))
+            return
+        once, for_ever = WAYS[way](stream)
+        writer.write(once)
+        await writer.drain()
+        if for_ever:
+            await forever(writer, for_ever * 10, 0.001)
 
 
 async def serve(reader, writer):

@@ -202,7 +202,7 @@ like(call($http, '/tls', scheme => 'https', milliseconds => 1000)->{error}, qr/^
 like(call((start_hostile(make_certificate('other', names => 'DNS:other.example')))[1], '/x', scheme => 'https')->{error}, qr/^tls/, "another host's certificate");
 like(call((start_hostile(make_certificate('foreign', ca => 'foreign-ca')))[1], '/x', scheme => 'https')->{error}, qr/^tls/, "a stranger's certificate");
 like(call((start_hostile(make_certificate('old', expired => 1)))[1], '/x', scheme => 'https')->{error}, qr/^tls/, 'an expired certificate');
-for my $case ([ 'good', 200, qr/^$/ ], [ 'goaway', 0, qr/^reset/ ], [ 'reset', 0, qr/^reset/ ], [ 'half', 200, qr/^reset/ ], [ 'nonsense', 0, qr/^(reset|protocol)/ ])
+for my $case ([ 'good', 200, qr/^$/ ], [ 'goaway', 0, qr/^reset/ ], [ 'reset', 0, qr/^reset/ ], [ 'half', 200, qr/^reset/ ], [ 'nonsense', 0, qr/^(reset|protocol|timeout)/ ])
 {
 	my ($way, $status, $error) = @$case;
 	$answer = call((start_hostile(@certificate, $way))[1], '/x', scheme => 'https', milliseconds => 3000);

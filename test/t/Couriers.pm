@@ -49,7 +49,7 @@ sub new_calls_server
 			response intake.response := (job.responses)[1];
 		BEGIN
 			IF job.step = 'start' THEN
-				RETURN intake.call(job.payload ->> 'url', raw => convert_to(job.payload ->> 'raw', 'UTF8'), auth => job.payload ->> 'auth',
+				RETURN intake.call(job.payload ->> 'url', raw => convert_to(repeat(job.payload ->> 'raw', coalesce((job.payload ->> 'times')::int, 1)), 'UTF8'), auth => job.payload ->> 'auth',
 					body => CASE WHEN NOT job.payload ? 'raw' THEN jsonb_build_object('n', job.payload -> 'n') END,
 					timeout => coalesce((job.payload ->> 'timeout')::interval, '20 s'), options => '{"failed": "answered"}');
 			END IF;
