@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""tour_http.py CERTIFICATE KEY LOG: for 063_tour.pl, a proxy behind which two APIs are: a model's, as OpenAI's
-speaks, and that of WhatsApp. It prints its port, ends with its standard input, and logs what it is asked as
+"""tour_http.py CERTIFICATE KEY LOG: for what the README shows, a proxy behind which there are a model, as OpenAI's
+speaks, WhatsApp and Slack. It prints its port, ends with its standard input, and logs what it is asked as
 lines of JSON.
 
 The model's first answer to a question is in words; where the prompt says why that was refused, it is JSON."""
@@ -28,7 +28,12 @@ def answer_as_whatsapp(asked):
     return {"messaging_product": "whatsapp", "contacts": [{"wa_id": asked["to"]}], "messages": [{"id": "wamid.reply"}]}
 
 
-ANSWERS = {"https://api.openai.com/v1/chat/completions": answer_as_model,
+def answer_as_slack(asked):
+    return "ok" if asked.keys() == {"text"} else "invalid_payload"
+
+
+ANSWERS = {"https://hooks.slack.com/services/T0/B0/keep-me-secret": answer_as_slack,
+           "https://api.openai.com/v1/chat/completions": answer_as_model,
            "https://graph.facebook.com/v23.0/5550100/messages": answer_as_whatsapp}
 
 
@@ -48,7 +53,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         url = "https://" + self.host + self.path
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         log.write(json.dumps({"url": url, "headers": {n.lower(): v for n, v in self.headers.items()}, "body": asked}) + "\n")
-        answer = json.dumps(ANSWERS[url](asked)).encode()
+        answer = ANSWERS[url](asked)
+        answer = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer)))

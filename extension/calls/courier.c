@@ -23,6 +23,7 @@
 #include "calls/courier.h"
 #include "calls/desk.h"
 #include "calls/note.h"
+#include "calls/wire.h"
 #include "config/workflows.h"
 #include "ground/clock.h"
 #include "ground/database.h"
@@ -67,6 +68,7 @@ intake_sql_enter_courier(PG_FUNCTION_ARGS)
 	int64 token = make_token();
 
 	intake_board_require();
+	intake_wire_require_private();
 	PreventCommandIfReadOnly("intake.enter_courier()");
 	if (VARSIZE_ANY_EXHDR(PG_GETARG_TEXT_PP(0)) > MAX_NAME)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -117,6 +119,7 @@ intake_courier_see(int64 token)
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz until;
 
+	intake_wire_require_private();
 	intake_table_open(&table, intake_table_oid("courier"));
 	if (!find(&table, token))
 		raise_ended();

@@ -63,11 +63,11 @@ intake_settings_define(void)
 		"File with the keys that encrypt the secrets of sources and of calls.",
 		"One key in each line; the first one encrypts, all decrypt.", &intake_settings_key_file, "",
 		PGC_SIGHUP, 0, NULL, NULL, NULL);
-	DefineCustomBoolVariable("pg_intake.allow_plain_credentials",
-							 "Whether secrets of calls may be sent over http, unencrypted.",
-							 "For tests against servers that have no certificate.",
-							 &intake_settings_allow_plain_credentials, false, PGC_SIGHUP, 0, NULL,
-							 NULL, NULL);
+	DefineCustomBoolVariable(
+		"pg_intake.allow_plain_credentials",
+		"Whether secrets of calls may go unencrypted, over http and to couriers.",
+		"For tests of what has no certificate.", &intake_settings_allow_plain_credentials, false,
+		PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomStringVariable("pg_intake.public_url",
 							   "Where the shim is reached from outside, for URLs of callbacks.",
 							   "Such as https://hooks.example.com.", &intake_settings_public_url,

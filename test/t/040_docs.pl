@@ -14,8 +14,8 @@ require './test/bin/blocks.pl';
 my $tree = getcwd();
 my $node = new_server('docs');
 my @documents = ('README.md', glob 'docs/*.md');
-# Blocks with a tag run elsewhere: in 027_readme.pl, 063_tour.pl, 064_schedule.pl and test/bin/test-install.sh.
-my %elsewhere = map { $_ => 1 } qw(make install serve courier call tour steps agent schedule remove);
+# Blocks with a tag run elsewhere: in 027_readme.pl, 063_tour.pl, 064_schedule.pl, 065_url_workflows.pl and test/bin/test-install.sh.
+my %elsewhere = map { $_ => 1 } qw(make install serve courier call tour steps slack agent schedule remove);
 
 my %programs = (sql => [ 'psql', '-X', '-q', '-P', 'footer=off', '-v', 'ON_ERROR_STOP=1', '-f', '-' ],
 	sh => [ 'bash', '-eu' ]);
