@@ -77,7 +77,11 @@ BEGIN
         WHEN 'awaiting' THEN format('It waits for a signal with the key "%s"%s.', (SELECT a.key FROM intake.awaiting a WHERE a.job_id = job.id),
                                     ', until ' || job.run_at)
         WHEN 'suspect' THEN 'It was left without a holder, by a crash mostly, and runs alone next.'
-        WHEN 'ready' THEN 'It is ready, and waits for an executor.'
+        WHEN 'ready' THEN
+            CASE WHEN job.step IS NULL AND (SELECT sum(c.calls) FROM intake.calling c JOIN intake.workflow w ON c.lane = -w.id
+                                            WHERE w.name = job.workflow AND w.dropped_at IS NULL) >= current_setting('pg_intake.max_waiting_calls', true)::bigint
+                 THEN format('It does not begin, as other jobs of its workflow wait for %s calls or more (pg_intake.max_waiting_calls).', current_setting('pg_intake.max_waiting_calls'))
+                 ELSE 'It is ready, and waits for an executor.' END
         ELSE format('It is %s.', job.state) END;
 END
 $$;

@@ -54,6 +54,8 @@ typedef struct IntakeWorkflow
 	IntakeBinding binding;       /* how owner and handler were at the last look */
 	IntakeRisk filter_risk;      /* for match.c */
 	int64 job_time;              /* microseconds, a moving average in this process; 0: not known */
+	int32 room;                  /* for calls/backlog.c: how many jobs may begin */
+	int64 room_until;            /* likewise: milliseconds until when that holds */
 	uint64 reading;              /* a number that no other reading of a row has, in this process */
 	size_t size;                 /* bytes, with all that it points to */
 	struct IntakeWorkflow *next; /* for workflows.c */

@@ -15,6 +15,7 @@ int intake_settings_poll_interval = 30000;
 int intake_settings_idle_time = 30000;
 int intake_settings_max_body_size = 32 * 1024;
 int intake_settings_max_response_size = 16 * 1024;
+int intake_settings_max_waiting_calls = 10000;
 int intake_settings_max_state_size = 1024;
 bool intake_settings_job_synchronous_commit = false;
 char *intake_settings_key_file = NULL;
@@ -50,6 +51,9 @@ intake_settings_define(void)
 			   &intake_settings_max_body_size, 1, 512 * 1024, PGC_SIGHUP, GUC_UNIT_KB);
 	define_int("pg_intake.max_response_size", "Largest answer to a call that is taken.",
 			   &intake_settings_max_response_size, 1, 512 * 1024, PGC_SIGHUP, GUC_UNIT_KB);
+	define_int("pg_intake.max_waiting_calls",
+			   "Calls that jobs of a workflow wait for when no other one of it begins.",
+			   &intake_settings_max_waiting_calls, 1, PG_INT32_MAX, PGC_SIGHUP, 0);
 	define_int("pg_intake.max_state_size", "Largest state that a job keeps from step to step.",
 			   &intake_settings_max_state_size, 1, 128 * 1024, PGC_SIGHUP, GUC_UNIT_KB);
 	DefineCustomBoolVariable(

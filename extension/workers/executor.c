@@ -17,8 +17,9 @@
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
 
-#include "config/workflows.h"
+#include "calls/backlog.h"
 #include "calls/board.h"
+#include "config/workflows.h"
 #include "ground/bgworker.h"
 #include "ground/clock.h"
 #include "ground/database.h"
@@ -82,20 +83,20 @@ begin(IntakeGate gate)
 }
 
 /* The workflow whose jobs are to be claimed from the lane that was taken; NULL: none, here and now. */
-static const IntakeWorkflow *
+static IntakeWorkflow *
 find_workflow(const IntakeReading *reading)
 {
 	IntakeWorkflow *workflow = intake_workflows_get(intake_lane_workflow(reading->lane));
 	Oid role = intake_workflow_role(workflow);
 	bool mine = role == GetSessionUserId();
 
-	if (mine && !halted)
+	if (mine && !halted && intake_backlog_room(workflow, reading->lane) > 0)
 		return workflow;
 	if (!mine && OidIsValid(role))
 		intake_lane_tell(reading->lane, role, reading->start);
 	else if (!mine && workflow != NULL && workflow->blocked)
 		intake_database_call(INTAKE_CALL_TEND);
-	intake_lane_put(mine ? reading->start : PG_INT64_MAX, mine);
+	intake_lane_put(mine && halted ? reading->start : PG_INT64_MAX, mine && halted);
 	return NULL;
 }
 
@@ -110,7 +111,7 @@ next_is_short(const IntakeReading *reading, int64 time)
  * Claims a batch from the lane that was taken, and from those behind it, as long as all of it is
  * expected to take BATCH_TIME at most: so that many lanes with a job each cost what one with many
  * does. A lane that does not wait alone gives SHARE jobs, since those of many lanes run in the order
- * in which they came, and the more lanes, the closer they are. Returns whether there are jobs.
+ * in which they came. Returns whether there are jobs.
  */
 static bool
 claim(IntakeReading *reading)
@@ -124,17 +125,18 @@ claim(IntakeReading *reading)
 	intake_holder_claim_begin(&holder);
 	while (more)
 	{
-		const IntakeWorkflow *workflow = find_workflow(reading);
+		IntakeWorkflow *workflow = find_workflow(reading);
 
 		if (workflow != NULL)
 		{
-			int most = intake_pace_batch(workflow, left);
+			int most = Min(intake_pace_batch(workflow, left),
+						   intake_backlog_room(workflow, reading->lane));
 			int jobs;
 
 			if (next_is_short(reading, left))
 				most = Min(most, Max(SHARE, workflow->jobs_per_transaction));
 			jobs = intake_holder_claim(&holder, reading, most, workflow->jobs_per_transaction);
-
+			intake_backlog_fill(workflow, reading->lane, jobs);
 			/* What is not known may take all of it. */
 			left -=
 				intake_pace_expected(workflow) > 0 ? jobs * intake_pace_expected(workflow) : left;
