@@ -5,9 +5,11 @@
 # For each event: step 1 writes a row and asks for a call, the call is made, its answer is stored, and
 # step 2 writes a row. All call the same responder, which takes a millisecond for an answer.
 
-CALLS=${CALLS:-10000}
-CALL_SECONDS=${CALL_SECONDS:-6} # of events that come alone
+CALLS=${CALLS:-3000}
+CALL_SECONDS=${CALL_SECONDS:-4} # of events that come alone
 CALLS_APART=50                  # so many of these in a second
+CALL_WORKERS=${CALL_WORKERS:-1}  # processes of Node: on two cores a second one takes the time of the others
+CALLS_AT_ONCE=${CALLS_AT_ONCE:-200} # of all of these
 
 read -ra call_ways <<<"${CALL_WAYS:-ours ours-flushed pgboss pgboss-lean bullmq bullmq-always bullmq-lean}"
 declare -A call_label=(
@@ -18,7 +20,7 @@ declare -A call_label=(
 responder_port=$(free_port)
 test/bench/responder "$responder_port" 1 &
 responder_pid=$!
-worker_pid=
+worker_pids=()
 call_redis_pid=
 stop_calls() {
 	stop_call_way
@@ -76,24 +78,25 @@ cpu_of() {
 		}'
 }
 cpu_of_all() {
-	# shellcheck disable=SC2086
-	cpu_of "$(head -n 1 "$dir/data/postmaster.pid")" "$responder_pid" $worker_pid $call_redis_pid
+	# shellcheck disable=SC2086 # There may be none.
+	cpu_of "$(head -n 1 "$dir/data/postmaster.pid")" "$responder_pid" "${worker_pids[@]}" $call_redis_pid
 }
 
-is_ready() {
-	grep -q ready "$dir/worker.log"
+are_ready() {
+	[ "$(cat "$dir"/worker*.log | grep -c ready)" -eq "$CALL_WORKERS" ]
 }
 
 start_courier() {
 	query -c "ALTER SYSTEM SET pg_intake.job_synchronous_commit = $1" -c 'SELECT pg_reload_conf()' -c "SELECT intake.resume_workflow('ask')" >/dev/null
 	courier/intake-courier --dsn "host=$socket port=$port user=courier dbname=postgres" --allow 127.0.0.0/8 \
-		--listen "unix:$dir/courier" 2>"$dir/worker.log" &
-	worker_pid=$!
-	wait_until 20 curl -fsS --unix-socket "$dir/courier" http://localhost/readyz || { cat "$dir/worker.log" >&2; fail "the courier did not start"; }
+		--listen "unix:$dir/courier" 2>"$dir/worker1.log" &
+	worker_pids=($!)
+	wait_until 20 curl -fsS --unix-socket "$dir/courier" http://localhost/readyz || { cat "$dir/worker1.log" >&2; fail "the courier did not start"; }
 }
 
-# start_node QUEUE [APPENDFSYNC]: a worker, and before it a Redis if it wants one.
+# start_node QUEUE [APPENDFSYNC]: workers, and before them a Redis if they want one.
 start_node() {
+	local i
 	if [ -n "${2:-}" ]; then
 		rm -rf "$dir/call-redis"
 		mkdir "$dir/call-redis"
@@ -104,26 +107,12 @@ start_node() {
 		wait_until 10 redis-cli -p "$REDIS_PORT" ping || fail "Redis did not start"
 	fi
 	call_queue=$1
-	(cd "$dir/peers" && QUEUE=$1 DATABASE_URL="$url" exec node calls.js) >"$dir/worker.log" 2>&1 &
-	worker_pid=$!
-	wait_until 30 is_ready || { cat "$dir/worker.log" >&2; fail "$1 did not start"; }
-}
-
-start_call_way() {
-	query -c 'TRUNCATE asked, called' -c CHECKPOINT
-	case $1 in
-		ours) start_courier off ;;
-		ours-flushed) start_courier on ;;
-		bullmq-always) start_node bullmq always ;;
-		bullmq*) start_node "$1" everysec ;;
-		pgboss*) start_node "$1" ;;
-	esac
-}
-stop_call_way() {
-	end_process "$worker_pid"
-	end_process "$call_redis_pid"
-	worker_pid=
-	call_redis_pid=
+	rm -f "$dir"/worker*.log
+	for i in $(seq "$CALL_WORKERS"); do
+		(cd "$dir/peers" && QUEUE=$1 CONCURRENCY=$((CALLS_AT_ONCE / CALL_WORKERS)) DATABASE_URL="$url" exec node calls.js) >"$dir/worker$i.log" 2>&1 &
+		worker_pids+=($!)
+	done
+	wait_until 30 are_ready || { cat "$dir"/worker*.log >&2; fail "$1 did not start"; }
 }
 
 # feed WAY NUMBER [PER_SECOND]: puts events in; its first line is when it begins.
@@ -139,9 +128,31 @@ calls_are_made() {
 }
 # wait_for_calls NUMBER: until all have their second row, and none has two.
 wait_for_calls() {
-	wait_until 120 calls_are_made "$1" || { tail -n 20 "$dir/worker.log" >&2; fail "calls do not end"; }
+	wait_until 120 calls_are_made "$1" || { tail -n 20 "$dir"/worker*.log >&2; fail "calls do not end"; }
 	[ "$(query -c "SELECT (SELECT count(*) FROM asked) = $1 AND count(*) = $1 AND count(DISTINCT key) = $1 FROM called")" = t ] ||
 		fail "the rows are not those of $1 events"
+}
+
+# What runs first does not count: a program that has just begun is slow.
+start_call_way() {
+	query -c 'TRUNCATE asked, called'
+	case $1 in
+		ours) start_courier off ;;
+		ours-flushed) start_courier on ;;
+		bullmq-always) start_node bullmq always ;;
+		bullmq*) start_node "$1" everysec ;;
+		pgboss*) start_node "$1" ;;
+	esac
+	feed "$1" "$((CALLS / 3))" >/dev/null
+	wait_for_calls "$((CALLS / 3))"
+	query -c 'TRUNCATE asked, called' -c CHECKPOINT
+}
+stop_call_way() {
+	local pid
+	for pid in "${worker_pids[@]}"; do end_process "$pid"; done
+	end_process "$call_redis_pid"
+	worker_pids=()
+	call_redis_pid=
 }
 
 # call_rate WAY: prints calls per second, and microseconds of CPU for each, of many that come at once.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # make bench-peers: the same work through pg_intake and through what people build instead.
-# Ten minutes, and what installing takes: Redis, FastAPI and Celery from Debian, the others
-# from npm. PARTS leaves some of it out.
+# A quarter of an hour, and what installing takes: Redis, FastAPI and Celery from Debian, the others
+# from npm. PARTS leaves some of it out: accepts, jobs, calls.
 #
 # All take turns on one cluster with fsync on, with the same load generator. Nobody's workers run
 # while requests are accepted.

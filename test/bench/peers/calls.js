@@ -8,7 +8,7 @@
 import pg from 'pg';
 
 const { QUEUE: name, CALL_URL: url, DATABASE_URL: connectionString } = process.env;
-const concurrency = Number(process.env.CONCURRENCY ?? 100);
+const concurrency = Number(process.env.CONCURRENCY ?? 200);
 const pool = new pg.Pool({ connectionString, max: 20 });
 const connection = { host: '127.0.0.1', port: Number(process.env.REDIS_PORT) };
 
