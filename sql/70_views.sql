@@ -59,11 +59,13 @@ CREATE VIEW intake.workflows AS
            CASE WHEN w.paused THEN 'paused'
                 WHEN w.database_identity IS DISTINCT FROM intake.database_identity() THEN 'restored'
                 ELSE coalesce(intake.row_problem(w), 'active') END AS state,
-           w.created_at
+           w.created_at, l.suspended_hosts, l.suspended_since
     FROM intake.workflow w LEFT JOIN pg_roles r ON r.oid = w.owner_oid
+    LEFT JOIN (SELECT workflow_id, array_agg(DISTINCT host ORDER BY host) AS suspended_hosts, min(suspended_at) AS suspended_since
+               FROM intake.line WHERE suspended_at IS NOT NULL GROUP BY workflow_id) l ON l.workflow_id = w.id
     WHERE w.dropped_at IS NULL;
 COMMENT ON VIEW intake.workflows IS
-    'Workflows. kind is handler (it does the work) or url (what it makes is sent to url, shown without its query, with the secret auth). state is active, paused, restored (it came with a dump: resume_workflow lets it run), or why it cannot run and its jobs wait: no such role, role cannot log in, role may not connect (to this database), no such handler (it was dropped), role may not execute the handler, or what is wrong with its row';
+    'Workflows. kind is handler (it does the work) or url (what it makes is sent to url, shown without its query, with the secret auth). state is active, paused, restored (it came with a dump: resume_workflow lets it run), or why it cannot run and its jobs wait: no such role, role cannot log in, role may not connect (to this database), no such handler (it was dropped), role may not execute the handler, or what is wrong with its row. suspended_hosts are those that its calls wait for, as they are out, and suspended_since is when the first of them was found to be; NULL: none is';
 INSERT INTO intake.grantable VALUES ('operator', 'SELECT ON intake.workflows');
 
 CREATE VIEW intake.events AS

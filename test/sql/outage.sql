@@ -47,6 +47,7 @@ SELECT answer(:token, 19, 0, error => 'connect: no route');
 SELECT attempts, count(*) FROM intake.calls WHERE workflow = 'outage' GROUP BY 1 ORDER BY 1;
 SELECT answer(:token, 1, 0, error => 'connect: no route');
 SELECT wait_for('suspended', 20);
+SELECT suspended_hosts, suspended_since > now() - '1 minute'::interval AS just_now, state FROM intake.workflows WHERE name = 'outage';
 SELECT attempts, count(*) FROM intake.calls WHERE workflow = 'outage' GROUP BY 1 ORDER BY 1;
 SELECT * FROM events;
 -- What is under way and fails is not charged.
@@ -70,6 +71,7 @@ SELECT count(*) AS the_same FROM outage_taken JOIN outage_probe USING (call_id);
 -- A success lets all go.
 SELECT answer(:token, 1, 200);
 SELECT * FROM events OFFSET 1;
+SELECT suspended_hosts, suspended_since FROM intake.workflows WHERE name = 'outage';
 SELECT count(*) FROM intake.line;
 CALL intake.wait_for_calls(:token, '10 seconds');
 SELECT take(:token);

@@ -49,6 +49,14 @@ DELETE FROM intake.source_secret WHERE source_id = 500003;
 FETCH before;
 SELECT problem FROM intake.sources WHERE name = 'vw_3';
 
+-- Workflows, and what is suspended of their calls.
+INSERT INTO intake.workflow (id, name, owner, handler, source, type) SELECT 500000 + n, 'vw_' || n, current_user, 'vw_none', 'vw_' || n, '*' FROM generate_series(1, 10000) n;
+INSERT INTO intake.line (id, workflow_id, host, suspended_at, probe_at, probes, jobs, calls)
+    SELECT n, 500000 + n % 10000, 'vw_' || n % 20000 || ':443', '2100-01-01Z'::timestamptz + n * interval '1 s', now(), 0, '{}', '{}' FROM generate_series(1, 20001) n;
+ANALYZE intake.workflow, intake.line;
+SELECT name, suspended_hosts, suspended_since = '2100-01-01Z'::timestamptz + interval '1 s' AS first FROM intake.workflows WHERE name = 'vw_1';
+SELECT vw_is_compiled('SELECT * FROM intake.workflows');
+
 -- Places where nothing is, and secrets of another source, tell nothing.
 SELECT intake.source_problem_at('(0,0)', '{}'), intake.source_problem_at('(4294967295,1)', '{}'), intake.source_problem_at('(4294967294,1)', '{}'),
     intake.source_problem_at('(0,2000)', '{}');
