@@ -1,6 +1,7 @@
 /*
  * maker.c
- *		SQL: intake.request, intake.call and intake.calls make what a handler returns.
+ *		SQL: intake.request, intake.call, intake.calls, intake.done and intake.again make what a handler
+ *		returns.
  *
  * What they refuse would be refused when the step ends; here the error comes with the line of the
  * handler that is wrong.
@@ -26,6 +27,8 @@
 PG_FUNCTION_INFO_V1(intake_sql_request);
 PG_FUNCTION_INFO_V1(intake_sql_call);
 PG_FUNCTION_INFO_V1(intake_sql_calls);
+PG_FUNCTION_INFO_V1(intake_sql_done);
+PG_FUNCTION_INFO_V1(intake_sql_again);
 
 #define MOST_STEP 100 /* bytes */
 
@@ -332,4 +335,55 @@ intake_sql_calls(PG_FUNCTION_ARGS)
 	requests = PG_GETARG_ARRAYTYPE_P(0);
 	check_requests(requests);
 	PG_RETURN_DATUM(make_next("calls", get(fcinfo, 1), get(fcinfo, 2), get(fcinfo, 3), requests));
+}
+
+/* An object with one member. */
+static Argument
+object_of(const char *name, JsonbValue *value)
+{
+	JsonbParseState *state = NULL;
+	JsonbValue key = {.type = jbvString, .val.string = {strlen(name), (char *) name}};
+
+	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	(void) pushJsonbValue(&state, WJB_KEY, &key);
+	(void) pushJsonbValue(&state, WJB_VALUE, value);
+	return (Argument){
+		JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL))), false};
+}
+
+/* SQL: intake.done(result). */
+Datum
+intake_sql_done(PG_FUNCTION_ARGS)
+{
+	Argument columns[] = {text_of("done"), none, none, none, none};
+	JsonbValue value;
+
+	if (!PG_ARGISNULL(0))
+	{
+		Jsonb *result = PG_GETARG_JSONB_P(0);
+
+		if (!JB_ROOT_IS_SCALAR(result) || !JsonbExtractScalar(&result->root, &value))
+			JsonbToJsonbValue(result, &value);
+		columns[3] = object_of("result", &value);
+	}
+	PG_RETURN_DATUM(form("next", columns, lengthof(columns)));
+}
+
+/* SQL: intake.again(step, error, state). */
+Datum
+intake_sql_again(PG_FUNCTION_ARGS)
+{
+	Argument columns[] = {text_of("again"), get(fcinfo, 0), get(fcinfo, 2), none, none};
+	JsonbValue value = {.type = jbvNull};
+
+	if (!PG_ARGISNULL(1))
+	{
+		IntakeSlice error = intake_datum_bytes(PG_GETARG_DATUM(1));
+
+		value.type = jbvString;
+		value.val.string.val = (char *) error.data;
+		value.val.string.len = (int) error.len;
+	}
+	columns[3] = object_of("error", &value);
+	PG_RETURN_DATUM(form("next", columns, lengthof(columns)));
 }
