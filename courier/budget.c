@@ -24,6 +24,12 @@ courier_budget_init(size_t bytes)
 	(void) mallopt(M_MMAP_THRESHOLD, LARGE_PIECE);
 	/* Batches come and go: the memory of one is the next one's. */
 	(void) mallopt(M_TRIM_THRESHOLD, MUCH);
+	/*
+	 * The HTTP library has a buffer for each transfer, and each time one is made the allocator would
+	 * join all small pieces that lie free in its fast bins. Without them, small pieces are kept in
+	 * the thread's own cache all the same.
+	 */
+	(void) mallopt(M_MXFAST, 0);
 	/* Each look-up of a name is a thread; they need no memory of their own. */
 	(void) mallopt(M_ARENA_MAX, 2);
 }
