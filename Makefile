@@ -3,7 +3,7 @@
 #   make run          everything a newcomer needs: install, build, start, one webhook
 #   make test         every test; ONLY="filter 002_crash" some
 #   make chaos        100,000 steps, while couriers, executors and the server are killed; CHAOS_STEPS, CHAOS_SEED
-#   make bench        figures; bench-peers: beside what others build; bench-scale: when the work grows; bench-wide: when there is much configured
+#   make bench        figures; bench-peers: beside what others build; bench-scale: when the work grows; bench-wide: when there is much configured; bench-calls: calls
 #   make fuzz         the parsers under libFuzzer
 #   make lint         what a machine can check of the code's habits
 #   make test-install  what the documents say, pasted on machines that have nothing, in chroots
@@ -37,7 +37,7 @@ PG_CONFIG ?= pg_config
 PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
 PG_MAJOR := $(shell $(PG_CONFIG) --version 2>/dev/null | sed 's/[^0-9]*\([0-9]*\).*/\1/')
 
-.PHONY: run test chaos test-install test-matrix bench bench-peers bench-scale bench-wide fuzz lint
+.PHONY: run test chaos test-install test-matrix bench bench-peers bench-scale bench-wide bench-calls fuzz lint
 .DEFAULT_GOAL := all
 
 run:
@@ -66,6 +66,9 @@ bench-scale:
 
 bench-wide:
 	@test/bin/bench-wide.sh
+
+bench-calls:
+	@test/bin/bench-calls.sh
 
 fuzz:
 	@test/bin/fuzz.sh
