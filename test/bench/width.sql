@@ -91,6 +91,11 @@ BEGIN
 END
 $$;
 
+-- How dblink reaches another database of this server.
+CREATE FUNCTION connection_to(database text) RETURNS text LANGUAGE sql AS $$
+	SELECT format('host=%s port=%s dbname=%s user=postgres', current_setting('unix_socket_directories'), current_setting('port'), database)
+$$;
+
 -- Sessions of several widths do something in turns, so often and in another order each time: the speed of
 -- the machine swings by more than what is compared. Before that each is prepared. In both commands %1$s is
 -- the width, and %2$s the turn. Gives what each got on average.
@@ -100,8 +105,7 @@ DECLARE
 	part text;
 BEGIN
 	FOREACH width IN ARRAY widths LOOP
-		PERFORM dblink_connect('turn_' || width, format('host=%s port=%s dbname=%s_%s user=postgres',
-			current_setting('unix_socket_directories'), current_setting('port'), database, width));
+		PERFORM dblink_connect('turn_' || width, connection_to(format('%s_%s', database, width)));
 		FOREACH part IN ARRAY prepare LOOP
 			PERFORM FROM dblink('turn_' || width, format(part, width)) AS x(result text);
 		END LOOP;
@@ -109,6 +113,38 @@ BEGIN
 	RETURN QUERY SELECT w, avg(v) FROM (SELECT w, t FROM unnest(widths) w, generate_series(1, turns) t ORDER BY t, random()) turn,
 		dblink('turn_' || w, format(command, w, t)) AS x(v float8) GROUP BY w;
 	PERFORM dblink_disconnect('turn_' || w) FROM unnest(widths) w;
+END
+$$;
+
+-- The executors of several databases run as many jobs at the same time, and so at the same speed of the
+-- machine; each is there, and nobody else's jobs are. A command makes the jobs of each database. Gives the
+-- seconds of the CPU that a job takes.
+CREATE FUNCTION executor_cpu(pid int) RETURNS float8 LANGUAGE sql AS
+	$$ SELECT split_part(pg_read_file(format('/proc/%s/schedstat', pid)), ' ', 1)::float8 / 1e9 $$;
+CREATE FUNCTION run_together(databases text[], commands text[], jobs int)
+	RETURNS TABLE (database text, value float8) LANGUAGE plpgsql AS $$
+DECLARE
+	pids int[];
+	before float8[];
+BEGIN
+	FOR i IN 1 .. cardinality(databases) LOOP
+		pids[i] := (SELECT a.pid FROM pg_stat_activity a
+			WHERE a.backend_type = 'pg_intake executor' AND a.datname = databases[i]);
+		PERFORM dblink_connect('together_' || i, connection_to(databases[i]));
+		PERFORM dblink_exec('together_' || i, 'BEGIN');
+		PERFORM FROM dblink('together_' || i, commands[i]) AS x(n bigint);
+		before[i] := executor_cpu(pids[i]);
+	END LOOP;
+	PERFORM dblink_exec('together_' || i, 'COMMIT') FROM generate_series(1, cardinality(databases)) i;
+	FOR i IN 1 .. cardinality(databases) LOOP
+		WHILE (SELECT n FROM dblink('together_' || i, 'SELECT count(*) FROM effect') AS x(n bigint)) < jobs LOOP
+			PERFORM pg_sleep(0.1);
+		END LOOP;
+		database := databases[i];
+		value := (executor_cpu(pids[i]) - before[i]) / jobs;
+		PERFORM dblink_disconnect('together_' || i);
+		RETURN NEXT;
+	END LOOP;
 END
 $$;
 
@@ -129,8 +165,7 @@ DECLARE
 		ELSE 'SELECT intake.create_workflow(%1$L, ''write_one(intake.job)'', source => ''intake'', type => %1$L)' END;
 	next text := CASE what WHEN 'source' THEN 'SELECT receive_one(%L, %L)' ELSE 'SELECT intake.emit(%L, ''{}'', %L)' END;
 BEGIN
-	PERFORM dblink_connect('other', format('host=%s port=%s dbname=%s user=postgres', current_setting('unix_socket_directories'),
-		current_setting('port'), current_database()));
+	PERFORM dblink_connect('other', connection_to(current_database()));
 	PERFORM dblink_exec('other', 'SET client_min_messages = error');
 	FOR i IN 1 .. n LOOP
 		name := format('added_%s', txid_current());

@@ -23,6 +23,8 @@ bench_options='-c max_worker_processes=32 -c track_functions=none'
 . test/bin/bench-idle.sh
 # shellcheck source=test/bin/bench-owners.sh
 . test/bin/bench-owners.sh
+# shellcheck source=test/bin/bench-fan.sh
+. test/bin/bench-fan.sh
 
 widths=(1 "$(scaled 100 10)" "$(scaled 10000 100)")
 events=$(scaled 40000 2000)   # of one measurement
@@ -190,18 +192,53 @@ emit_jobs() {
 		COMMIT;
 	SQL
 }
-# run_jobs WIDTH TYPES: before, the executor, which may have left meanwhile, runs one job of each.
-run_jobs() {
-	local database=type_$1
+# warm TYPES: the executor of $database, which may have left meanwhile, runs one job of each.
+warm() {
 	query -c 'TRUNCATE effect'
-	drain "$2" emit_jobs "$2" "$2" >/dev/null
-	query -c 'TRUNCATE effect' -c CHECKPOINT
-	drain "$JOBS" emit_jobs "$2" "$JOBS"
+	drain "$1" emit_jobs "$1" "$1" >/dev/null
 }
-jobs_one() { run_jobs "$1" 1; }
-jobs_all() {
-	run_jobs "$1" "$1"
-	database=type_$1 executor_memory >>"$dir/row/executor.$1"
+# jobs_memory WIDTH: of the executor that has run jobs of all workflows.
+jobs_memory() {
+	local database=type_$1
+	warm "$1"
+	query -c 'TRUNCATE effect'
+	drain "$JOBS" emit_jobs "$1" "$JOBS" >/dev/null
+	record executor "$1" "$(executor_memory)"
+}
+
+# pin DATABASE CORES: where its executor runs.
+pin() {
+	as_postgres taskset -pc "$2" "$(query -c "SELECT pid FROM pg_stat_activity
+		WHERE backend_type = 'pg_intake executor' AND datname = '$1'")" >/dev/null
+}
+# run_together EMIT...: the executors of $together run as many jobs each on one core, and make them by those commands;
+# prints the jobs that each runs in a second of its CPU. How fast the machine is, is the same for all then.
+run_together() {
+	local name list
+	list=$(IFS=,; echo "${together[*]}")
+	for name in "${together[@]}"; do database=$name query -c 'TRUNCATE effect'; done
+	query -c CHECKPOINT
+	for name in "${together[@]}"; do pin "$name" $(($(nproc) - 1)); done
+	database=${together[0]} query -c "SELECT round(1 / value) FROM run_together('{$list}',
+		ARRAY[$(printf "\$\$%s\$\$," "$@" | sed 's/,$//')], $JOBS)"
+	for name in "${together[@]}"; do pin "$name" "0-$(($(nproc) - 1))"; done
+}
+# jobs_by_cpu ROW TYPES: TYPES is 1, or all.
+jobs_by_cpu() {
+	local round width emits types
+	together=("${widths[@]/#/type_}")
+	for round in $(seq "$ROUNDS"); do
+		phase "$1, round $round"
+		emits=()
+		for width in "${widths[@]}"; do
+			[ "$2" = all ] && types=$width || types=$2
+			database=type_$width warm "$types"
+			emits+=("SELECT count(intake.emit(label('t', 1 + n % $types), '{\"n\": 1}')) FROM generate_series(1, $JOBS) n")
+		done
+		run_together "${emits[@]}" | paste -d ' ' <(printf '%s\n' "${widths[@]}") - | while read -r width value; do
+			record "$1" "$width" "$value"
+		done
+	done
 }
 
 # ---- what is measured once for each width ----
@@ -301,51 +338,6 @@ deep_table() {
 	deep 'stats' 'SELECT * FROM intake.stats'
 }
 
-# ---- one event for many workflows ----
-
-emit_fan() {
-	query <<-SQL
-		BEGIN;
-		SELECT cpu() AS start \gset
-		SELECT count(intake.emit('$1', '{"n": 1}')) FROM generate_series(1, $2) \g /dev/null
-		SELECT extract(epoch FROM clock_timestamp()), cpu() - :start;
-		COMMIT;
-	SQL
-}
-emit_fan_one() {
-	emit_fan "$1" 1 | cut -d '|' -f 1
-}
-# fan TYPE EVENTS JOBS ROW: jobs/s, and the µs of the CPU for storing one.
-fan() {
-	query -c 'TRUNCATE effect'
-	drain "$(($3 / $2))" emit_fan_one "$1" >/dev/null
-	query -c 'TRUNCATE effect' -c CHECKPOINT
-	drain "$3" fan_out "$1" "$2" >>"$dir/row/$4"
-	awk -v n="$3" '{printf "%.2f\n", 1e6 * $1 / n}' "$dir/fan" >>"$dir/row/$4.cpu"
-}
-fan_out() {
-	emit_fan "$1" "$2" | tr '|' ' ' | while read -r at cpu; do
-		echo "$cpu" >"$dir/fan"
-		echo "$at"
-	done
-}
-fan_table() {
-	local database=fan jobs=$((JOBS / 100 * 100)) kind
-	new_database fan -f test/bench/width.sql
-	query >/dev/null <<-'SQL'
-		SELECT intake.create_workflow(label('w', i), 'write_one(intake.job)', type => 'fan') FROM generate_series(1, 100) i;
-		SELECT intake.create_workflow('one', 'write_one(intake.job)', type => 'one');
-	SQL
-	for _ in $(seq "$ROUNDS"); do
-		fan fan $((jobs / 100)) "$jobs" fan
-		fan one "$jobs" "$jobs" lone
-	done
-	printf '\n| %s jobs | an event each, of one workflow | 100 of each event, of 100 workflows |\n|---|---|---|\n' "$(dots "$jobs")"
-	printf '| to run them | %s/s | **%s** %s/s |\n' "$(dots "$(median <"$dir/row/lone")")" \
-		"$(paste "$dir/row/lone" "$dir/row/fan" | awk '{print $2 / $1}' | median | xargs printf %.2f)" "$(dots "$(median <"$dir/row/fan")")"
-	printf '| to store one, with its share of the event | %s µs | %s µs |\n' "$(median <"$dir/row/lone.cpu")" "$(median <"$dir/row/fan.cpu")"
-}
-
 for width in "${widths[@]}"; do
 	phase "making $width sources and workflows, twice"
 	make_width "$width"
@@ -357,9 +349,9 @@ emit emit_one_type type one
 receive receive_one 1
 receive receive_all '%1$s'
 in_turns accept_one accept_all
-for width in "${widths[@]}"; do jobs_all "$width" >/dev/null; done
-rm "$dir/row/executor".*
-in_turns jobs_one jobs_all
+for width in "${widths[@]}"; do jobs_memory "$width"; done
+jobs_by_cpu jobs_one 1
+jobs_by_cpu jobs_all all
 used=$(scaled 1000 50)
 for width in "${widths[@]}"; do
 	phase "the rest, $width"
@@ -384,8 +376,8 @@ row '`intake.receive`, batches of 100, all to one source' /s receive_one ratios
 row '`intake.receive`, batches of 100, over all sources' /s receive_all ratios
 row "accepts by the shim, $CONNECTIONS connections, to one source" /s accept_one ratios
 row "accepts by the shim, $CONNECTIONS connections, to all sources in turn" /s accept_all ratios
-row 'jobs of one executor, all of one workflow' /s jobs_one ratios
-row 'jobs of one executor, of all workflows' /s jobs_all ratios
+row 'jobs in a second of the CPU of one executor, all of one workflow' /s jobs_one ratios
+row 'jobs in a second of the CPU of one executor, of all workflows' /s jobs_all ratios
 row 'the executor'\''s own memory afterwards' ' kB' executor
 row 'creating the sources in one statement' ' s' create_sources
 row 'creating the workflows, for one source each' ' s' create_workflows
@@ -406,5 +398,6 @@ for view in sources workflows stats dead_letters rejections; do
 	row "all of \`intake.$view\`, as many rows" ' ms' "view_$view"
 done
 fan_table
+bare_table
 deep_table
 bench_owners
