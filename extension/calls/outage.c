@@ -120,9 +120,11 @@ note_failure(IntakeLine *line, const IntakeCall *call, const IntakeOutcome *outc
 	line->suspends = true;
 }
 
+/* A row that says nothing but until when the line has waited leaves, too. */
 static void
-note_success(IntakeLine *line)
+note_success(IntakeLine *line, TimestampTz now)
 {
+	line->changed |= line->stored && line->held_until <= now;
 	if (line->kind == NULL && line->suspended_at == 0)
 		return;
 	line->changed = true;
@@ -152,7 +154,7 @@ intake_outage_judge(IntakeLines *lines, IntakeCall *call, IntakeOutcome *outcome
 		line->changed = true;
 	}
 	if (outcome->trouble == INTAKE_TROUBLE_NONE)
-		note_success(line);
+		note_success(line, now);
 	else if (out && line->suspended_at == 0)
 	{
 		describe(line, call);
