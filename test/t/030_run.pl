@@ -1,5 +1,5 @@
-# make run ends with everything that it has started: by Ctrl-C, and by SIGINT or SIGTERM to make or
-# to its script.
+# make run ends with everything that it has started: by Ctrl-C, by SIGINT or SIGTERM to make or to its
+# script, and when one of its programs has died.
 use strict;
 use warnings;
 use Intake;
@@ -34,6 +34,14 @@ sub start
 # The process of the script: the child of make.
 sub script_of { return (split ' ', slurp_file("/proc/$_[0]/task/$_[0]/children"))[0] }
 
+# The process of a program that the script has started.
+sub program_of
+{
+	my ($make, $name) = @_;
+	my $script = script_of($make);
+	return grep { slurp_file("/proc/$_/cmdline") =~ m{/intake-$name\0} } split ' ', slurp_file("/proc/$script/task/$script/children");
+}
+
 # Whether the server of the directory has taken its leave, and nobody listens at either port.
 sub is_over
 {
@@ -46,7 +54,9 @@ my @ways = (
 	[ 'SIGINT to make', sub { kill 'INT', $_[0] } ],
 	[ 'SIGTERM to make', sub { kill 'TERM', $_[0] } ],
 	[ 'SIGINT to the script', sub { kill 'INT', script_of($_[0]) } ],
-	[ 'SIGTERM to the script', sub { kill 'TERM', script_of($_[0]) } ]);
+	[ 'SIGTERM to the script', sub { kill 'TERM', script_of($_[0]) } ],
+	[ 'the death of the courier', sub { kill 'KILL', program_of($_[0], 'courier') } ],
+	[ 'the death of the shim', sub { kill 'KILL', program_of($_[0], 'shim') } ]);
 for my $way (@ways)
 {
 	my ($name, $signal) = @$way;
@@ -56,6 +66,7 @@ for my $way (@ways)
 	$signal->($pid);
 	wait_for(sub { waitpid($pid, POSIX::WNOHANG) != 0 }, "$name ends make run");
 	like(slurp_file($log), qr/run: stopped; the data stays/, "$name: says that it has stopped");
+	like(slurp_file($log), qr/run: the $1 has ended; its log is/, "$name: is named") if $name =~ /death of the (\w+)/;
 	ok(is_over(), "$name: nothing is left running");
 }
 done_testing();
