@@ -65,6 +65,13 @@ for my $listen ('nowhere', '127.0.0.1:99999', '127.0.0.1:', '127.0.0.1:http', 'u
 # ---- running ----
 
 my $n = 0;
+my @couriers;
+END
+{
+	my $status = $?;
+	kill 'KILL', @couriers;
+	$? = $status;
+}
 
 # Starts the program with nothing but these options, as a service would; returns its process and log.
 sub start_courier
@@ -81,6 +88,7 @@ sub start_courier
 		exec $program, @_;
 		die "exec: $!";
 	}
+	push @couriers, $pid;
 	return ($pid, $log);
 }
 
@@ -91,6 +99,7 @@ sub stop_courier
 	my $start = time;
 	kill $signal, $pid;
 	waitpid $pid, 0;
+	@couriers = grep { $_ != $pid } @couriers;
 	return ($?, time - $start);
 }
 
