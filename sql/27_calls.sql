@@ -125,7 +125,7 @@ COMMENT ON COLUMN intake.call_queue.call_id IS 'The call';
 COMMENT ON COLUMN intake.call_queue.job_id IS 'The job';
 COMMENT ON COLUMN intake.call_queue.workflow_id IS 'Its workflow';
 COMMENT ON COLUMN intake.call_queue.attempts IS 'Attempts charged so far';
-COMMENT ON COLUMN intake.call_queue.options IS 'Whether its request has options';
+COMMENT ON COLUMN intake.call_queue.options IS 'Whether its request says something about answers: it has options, or a secret, which they must not show';
 SELECT pg_catalog.pg_extension_config_dump('intake.call_queue', '');
 
 CREATE TABLE intake.call_held (
@@ -148,7 +148,7 @@ COMMENT ON COLUMN intake.call_held.courier IS 'Who makes it; 0: nobody, and it g
 COMMENT ON COLUMN intake.call_held.taken_at IS 'When it was taken';
 COMMENT ON COLUMN intake.call_held.until IS 'When it goes back to the queue, if it was not answered';
 COMMENT ON COLUMN intake.call_held.attempts IS 'Attempts charged before this one';
-COMMENT ON COLUMN intake.call_held.options IS 'Whether its request has options';
+COMMENT ON COLUMN intake.call_held.options IS 'The same';
 SELECT pg_catalog.pg_extension_config_dump('intake.call_held', '');
 
 CREATE TABLE intake.calling (

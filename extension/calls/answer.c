@@ -15,6 +15,7 @@
 #include "utils/timestamp.h"
 
 #include "calls/answer.h"
+#include "calls/credential.h"
 #include "calls/note.h"
 #include "calls/outcome.h"
 #include "calls/parcel.h"
@@ -39,6 +40,8 @@ typedef struct Settling
 	IntakeScan held;
 	bool scanning;
 	IntakeParcelReader requests;
+	IntakeHidden hidden; /* in answers to calls that were made with a secret */
+	int32 hidden_of;     /* that one; 0: none so far */
 } Settling;
 
 /* ---- what an answer says ---- */
@@ -115,7 +118,8 @@ workflow_of(const IntakeCall *call)
 	return intake_workflows_get(call->workflow_id);
 }
 
-static void
+/* By what rules an answer is judged, and the secret that it must not show; 0: none. */
+static int32
 read_rules(Settling *settling, const IntakeCall *call, IntakeOutcomeRules *rules)
 {
 	IntakeWorkflow *workflow = workflow_of(call);
@@ -123,8 +127,37 @@ read_rules(Settling *settling, const IntakeCall *call, IntakeOutcomeRules *rules
 
 	memset(rules, 0, sizeof(*rules));
 	rules->max_attempts = workflow ? workflow->max_attempts : 1;
-	if (call->options && intake_parcel_find(&settling->requests, call, &request))
-		intake_parcel_rules(request.options, rules);
+	if (!call->options || !intake_parcel_find(&settling->requests, call, &request))
+		return 0;
+	intake_parcel_rules(request.options, rules);
+	return request.secret_id;
+}
+
+/* Learns what is to be hidden of a secret; 0: nothing. */
+static void
+learn_secret(Settling *settling, int32 secret_id)
+{
+	if (secret_id == 0)
+		intake_hide_forget(&settling->hidden);
+	else if (secret_id != settling->hidden_of)
+		intake_credential_learn(secret_id, &settling->hidden);
+	settling->hidden_of = secret_id;
+}
+
+/* A body without what is hidden. */
+static Datum
+hide_in_body(const IntakeHidden *hidden, Datum body)
+{
+	IntakeSlice bytes;
+	IntakeSlice shown;
+
+	if (body == (Datum) 0 || hidden->count == 0)
+		return body;
+	bytes = intake_datum_bytes(body);
+	shown = intake_hide(hidden, bytes);
+	return shown.data == bytes.data
+			   ? body
+			   : PointerGetDatum(cstring_to_text_with_len(shown.data, (int) shown.len));
 }
 
 /* When a call that was charged is tried again. */
@@ -159,6 +192,16 @@ move(IntakeDesk *desk, IntakeCall *call, const IntakeOutcome *outcome, const Int
 	}
 }
 
+/* An error, or NULL, without what is hidden. */
+static const char *
+hide_in_error(const IntakeHidden *hidden, const char *error)
+{
+	IntakeSlice text = intake_slice_cstr(error);
+	IntakeSlice shown = intake_hide(hidden, text);
+
+	return shown.data == text.data ? error : pnstrdup(shown.data, (int) shown.len);
+}
+
 static IntakeCallEnd
 end_of(const IntakeAnswer *answer, const IntakeCallAnswer *judged, const IntakeOutcome *outcome)
 {
@@ -184,14 +227,19 @@ settle(Settling *settling, IntakeCall *call, const IntakeAnswer *answer)
 {
 	IntakeDesk *desk = settling->desk;
 	IntakeCallAnswer judged = judge_bytes(answer, desk->now);
+	IntakeAnswer shown = *answer;
 	IntakeOutcomeRules rules;
 	IntakeOutcome outcome;
 	IntakeCallEnd end;
 	bool released;
 
-	read_rules(settling, call, &rules);
+	learn_secret(settling, read_rules(settling, call, &rules));
 	outcome = intake_outcome_decide(&judged, &rules, call->attempts);
-	end = end_of(answer, &judged, &outcome);
+	if (judged.error.data == NULL)
+		shown.body = hide_in_body(&settling->hidden, answer->body);
+	shown.headers = intake_hide(&settling->hidden, answer->headers);
+	end = end_of(&shown, &judged, &outcome);
+	end.error = hide_in_error(&settling->hidden, end.error);
 	released = outcome.verdict == INTAKE_CALL_BACK && outcome.hold == 0 &&
 			   outcome.trouble == INTAKE_TROUBLE_UNSAID;
 	if (!released)
@@ -249,6 +297,7 @@ intake_answer_settle(IntakeDesk *desk, IntakeLines *lines, int64 courier,
 		intake_note_held(call.line_id, -1);
 		settle(&settling, &call, &answers[i]);
 	}
+	intake_hide_forget(&settling.hidden);
 	intake_parcel_close(&settling.requests);
 	if (settling.scanning)
 		intake_table_scan_end(&settling.held);

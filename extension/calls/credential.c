@@ -272,3 +272,20 @@ intake_credential_apply(const IntakeCredentialUse *use, StringInfo headers, Stri
 	}
 	return INTAKE_CREDENTIAL_APPLIED;
 }
+
+/*
+ * Puts what answers must not show of a secret in place of what is HIDDEN: nothing, where the secret is
+ * gone, or cannot be read.
+ */
+void
+intake_credential_learn(int32 secret_id, IntakeHidden *hidden)
+{
+	Secret secret = {0};
+	IntakeSlice value;
+	const char *problem;
+
+	intake_hide_forget(hidden);
+	if (find_secret("call_secret_pkey", "id", Int32GetDatum(secret_id), &secret) &&
+		intake_opened_secret(secret.id, secret.sealed, &value, &problem) == INTAKE_UNSEALED)
+		intake_hide_learn(hidden, &secret.place, value);
+}

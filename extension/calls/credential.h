@@ -10,6 +10,7 @@
 #include "lib/stringinfo.h"
 #include "utils/jsonb.h"
 
+#include "calls/hide.h"
 #include "read/call_url.h"
 
 typedef enum IntakeCredentialOutcome
@@ -35,5 +36,6 @@ extern void intake_call_headers_check(Jsonb *headers, int32 secret_id);
 extern IntakeCredentialOutcome intake_credential_apply(const IntakeCredentialUse *use,
 													   StringInfo headers, StringInfo target,
 													   const char **why);
+extern void intake_credential_learn(int32 secret_id, IntakeHidden *hidden);
 
 #endif

@@ -21,7 +21,7 @@ typedef struct IntakeCall
 	int64 line_id;
 	int32 workflow_id;
 	int32 attempts; /* charged */
-	bool options;   /* its request has some */
+	bool options;   /* its request says something about answers: it has some, or a secret */
 	int64 courier;  /* who makes it; 0: nobody */
 	TimestampTz taken_at;
 	TimestampTz until;

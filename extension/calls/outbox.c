@@ -205,7 +205,7 @@ put(Outbox *outbox, Datum row, int n)
 						errmsg("the bodies of a step's calls are larger than 64 MB together")));
 	call.call_id = intake_table_next_id("call_id_seq");
 	call.line_id = intake_outbox_line(job->workflow_id, &request.parts, secret_id);
-	call.options = outcome_options(request.options) != NULL;
+	call.options = secret_id != 0 || outcome_options(request.options) != NULL;
 	store(outbox, &request, &call, n, secret_id);
 	/* They are due in their order. */
 	intake_desk_queue(&outbox->desk, &call, outbox->desk.now + n - 1);

@@ -101,7 +101,7 @@ put_request(Repeat *repeat, const TupleTableSlot *row, IntakeCall *call)
 	memcpy(nulls, row->tts_isnull, sizeof(nulls));
 	secret_id = find_secret(repeat, values, nulls, &url);
 	call->line_id = intake_outbox_line(call->workflow_id, &url, secret_id);
-	call->options = !INTAKE_COLUMN(nulls, call_request_options);
+	call->options = secret_id != 0 || !INTAKE_COLUMN(nulls, call_request_options);
 	INTAKE_COLUMN(values, call_request_call_id) = Int64GetDatum(call->call_id);
 	INTAKE_COLUMN(values, call_request_line_id) = Int64GetDatum(call->line_id);
 	INTAKE_COLUMN(values, call_request_secret_id) = Int32GetDatum(secret_id);

@@ -46,6 +46,7 @@ extern void test_call_fields(void);
 extern void test_peer(void);
 extern void test_framing(void);
 extern void test_path(void);
+extern void test_hide(void);
 extern void test_outcome(void);
 extern void test_cost(void);
 extern void test_coverage(void);

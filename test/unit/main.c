@@ -31,6 +31,7 @@ main(void)
 	test_peer();
 	test_framing();
 	test_path();
+	test_hide();
 	test_outcome();
 	test_cost();
 	test_coverage();
