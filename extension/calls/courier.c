@@ -23,6 +23,7 @@
 #include "calls/courier.h"
 #include "calls/desk.h"
 #include "calls/note.h"
+#include "calls/overstay.h"
 #include "calls/wire.h"
 #include "config/workflows.h"
 #include "ground/clock.h"
@@ -120,6 +121,7 @@ intake_courier_see(int64 token)
 	TimestampTz until;
 
 	intake_wire_require_private();
+	intake_overstay_watch(LEASE);
 	intake_table_open(&table, intake_table_oid("courier"));
 	if (!find(&table, token))
 		raise_ended();
@@ -233,6 +235,7 @@ intake_sql_leave_courier(PG_FUNCTION_ARGS)
 	intake_board_require_whole("intake.leave_courier");
 	PreventCommandIfReadOnly("intake.leave_courier()");
 	intake_workflows_refresh();
+	intake_overstay_watch(LEASE);
 	intake_table_open(&table, intake_table_oid("courier"));
 	if (!find(&table, token))
 		raise_ended();

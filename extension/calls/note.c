@@ -43,27 +43,11 @@ undo(void)
 			(void) intake_board_tell(notes[i].line_id, notes[i].start);
 }
 
-/*
- * Who takes calls must commit: prepared, they would be in nobody's hands, and kept from all others, for
- * as long as he likes.
- */
-static void
-refuse_to_prepare(void)
-{
-	for (int i = 0; i < n_notes; i++)
-		if (notes[i].start != DT_NOEND || notes[i].held != 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("cannot PREPARE a transaction that has taken or answered calls")));
-}
-
 static void
 end_transaction(XactEvent event, void *arg)
 {
 	if (event == XACT_EVENT_COMMIT)
 		committed = true;
-	else if (event == XACT_EVENT_PRE_PREPARE)
-		refuse_to_prepare();
 	else if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
 	{
 		undo();
