@@ -103,11 +103,23 @@ advance_found(IntakeDesk *desk, int64 ended, bool anyhow)
 }
 
 static Step
-advance(IntakeDesk *desk, int64 job_id, bool anyhow)
+advance(IntakeDesk *desk, int64 job_id)
 {
 	if (!intake_table_look_up(intake_desk_table(desk, INTAKE_DESK_CALLING), job_id))
 		return STEP_NONE;
-	return advance_found(desk, 0, anyhow);
+	return advance_found(desk, 0, false);
+}
+
+/*
+ * Lets the job whose row in calling a scan has come to go on, whatever it waits for. Where the row has
+ * changed since, the job may wait for other calls by now, and nothing is done.
+ */
+static Step
+advance_scanned(IntakeDesk *desk, IntakeScan *scan)
+{
+	if (!intake_table_look(intake_desk_table(desk, INTAKE_DESK_CALLING), &scan->slot->tts_tid))
+		return STEP_NONE;
+	return advance_found(desk, 0, true);
 }
 
 /* By job, its newest call first. */
@@ -192,7 +204,7 @@ intake_advance_search(void)
 
 		if (count_ended(job_id, DatumGetInt64(INTAKE_COLUMN(row, calling_first_call)), calls) ==
 				calls &&
-			advance(&desk, job_id, true) == STEP_BUSY)
+			advance_scanned(&desk, &scan) == STEP_BUSY)
 			intake_left_put(job_id);
 	}
 	intake_table_scan_end(&scan);
@@ -210,7 +222,7 @@ advance_left(void)
 
 	intake_desk_open(&desk);
 	while ((job_id = intake_left_take()) != 0)
-		if (advance(&desk, job_id, false) == STEP_BUSY)
+		if (advance(&desk, job_id) == STEP_BUSY)
 		{
 			int64 *copy = palloc(sizeof(int64));
 
@@ -290,7 +302,7 @@ intake_advance_expire(void)
 		more = until <= desk.now && moved < MOST_EXPIRED;
 		if (!more)
 			(void) intake_database_note_due(until);
-		else if (advance(&desk, job_id, true) == STEP_MADE)
+		else if (advance_scanned(&desk, &scan) == STEP_MADE)
 		{
 			end_calls(&desk, job_id);
 			moved++;
