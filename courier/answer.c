@@ -32,19 +32,33 @@ begins_head(IntakeSlice line)
 	return intake_slice_starts(line, intake_slice_cstr("HTTP/"));
 }
 
-/* A status line: what came before was provisional. */
-static void
+static bool
+is_status(IntakeSlice text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.data[i] < '0' || text.data[i] > '9')
+			return false;
+	return text.len == 3 && text.data[0] != '0';
+}
+
+/* A status line: what came before was provisional. Returns false where it is none. */
+static bool
 begin_head(CourierTransfer *transfer, IntakeSlice line)
 {
 	IntakeSlice rest;
+	IntakeSlice status;
 
 	(void) intake_slice_cut(line, " ", &rest);
-	transfer->final = rest.len > 0 && rest.data[0] != '1';
+	status = intake_slice_cut(rest, " ", &rest);
+	if (!is_status(status))
+		return fail(transfer, "protocol", "the status");
+	transfer->final = status.data[0] != '1';
 	transfer->in_head = true;
 	transfer->foldable = false;
 	transfer->call->headers.length = 0;
 	courier_decode_end(transfer->decoder);
 	transfer->decoder = NULL;
+	return true;
 }
 
 /* A Content-Encoding. Returns false where the body cannot be read. */
@@ -69,6 +83,15 @@ is_plain_transfer(IntakeSlice value)
 {
 	return intake_slice_equal_nocase(value, intake_slice_cstr("chunked")) ||
 		   intake_slice_equal_nocase(value, intake_slice_cstr("identity"));
+}
+
+static bool
+has_controls(IntakeSlice line)
+{
+	for (size_t i = 0; i < line.len; i++)
+		if (((unsigned char) line.data[i] < ' ' && line.data[i] != '\t') || line.data[i] == 0x7f)
+			return true;
+	return false;
 }
 
 static void
@@ -102,6 +125,8 @@ take_line(CourierTransfer *transfer, IntakeSlice line)
 	IntakeSlice name = intake_slice_cut(line, ":", &value);
 	bool folded = line.data[0] == ' ' || line.data[0] == '\t';
 
+	if (has_controls(line))
+		return fail(transfer, "protocol", "a control character in a header");
 	if (folded && unfold(transfer, line))
 		return true;
 	transfer->foldable = false;
@@ -137,8 +162,8 @@ courier_answer_take_header(char *data, size_t size, size_t count, void *closure)
 	if (transfer->head_bytes > COURIER_MAX_HEADERS || ++transfer->head_lines > COURIER_MAX_LINES)
 		return fail(transfer, "too_large", "the headers");
 	if (!transfer->in_head && !transfer->final && begins_head(line))
-		begin_head(transfer, line);
-	else if (line.len == 0)
+		return begin_head(transfer, line) ? count : 0;
+	if (line.len == 0)
 		transfer->in_head = false;
 	else if (transfer->in_head && !take_line(transfer, line))
 		return 0;

@@ -11,6 +11,7 @@
  *		too_large		the answer, or its headers
  *		encoding		an answer in an encoding that was not asked for, or broken
  *		protocol		no HTTP, or none that may be sent
+ *		lost			begun, and given up by the courier, for a reason of its own
  *		released		not begun
  */
 #include <string.h>

@@ -405,7 +405,7 @@ watch_lease(void)
 		return;
 	intake_log(INTAKE_WARNING, "no exchange for %.0f s: %d calls are ended", TRUST,
 			   counts.waiting + counts.running);
-	courier_calls_stop("reset", "the courier had lost the database");
+	courier_calls_stop("lost", "the courier had lost the database");
 }
 
 /* Goes on with what POLLERS say is ready, and with what is late. */

@@ -328,6 +328,33 @@ forget_cancels(Expiring *expiring)
 	intake_table_close(&cancels);
 }
 
+/* Whether there is a row of a workflow, which stays when it is dropped. */
+static bool
+has_row(int32 workflow_id)
+{
+	IntakeScan scan;
+	ScanKeyData key;
+	bool found;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(workflow_id));
+	intake_table_scan_begin(&scan, intake_table_oid("workflow"), NULL, &key, 1);
+	found = intake_table_scan_next(&scan);
+	intake_table_scan_end(&scan);
+	return found;
+}
+
+/*
+ * Whether a call is this database's. In a copy that waits to be resumed, or whose tables are still being
+ * filled one after the other, nothing is known of its job.
+ */
+static bool
+is_here(const IntakeCall *call)
+{
+	IntakeWorkflow *workflow = intake_workflows_get(call->workflow_id);
+
+	return workflow ? workflow->here : has_row(call->workflow_id);
+}
+
 static void
 expire_call(void *argument, IntakeScan *scan, IntakeCall *call)
 {
@@ -341,6 +368,8 @@ expire_call(void *argument, IntakeScan *scan, IntakeCall *call)
 		expiring->next = Min(expiring->next, until);
 		return;
 	}
+	if (!is_here(call))
+		return;
 	if (!intake_table_delete(intake_desk_table(desk, INTAKE_DESK_HELD), &scan->slot->tts_tid))
 	{
 		/* An answer to it may not commit. */

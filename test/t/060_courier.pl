@@ -346,7 +346,7 @@ $blocker->query_safe('BEGIN; LOCK TABLE standin.courier IN ACCESS EXCLUSIVE MODE
 wait_for(sub { slurp_file($courier->{log}) =~ /no exchange for 20 s/ }, 'the courier notices');
 $blocker->query_safe('COMMIT');
 wait_ended($held);
-like(answer_of($held)->{error}, qr/^reset: the courier had lost/, 'what is under way is ended before another courier may begin it');
+like(answer_of($held)->{error}, qr/^lost: the courier had lost/, 'what is under way is ended before another courier may begin it');
 $blocker->quit;
 stop_courier($courier);
 
