@@ -27,8 +27,11 @@
 #include "queue/retry.h"
 #include "read/headers.h"
 
-#define MAX_EXCERPT 200                        /* bytes of an answer that an error shows */
-#define MAX_ERROR 1000                         /* bytes of what a courier says */
+#define MAX_EXCERPT 200 /* bytes of an answer that an error shows */
+#define MAX_WORD 40     /* bytes of the word that begins it */
+#define CHANGES                                                                                    \
+	(5 * USECS_PER_SEC) /* before a call, in which its secret may have been the old one */
+#define MAX_ERROR 1000  /* bytes of what a courier says */
 #define UNIX_EPOCH INT64CONST(946684800000000) /* of PostgreSQL, in microseconds of Unix */
 
 /* What is open while answers are settled. */
@@ -40,8 +43,9 @@ typedef struct Settling
 	IntakeScan held;
 	bool scanning;
 	IntakeParcelReader requests;
-	IntakeHidden hidden; /* in answers to calls that were made with a secret */
-	int32 hidden_of;     /* that one; 0: none so far */
+	IntakeHidden hidden;      /* in answers to calls that were made with a secret */
+	int32 hidden_of;          /* that one; 0: none so far */
+	TimestampTz hidden_since; /* it is what it is; an earlier call was made with another one */
 } Settling;
 
 /* ---- what an answer says ---- */
@@ -138,9 +142,12 @@ static void
 learn_secret(Settling *settling, int32 secret_id)
 {
 	if (secret_id == 0)
+	{
 		intake_hide_forget(&settling->hidden);
+		settling->hidden_since = DT_NOBEGIN;
+	}
 	else if (secret_id != settling->hidden_of)
-		intake_credential_learn(secret_id, &settling->hidden);
+		settling->hidden_since = intake_credential_learn(secret_id, &settling->hidden);
 	settling->hidden_of = secret_id;
 }
 
@@ -192,6 +199,20 @@ move(IntakeDesk *desk, IntakeCall *call, const IntakeOutcome *outcome, const Int
 	}
 }
 
+/* The same without a word that comes from the other side, where its secret is not known any more. */
+static const char *
+describe_shortly(const IntakeAnswer *answer)
+{
+	IntakeSlice rest;
+	const char *word;
+
+	if (answer->error.data == NULL)
+		return answer->status < 100 ? "there was no answer"
+									: psprintf("the answer is %d", answer->status);
+	word = clip(intake_slice_cut(answer->error, ":", &rest), MAX_WORD);
+	return word ? word : "protocol";
+}
+
 /* An error, or NULL, without what is hidden. */
 static const char *
 hide_in_error(const IntakeHidden *hidden, const char *error)
@@ -240,6 +261,9 @@ settle(Settling *settling, IntakeCall *call, const IntakeAnswer *answer)
 	shown.headers = intake_hide(&settling->hidden, answer->headers);
 	end = end_of(&shown, &judged, &outcome);
 	end.error = hide_in_error(&settling->hidden, end.error);
+	if (end.error != NULL && judged.error.data == answer->error.data &&
+		settling->hidden_since > call->taken_at - CHANGES)
+		end.error = describe_shortly(answer);
 	released = outcome.verdict == INTAKE_CALL_BACK && outcome.hold == 0 &&
 			   outcome.trouble == INTAKE_TROUBLE_UNSAID;
 	if (!released)

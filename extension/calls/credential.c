@@ -15,6 +15,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "calls/credential.h"
 #include "calls/field.h"
@@ -36,6 +37,7 @@ typedef struct Secret
 	int n_hosts;
 	bytea *sealed;
 	IntakeSecretPlace place;
+	TimestampTz changed_at; /* DT_NOBEGIN: never */
 } Secret;
 
 /* ---- reading ---- */
@@ -56,6 +58,9 @@ find_secret(const char *index, const char *column, Datum value, Secret *secret)
 		secret->id = intake_rows_number(0, "id", 0);
 		secret->hosts = intake_rows_texts(0, "hosts", &secret->n_hosts);
 		secret->sealed = DatumGetByteaPCopy(intake_rows_datum(0, "secret", &null));
+		secret->changed_at = DatumGetTimestampTz(intake_rows_datum(0, "changed_at", &null));
+		if (null)
+			secret->changed_at = DT_NOBEGIN;
 		found = intake_secret_place_parse(intake_slice_cstr(intake_rows_text(0, "place")),
 										  &secret->place) == NULL;
 	}
@@ -275,9 +280,9 @@ intake_credential_apply(const IntakeCredentialUse *use, StringInfo headers, Stri
 
 /*
  * Puts what answers must not show of a secret in place of what is HIDDEN: nothing, where the secret is
- * gone, or cannot be read.
+ * gone, or cannot be read. Returns since when it is what it is; DT_NOBEGIN: ever, DT_NOEND: it is not known.
  */
-void
+TimestampTz
 intake_credential_learn(int32 secret_id, IntakeHidden *hidden)
 {
 	Secret secret = {0};
@@ -287,5 +292,9 @@ intake_credential_learn(int32 secret_id, IntakeHidden *hidden)
 	intake_hide_forget(hidden);
 	if (find_secret("call_secret_pkey", "id", Int32GetDatum(secret_id), &secret) &&
 		intake_opened_secret(secret.id, secret.sealed, &value, &problem) == INTAKE_UNSEALED)
+	{
 		intake_hide_learn(hidden, &secret.place, value);
+		return secret.changed_at;
+	}
+	return DT_NOEND;
 }

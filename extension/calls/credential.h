@@ -7,6 +7,7 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
 #include "lib/stringinfo.h"
 #include "utils/jsonb.h"
 
@@ -36,6 +37,6 @@ extern void intake_call_headers_check(Jsonb *headers, int32 secret_id);
 extern IntakeCredentialOutcome intake_credential_apply(const IntakeCredentialUse *use,
 													   StringInfo headers, StringInfo target,
 													   const char **why);
-extern void intake_credential_learn(int32 secret_id, IntakeHidden *hidden);
+extern TimestampTz intake_credential_learn(int32 secret_id, IntakeHidden *hidden);
 
 #endif

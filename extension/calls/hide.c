@@ -17,6 +17,7 @@
 #include "common/memory.h"
 
 #include "calls/hide.h"
+#include "read/encoding.h"
 
 #define SHORTEST 8          /* bytes: fewer stand in answers by chance */
 #define SHORTEST_SEGMENT 16 /* of a path or a query: what is shorter is a word, mostly */
@@ -99,6 +100,22 @@ add_behind(IntakeHidden *hidden, IntakeSlice text, const char *mark)
 		add_all(hidden, intake_slice_cut(rest, "\r\n", &rest), SHORTEST);
 }
 
+/* Adds a text in base64, and percent-encoded: as those show it who have decoded, or encode, what they got. */
+static void
+add_encoded(IntakeHidden *hidden, IntakeSlice text)
+{
+	const IntakeSecretPlace query = {INTAKE_PLACE_QUERY, {"k", 1}};
+	char *out = palloc(intake_encoding_size(text.len));
+	size_t length = intake_encoding_encode(INTAKE_BASE64, text, out);
+
+	while (length > 0 && out[length - 1] == '=')
+		length--;
+	add_all(hidden, (IntakeSlice){out, length}, SHORTEST);
+	explicit_bzero(out, length);
+	pfree(out);
+	add_behind(hidden, intake_secret_place_target(&query, text, intake_slice_cstr("/")), "=");
+}
+
 /* Adds to what is hidden a secret, and what it looks like where it is sent. */
 void
 intake_hide_learn(IntakeHidden *hidden, const IntakeSecretPlace *place, IntakeSlice secret)
@@ -115,6 +132,7 @@ intake_hide_learn(IntakeHidden *hidden, const IntakeSecretPlace *place, IntakeSl
 	}
 	if (place->kind == INTAKE_PLACE_QUERY)
 		add_behind(hidden, intake_secret_place_target(place, secret, intake_slice_cstr("/")), "=");
+	add_encoded(hidden, secret);
 }
 
 /* Clears what is hidden out of memory. */

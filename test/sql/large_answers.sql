@@ -27,7 +27,7 @@ BEGIN
         RAISE EXCEPTION 'never: %', condition;
     END IF;
 END $$;
-CALL wait_until('6 = (SELECT count(*) FROM intake.call_queue)');
+CALL wait_until('6 = (SELECT count(*) FROM intake.calls WHERE workflow = ''large_answers'' AND state = ''waiting'')');
 SELECT intake.enter_courier('large') AS token \gset
 CREATE TEMP TABLE taken AS SELECT call_id, job_id FROM intake.exchange(:token, 24, 100000, '{}', '{}', '{}', '{}', '{}', '{}', '{}') WHERE kind = 'r';
 SELECT count(*) FROM taken;
