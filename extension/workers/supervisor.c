@@ -19,7 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "calls/advance.h"
-#include "calls/courier.h"
+#include "calls/lost.h"
 #include "calls/overdue.h"
 #include "config/workflows.h"
 #include "ground/bgworker.h"
@@ -157,7 +157,7 @@ static IntakeDuty duties[] = {
 	 .run = intake_advance_do,
 	 .due = intake_advance_due},
 	{.name = "end calls of jobs that have expired", .run = intake_advance_expire},
-	{.name = "give back calls of lost couriers", .run = intake_courier_expire},
+	{.name = "give back calls of lost couriers", .run = intake_lost_expire},
 	{.name = "look after signals", .run = look_after_signals, .due = until_due},
 	{.name = "make partitions of events",
 	 .run = intake_partition_keep_event,
