@@ -11,5 +11,6 @@ struct sockaddr;
 
 extern void courier_guard_init(const IntakeRanges *allowed);
 extern const char *courier_guard_problem(const struct sockaddr *address);
+extern const char *courier_guard_problem_between(const char *remote, const char *local);
 
 #endif

@@ -53,13 +53,18 @@ open_socket(void *closure, curlsocktype purpose, struct curl_sockaddr *address)
 	return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
-/* The connection stands: from here on a request may arrive. */
+/* The connection stands: from here on a request may arrive, unless it goes where it must not. */
 static int
 begin_request(void *closure, char *remote, char *local, int remote_port, int local_port)
 {
 	CourierTransfer *transfer = closure;
 
-	(void) remote, (void) local, (void) remote_port, (void) local_port;
+	(void) remote_port, (void) local_port;
+	if (!options->proxy[0] && courier_guard_problem_between(remote, local) != NULL)
+	{
+		transfer->refused = courier_guard_problem_between(remote, local);
+		return CURL_PREREQFUNC_ABORT;
+	}
 	transfer->call->begun = true;
 	began(transfer->call);
 	return CURL_PREREQFUNC_OK;

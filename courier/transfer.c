@@ -141,7 +141,8 @@ explain(CourierTransfer *transfer, CURLcode code)
 
 	if (transfer->fault != NULL)
 		courier_call_fail(call, transfer->fault, transfer->detail);
-	else if (code == CURLE_COULDNT_CONNECT && transfer->refused && !transfer->opened)
+	else if (transfer->refused && (code == CURLE_ABORTED_BY_CALLBACK ||
+								   (code == CURLE_COULDNT_CONNECT && !transfer->opened)))
 		courier_call_fail(call, "refused_address", transfer->refused);
 	else if (code != CURLE_OK && !has_answer(transfer, code))
 		explain_code(transfer, code);

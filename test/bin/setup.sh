@@ -20,7 +20,7 @@ has_node() {
 }
 
 if [ "${1:-}" = test ]; then
-	packages+=(perl libipc-run-perl python3 nginx)
+	packages+=(perl libipc-run-perl python3 nginx iproute2)
 	has_node || packages+=(nodejs npm)
 elif [ "${1:-}" = lint ]; then
 	packages+=(perl clang-format cppcheck)
