@@ -199,25 +199,46 @@ leave(void)
 
 /* ---- exchanges ---- */
 
+/* Whether an answer goes alone, so that what is refused then is refused because of it. */
+static bool
+goes_alone(void)
+{
+	return most_answers == 1 && courier_calls_ended() != NULL;
+}
+
 /* How many calls may be taken now. */
 static int
 room(void)
 {
-	return leaving || unsure || courier_budget_free() < LEAST_ROOM ? 0 : courier_calls_free();
+	if (leaving || unsure || goes_alone() || courier_budget_free() < LEAST_ROOM)
+		return 0;
+	return courier_calls_free();
+}
+
+/*
+ * Whether the database may have refused what an answer says: its data, a constraint, a bound, or
+ * something that nobody foresaw. All else is the database's own trouble, such as a full disk, and ends.
+ */
+static bool
+is_about_data(const PGresult *result)
+{
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+	return state != NULL && (strncmp(state, "22", 2) == 0 || strncmp(state, "23", 2) == 0 ||
+							 strncmp(state, "54", 2) == 0 || strcmp(state, "XX000") == 0);
 }
 
 /* One of the answers is not taken, perhaps: fewer are sent, and the last one is given up in steps. */
 static void
-suspect_answers(void)
+suspect_answers(const PGresult *result)
 {
 	CourierCall *call = courier_calls_ended();
 
 	if (answers > 1)
-	{
 		most_answers = answers / 2;
-		return;
-	}
-	if (answers == 0)
+	else
+		most_answers = 1;
+	if (answers != 1 || asked.most > 0 || !is_about_data(result))
 		return;
 	intake_log(INTAKE_ERROR, "the database does not take the answer of call %lld",
 			   (long long) call->call_id);
@@ -270,16 +291,20 @@ end_exchange(const PGresult *result, CourierLinkOutcome outcome)
 	{
 		unsure |= outcome != LINK_ENDED;
 		if (outcome == LINK_ENDED)
-			suspect_answers();
+			suspect_answers(result);
 		answers = 0;
 		retry_later("an exchange", result, outcome);
 		courier_link_renew(&talker);
 		return;
 	}
 	contact_at = sent_at;
-	retry_pause = 0;
 	unsure &= !asked.name_all;
-	forget_answers();
+	/* One that only kept the lease says nothing of what was refused. */
+	if (asked.answers > 0)
+	{
+		retry_pause = 0;
+		forget_answers();
+	}
 	news = courier_exchange_take(result, sooner(intake_clock_seconds(), talker.sent_at + GRACE));
 	plan(&news);
 	/* libpq never lets go of memory that it has used. */
@@ -294,6 +319,13 @@ may_take(void)
 	return room() > 0 && (wanted || (due_at != 0 && intake_clock_seconds() >= due_at));
 }
 
+/* Seconds until the database is to hear of this courier in any case. */
+static double
+until_beat(void)
+{
+	return contact_at + (holds_any() ? BEAT : IDLE_BEAT) - lease_clock();
+}
+
 static void
 exchange(void)
 {
@@ -302,18 +334,22 @@ exchange(void)
 						 .most_bytes = courier_budget_free(),
 						 .answers = most_answers,
 						 .name_all = unsure};
-	hoped = may_take();
+	/* What is refused again and again must not cost the lease as well. */
+	if (retry_pause > 0 && until_beat() <= 0)
+		asked.most = asked.answers = 0;
+	hoped = asked.most > 0 && may_take();
 	wanted &= !hoped;
 	answers = courier_exchange_make(&asked, &sent_bytes);
 	sent_at = lease_clock();
 	courier_link_send(&talker, courier_exchange_send(talker.connection), PATIENCE, end_exchange);
 }
 
-/* Seconds until the database is to hear of this courier in any case. */
-static double
-until_beat(void)
+/* Whether the database is to hear something as soon as it may. */
+static bool
+has_news(void)
 {
-	return contact_at + (holds_any() ? BEAT : IDLE_BEAT) - lease_clock();
+	return token == 0 || (leaving && !holds_any()) || unsure || courier_calls_ended() != NULL ||
+		   may_take();
 }
 
 static void
@@ -323,7 +359,7 @@ talk(void)
 		enter();
 	else if (leaving && !holds_any())
 		leave();
-	else if (unsure || courier_calls_ended() != NULL || may_take() || until_beat() <= 0)
+	else if (has_news() || until_beat() <= 0)
 		exchange();
 }
 
@@ -382,7 +418,7 @@ courier_session_timeout(void)
 
 	if (talker.state == LINK_IDLE)
 	{
-		double next = token == 0 ? 0 : until_beat();
+		double next = has_news() ? 0 : until_beat();
 
 		if (due_at != 0 && room() > 0)
 			next = sooner(next, due_at - now);
