@@ -60,14 +60,21 @@ find_function(void)
 	return found;
 }
 
+/* Whether a role may make calls. */
+bool
+intake_outbox_has_right(Oid owner)
+{
+	Oid function = find_function();
+
+	return OidIsValid(function) &&
+		   object_aclcheck(ProcedureRelationId, function, owner, ACL_EXECUTE) == ACLCHECK_OK;
+}
+
 /* Raises an error where a role may not make calls. */
 void
 intake_outbox_check_right(Oid owner)
 {
-	Oid function = find_function();
-
-	if (OidIsValid(function) &&
-		object_aclcheck(ProcedureRelationId, function, owner, ACL_EXECUTE) == ACLCHECK_OK)
+	if (intake_outbox_has_right(owner))
 		return;
 	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					errmsg("the owner of the workflow may not make calls"),

@@ -17,6 +17,7 @@
 #include "queue/room.h"
 #include "read/call_url.h"
 
+extern bool intake_outbox_has_right(Oid owner);
 extern void intake_outbox_check_right(Oid owner);
 extern int32 intake_outbox_check(Datum row, Oid owner, IntakeAsked *request);
 

@@ -16,6 +16,7 @@
 
 #include "calls/board.h"
 #include "calls/note.h"
+#include "calls/outbox.h"
 #include "calls/take.h"
 #include "config/workflows.h"
 #include "ground/database.h"
@@ -36,6 +37,7 @@ typedef struct Reading
 	bool probing;          /* it is suspended: one call goes */
 	MemoryContext scratch; /* for one call */
 	IntakeParcelReader requests;
+	bool allowed; /* the owner of the workflow may still make calls */
 	bool skipped; /* a row that somebody else is changing */
 } Reading;
 
@@ -91,7 +93,10 @@ take_request(Reading *reading, ItemPointer place, IntakeCall *call, const Intake
 		return NO_ROOM;
 	initStringInfo(&headers);
 	initStringInfo(&target);
-	outcome = intake_parcel_write(request, reading->workflow->owner, &headers, &target, &why);
+	outcome = INTAKE_CREDENTIAL_GONE;
+	why = "the owner of the workflow may not make calls any more";
+	if (reading->allowed)
+		outcome = intake_parcel_write(request, reading->workflow->owner, &headers, &target, &why);
 	if (outcome == INTAKE_CREDENTIAL_LOCKED)
 		return LOCKED;
 	if (!intake_table_delete(intake_desk_table(taking->desk, INTAKE_DESK_QUEUE), place))
@@ -191,6 +196,7 @@ read_line(IntakeTaking *taking, const IntakeTurn *turn, IntakeScan *scan)
 		intake_board_block(blocked);
 		return;
 	}
+	reading.allowed = intake_outbox_has_right(workflow->owner);
 	reading.requests.context = CurrentMemoryContext;
 	reading.scratch =
 		AllocSetContextCreate(CurrentMemoryContext, "pg_intake call", ALLOCSET_DEFAULT_SIZES);

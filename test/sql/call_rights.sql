@@ -102,10 +102,14 @@ SELECT * FROM take(:token);
 CALL ask('{"url": "https://api.x/revoked", "auth": "r_key"}');
 SELECT intake.revoke_secret('r_key', 'rights_team');
 SELECT * FROM take(:token);
+-- So it is with the right to make calls, whether with a secret or not.
+CALL ask('{"url": "https://api.x/none", "method": "GET"}');
+SELECT intake.revoke_access('rights_owner', 'caller');
+SELECT * FROM take(:token);
 DO $$
 BEGIN
     FOR i IN 1..500 LOOP
-        EXIT WHEN (SELECT count(*) = 3 FROM intake.dead_letters d WHERE d.workflow = 'rights' AND d.error LIKE '%secret%' AND d.step IS NOT NULL);
+        EXIT WHEN (SELECT count(*) = 4 FROM intake.dead_letters d WHERE d.workflow = 'rights' AND d.error ~ 'secret|any more' AND d.step IS NOT NULL);
         PERFORM pg_sleep(0.01);
         COMMIT;
     END LOOP;
