@@ -26,6 +26,13 @@ typedef enum
 	CALL_ENDED /* its answer waits for the database, or is on its way there */
 } CourierCallState;
 
+typedef struct CourierCallCounts
+{
+	int waiting; /* for their turn at their hosts */
+	int running;
+	int ended; /* and not yet in the database */
+} CourierCallCounts;
+
 typedef struct CourierCall
 {
 	struct CourierCall *next; /* in the list of its state */
@@ -59,6 +66,9 @@ typedef struct CourierCall
 
 	size_t held; /* counted in the budget */
 } CourierCall;
+
+/* Is told when a call's connection stands: its request is sent next. */
+typedef void (*CourierBegan)(CourierCall *call);
 
 /* What the database says of a request. */
 typedef struct CourierRequest

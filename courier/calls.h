@@ -7,13 +7,6 @@
 
 #include "call.h"
 
-typedef struct CourierCallCounts
-{
-	int waiting; /* for their turn at their hosts */
-	int running;
-	int ended; /* and not yet in the database */
-} CourierCallCounts;
-
 extern void courier_calls_init(int max_transfers);
 extern void courier_calls_add(CourierCall *call);
 extern void courier_calls_began(CourierCall *call);

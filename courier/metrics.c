@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "budget.h"
-#include "calls.h"
 #include "common/program/metric.h"
 #include "metrics.h"
 
@@ -109,10 +108,8 @@ write_answers(IntakeBuffer *out)
 }
 
 void
-courier_metrics_write(IntakeBuffer *out)
+courier_metrics_write(IntakeBuffer *out, CourierCallCounts counts)
 {
-	CourierCallCounts counts = courier_calls_count();
-
 	write_answers(out);
 	intake_metric_write(out, "intake_courier_call_seconds_total", "counter",
 						"Time spent in calls that have ended.", call_seconds);

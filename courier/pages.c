@@ -5,6 +5,7 @@
 #include <microhttpd.h>
 #include <string.h>
 
+#include "calls.h"
 #include "common/program/buffer.h"
 #include "common/program/clock.h"
 #include "common/program/listen.h"
@@ -38,7 +39,7 @@ get_readiness(IntakeBuffer *text)
 static unsigned
 get_metrics(IntakeBuffer *text)
 {
-	courier_metrics_write(text);
+	courier_metrics_write(text, courier_calls_count());
 	return 200;
 }
 

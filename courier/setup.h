@@ -7,7 +7,6 @@
 
 #include "answer.h"
 #include "options.h"
-#include "transfer.h"
 
 extern void courier_setup_init(const CourierOptions *options, CourierBegan began);
 extern void courier_setup_do(CourierTransfer *transfer);

@@ -8,9 +8,6 @@
 #include "call.h"
 #include "options.h"
 
-/* Is told when a call's connection stands: its request is sent next. */
-typedef void (*CourierBegan)(CourierCall *call);
-
 extern bool courier_transfer_init(const CourierOptions *options, CourierBegan began);
 extern void courier_transfer_start(CourierCall *call);
 extern void courier_transfer_stop(CourierCall *call);

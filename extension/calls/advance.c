@@ -162,12 +162,9 @@ advance_each(IntakeDesk *desk, const IntakeCallOfJob *ended, int count)
 	PopActiveSnapshot();
 }
 
-/*
- * Lets those of the jobs of a desk go on whose calls have ended. The workflows are fresh. Raises an error
- * where a call has ended twice.
- */
-void
-intake_advance_jobs(IntakeDesk *desk)
+/* Lets those of the jobs of a desk go on whose calls have ended. */
+static void
+advance_jobs(IntakeDesk *desk)
 {
 	int count = 0;
 
@@ -181,6 +178,17 @@ intake_advance_jobs(IntakeDesk *desk)
 			desk->ended[count++] = desk->ended[i];
 	advance_each(desk, desk->ended, count);
 	desk->n_ended = 0;
+}
+
+/*
+ * Closes a desk, and lets those of its jobs go on whose calls have ended. The workflows are fresh. Raises
+ * an error where a call has ended twice.
+ */
+void
+intake_advance_close(IntakeDesk *desk)
+{
+	advance_jobs(desk);
+	intake_desk_close(desk);
 }
 
 /* ---- for the supervisor ---- */
@@ -208,7 +216,7 @@ intake_advance_search(void)
 			intake_left_put(job_id);
 	}
 	intake_table_scan_end(&scan);
-	intake_desk_close(&desk);
+	intake_advance_close(&desk);
 }
 
 /* Looks at the jobs of this database that were left. */
@@ -229,7 +237,7 @@ advance_left(void)
 			*copy = job_id;
 			busy = lappend(busy, copy);
 		}
-	intake_desk_close(&desk);
+	intake_advance_close(&desk);
 	foreach (cell, busy)
 		intake_left_put(*(int64 *) lfirst(cell));
 }
@@ -311,7 +319,7 @@ intake_advance_expire(void)
 			intake_database_look_soon();
 	}
 	intake_table_scan_end(&scan);
-	intake_desk_close(&desk);
+	intake_advance_close(&desk);
 }
 
 /* Milliseconds until jobs that were left are to be looked at by itself. */

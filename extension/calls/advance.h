@@ -9,7 +9,7 @@
 
 struct IntakeDesk;
 
-extern void intake_advance_jobs(struct IntakeDesk *desk);
+extern void intake_advance_close(struct IntakeDesk *desk);
 
 /* For the supervisor. */
 extern void intake_advance_do(void);

@@ -25,7 +25,6 @@
 #include "calls/bell.h"
 #include "calls/board.h"
 #include "calls/entry.h"
-#include "calls/note.h"
 #include "ground/database.h"
 #include "ground/shmem.h"
 
@@ -197,8 +196,6 @@ intake_board_take(IntakeTurn *turn)
 	}
 	intake_entry_unlock();
 	*turn = reading;
-	if (is_reading)
-		intake_note_read(turn->line_id, turn->start, &turn->held, &turn->all_held);
 	return is_reading;
 }
 

@@ -18,6 +18,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "calls/advance.h"
 #include "calls/board.h"
 #include "calls/courier.h"
 #include "calls/desk.h"
@@ -238,7 +239,7 @@ intake_sql_leave_courier(PG_FUNCTION_ARGS)
 	intake_table_close(&table);
 	intake_desk_open(&desk);
 	intake_courier_release(&desk, token, NULL, 0);
-	intake_desk_close(&desk);
+	intake_advance_close(&desk);
 	/* The supervisor looks for what it was to be told. */
 	intake_announce_delay(GetCurrentTimestamp());
 	PG_RETURN_VOID();

@@ -13,7 +13,6 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "calls/advance.h"
 #include "calls/desk.h"
 #include "calls/note.h"
 #include "ground/intake.h"
@@ -49,11 +48,11 @@ intake_desk_table(IntakeDesk *desk, IntakeDeskTable table)
 	return &desk->tables[table];
 }
 
-/* Looks after the jobs whose calls have ended, and writes what is not written yet. */
+/* Writes what is not written yet. At a desk where calls may have ended, intake_advance_close does it. */
 void
 intake_desk_close(IntakeDesk *desk)
 {
-	intake_advance_jobs(desk);
+	Assert(desk->n_ended == 0);
 	for (int i = 0; i < INTAKE_DESK_TABLES; i++)
 		if (desk->open[i])
 			intake_table_close(&desk->tables[i]);

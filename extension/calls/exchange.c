@@ -22,6 +22,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "calls/advance.h"
 #include "calls/answer.h"
 #include "calls/bell.h"
 #include "calls/board.h"
@@ -306,12 +307,11 @@ work(FunctionCallInfo fcinfo, const IntakeAnswer *answers, int count)
 	int64 token = PG_GETARG_INT64(arg_token);
 	IntakeDesk desk;
 	IntakeLines lines;
-	IntakeTaking taking = {.desk = &desk, .lines = &lines, .courier = token};
+	IntakeTaking taking = {.desk = &desk, .lines = &lines, .courier = token, .put = put_request};
 
 	taking.courier_until = intake_courier_see(token);
 	taking.most = Min(PG_GETARG_INT32(arg_most), MOST_CALLS);
 	taking.bytes = Min(PG_GETARG_INT64(arg_most_bytes), MOST_BYTES);
-	taking.put = put_request;
 	taking.argument = fcinfo->resultinfo;
 	intake_desk_open(&desk);
 	intake_line_row_open(&lines, &desk);
@@ -319,7 +319,7 @@ work(FunctionCallInfo fcinfo, const IntakeAnswer *answers, int count)
 	intake_answer_settle(&desk, &lines, token, answers, count);
 	intake_take_calls(&taking);
 	intake_outage_close(&lines);
-	intake_desk_close(&desk);
+	intake_advance_close(&desk);
 	return taking.taken;
 }
 

@@ -13,6 +13,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "calls/advance.h"
 #include "calls/answer.h"
 #include "calls/courier.h"
 #include "calls/desk.h"
@@ -191,7 +192,7 @@ intake_lost_expire(void)
 	forget_cancels(expiring);
 	PopActiveSnapshot();
 	intake_table_close(&expiring->couriers);
-	intake_desk_close(&expiring->desk);
+	intake_advance_close(&expiring->desk);
 	if (expiring->next != DT_NOEND)
 		(void) intake_database_note_due(expiring->next);
 	not_before = intake_clock_now() + (intake_clock_now() - start) * LOOK_SHARE;

@@ -135,17 +135,22 @@ intake_note_cancel(void)
 }
 
 /*
- * Notes where this transaction begins to read a line: if it fails, others read that anew. What it has
- * done to the line and to all of them is not told yet, and is added to *HELD and *ALL.
+ * Takes the next line that is ready, as intake_board_take does, and notes where this transaction begins
+ * to read it: if it fails, others read that anew. What it has done to the line and to all of them is not
+ * told yet, and counts.
  */
-void
-intake_note_read(int64 line_id, TimestampTz start, int *held, int *all)
+bool
+intake_note_take(IntakeTurn *turn)
 {
-	IntakeNote *note = note_of(line_id);
+	IntakeNote *note;
 
-	note->start = start;
-	*held += note->held;
-	*all += all_held;
+	if (!intake_board_take(turn))
+		return false;
+	note = note_of(turn->line_id);
+	note->start = turn->start;
+	turn->held += note->held;
+	turn->all_held += all_held;
+	return true;
 }
 
 /* Lets couriers make more of the lines whose calls this transaction has ended, before it commits. */

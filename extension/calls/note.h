@@ -9,11 +9,13 @@
 
 #include "datatype/timestamp.h"
 
+#include "calls/board.h"
+
 extern void intake_note_due(int64 line_id, TimestampTz due);
 extern void intake_note_open(int64 line_id);
 extern void intake_note_held(int64 line_id, int change);
 extern void intake_note_cancel(void);
-extern void intake_note_read(int64 line_id, TimestampTz start, int *held, int *all);
+extern bool intake_note_take(IntakeTurn *turn);
 extern void intake_note_uncap(void);
 
 #endif

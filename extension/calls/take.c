@@ -237,7 +237,7 @@ intake_take_calls(IntakeTaking *taking)
 	IntakeTurn turn;
 
 	intake_note_uncap();
-	while (taking->taken < taking->most && !taking->full && intake_board_take(&turn))
+	while (taking->taken < taking->most && !taking->full && intake_note_take(&turn))
 		take_line(taking, &turn);
 	if (taking->taken > 0)
 		intake_announce_delay(taking->courier_until);
