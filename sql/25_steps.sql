@@ -57,8 +57,8 @@ INSERT INTO intake.room VALUES
     ('discarded', 'discarded', 'ended', false),
     ('dead_letter', 'dead', 'dead', false);
 
--- What a handler returns. These only make a row; the executor judges it, whoever has made it. Those that
--- most jobs return are in C: a function in SQL is planned anew in each transaction.
+-- What a handler returns. These only make a row; the executor judges it, whoever has made it. They are in
+-- C: what they would take in SQL or PL/pgSQL is much beside a step that does little.
 
 CREATE FUNCTION intake.done(result jsonb DEFAULT NULL) RETURNS intake.next
     AS 'MODULE_PATHNAME', 'intake_sql_done' LANGUAGE c IMMUTABLE PARALLEL SAFE;
@@ -73,49 +73,20 @@ COMMENT ON FUNCTION intake.again(text, text, jsonb) IS
 INSERT INTO intake.grantable VALUES ('worker', 'EXECUTE ON FUNCTION intake.again');
 
 CREATE FUNCTION intake.sleep(delay interval, step text DEFAULT NULL, state jsonb DEFAULT NULL) RETURNS intake.next
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF delay IS NULL THEN
-        RAISE EXCEPTION 'the delay must not be null' USING ERRCODE = 'null_value_not_allowed';
-    END IF;
-    PERFORM intake.check_duration('delay', delay);
-    RETURN ROW('sleep', step, state, jsonb_build_object('seconds', extract(epoch FROM delay)), NULL)::intake.next;
-END
-$$;
+    AS 'MODULE_PATHNAME', 'intake_sql_sleep' LANGUAGE c STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION intake.sleep(interval, text, jsonb) IS
     'For a handler to return: the job goes on after the delay, at step (NULL: the present one). No attempt is charged. state is what the job keeps (NULL: what it had)';
 INSERT INTO intake.grantable VALUES ('worker', 'EXECUTE ON FUNCTION intake.sleep');
 
 CREATE FUNCTION intake.sleep_until(at timestamptz, step text DEFAULT NULL, state jsonb DEFAULT NULL) RETURNS intake.next
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF at IS NULL THEN
-        RAISE EXCEPTION 'the time must not be null' USING ERRCODE = 'null_value_not_allowed';
-    ELSIF NOT isfinite(at) THEN
-        RAISE EXCEPTION 'the time must be finite' USING ERRCODE = 'datetime_field_overflow';
-    END IF;
-    RETURN ROW('sleep', step, state, jsonb_build_object('until', at), NULL)::intake.next;
-END
-$$;
+    AS 'MODULE_PATHNAME', 'intake_sql_sleep_until' LANGUAGE c STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION intake.sleep_until(timestamptz, text, jsonb) IS
     'For a handler to return: the job goes on at a time, at once where that is over, as with intake.sleep';
 INSERT INTO intake.grantable VALUES ('worker', 'EXECUTE ON FUNCTION intake.sleep_until');
 
 CREATE FUNCTION intake.wait(key text, timeout interval DEFAULT NULL, step text DEFAULT 'signalled',
     state jsonb DEFAULT NULL) RETURNS intake.next
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF key IS NULL THEN
-        RAISE EXCEPTION 'the key must not be null' USING ERRCODE = 'null_value_not_allowed';
-    END IF;
-    PERFORM intake.check_duration('timeout', timeout);
-    RETURN ROW('wait', step, state,
-               jsonb_build_object('key', key, 'timeout', extract(epoch FROM timeout)), NULL)::intake.next;
-END
-$$;
+    AS 'MODULE_PATHNAME', 'intake_sql_wait' LANGUAGE c STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION intake.wait(text, interval, text, jsonb) IS
     'For a handler to return: the job goes on at step when somebody signals the key, with the payload of that as job.input; after the timeout (NULL: none) with NULL there. state is what the job keeps (NULL: what it had)';
 INSERT INTO intake.grantable VALUES ('worker', 'EXECUTE ON FUNCTION intake.wait');

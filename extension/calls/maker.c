@@ -1,96 +1,56 @@
 /*
  * maker.c
- *		SQL: intake.request, intake.call, intake.calls, intake.done and intake.again make what a handler
- *		returns.
+ *		SQL: intake.request, intake.call and intake.calls make what a handler returns that asks for calls.
  *
  * What they refuse would be refused when the step ends; here the error comes with the line of the
  * handler that is wrong.
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/timestamp.h"
-#include "utils/typcache.h"
 
 #include "calls/asked.h"
 #include "calls/maker.h"
 #include "calls/next.h"
 #include "ground/datum.h"
-#include "ground/rowtype.h"
 
 PG_FUNCTION_INFO_V1(intake_sql_request);
 PG_FUNCTION_INFO_V1(intake_sql_call);
 PG_FUNCTION_INFO_V1(intake_sql_calls);
-PG_FUNCTION_INFO_V1(intake_sql_done);
-PG_FUNCTION_INFO_V1(intake_sql_again);
 
 #define MOST_STEP 100 /* bytes */
 
-/* An argument of one of the functions. */
-typedef struct Argument
-{
-	Datum value;
-	bool null;
-} Argument;
+static const NullableDatum none = {(Datum) 0, true};
 
-static const Argument none = {(Datum) 0, true};
-
-static Argument
-get(FunctionCallInfo fcinfo, int number)
-{
-	return (Argument){fcinfo->args[number].value, fcinfo->args[number].isnull};
-}
-
-static Argument
+static NullableDatum
 text_of(const char *text)
 {
-	return (Argument){CStringGetTextDatum(text), false};
-}
-
-/* A row of one of the extension's types. */
-static Datum
-form(const char *type, const Argument *arguments, int count)
-{
-	TupleDesc descriptor = lookup_rowtype_tupdesc(intake_next_type(type), -1);
-	Datum *values = palloc(count * sizeof(Datum));
-	bool *nulls = palloc(count * sizeof(bool));
-	Datum row;
-
-	for (int i = 0; i < count; i++)
-	{
-		values[i] = arguments[i].value;
-		nulls[i] = arguments[i].null;
-	}
-	row =
-		heap_copy_tuple_as_datum(intake_rowtype_form(descriptor, values, nulls, count), descriptor);
-	ReleaseTupleDesc(descriptor);
-	return row;
+	return (NullableDatum){CStringGetTextDatum(text), false};
 }
 
 /* ---- requests ---- */
 
 /* JSON as it is sent. */
-static Argument
-body_of(Argument json, Argument raw)
+static NullableDatum
+body_of(NullableDatum json, NullableDatum raw)
 {
 	char *text;
 	char *sent;
 
-	if (!json.null && !raw.null)
+	if (!json.isnull && !raw.isnull)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("a call has body or raw, not both"),
 						errhint("body is JSON, and raw is bytes as they are.")));
-	if (json.null)
+	if (json.isnull)
 		return raw;
 	text = JsonbToCString(NULL, &DatumGetJsonbP(json.value)->root, 0);
 	sent = pg_server_to_any(text, (int) strlen(text), PG_UTF8);
-	return (Argument){PointerGetDatum(cstring_to_text(sent)), false};
+	return (NullableDatum){PointerGetDatum(cstring_to_text(sent)), false};
 }
 
 static bool
@@ -101,8 +61,8 @@ is_content_type(const JsonbValue *name)
 }
 
 /* Headers with the type of JSON, unless they say one. Which headers they are is checked later. */
-static Argument
-with_type(Argument headers)
+static NullableDatum
+with_type(NullableDatum headers)
 {
 	static char name[] = "Content-Type";
 	static char type[] = "application/json";
@@ -113,10 +73,10 @@ with_type(Argument headers)
 	JsonbIteratorToken token;
 	JsonbValue item;
 
-	if (!headers.null && !JB_ROOT_IS_OBJECT(DatumGetJsonbP(headers.value)))
+	if (!headers.isnull && !JB_ROOT_IS_OBJECT(DatumGetJsonbP(headers.value)))
 		return headers;
 	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	iterator = headers.null ? NULL : JsonbIteratorInit(&DatumGetJsonbP(headers.value)->root);
+	iterator = headers.isnull ? NULL : JsonbIteratorInit(&DatumGetJsonbP(headers.value)->root);
 	if (iterator != NULL)
 		(void) JsonbIteratorNext(&iterator, &item, true);
 	while (iterator != NULL &&
@@ -128,14 +88,14 @@ with_type(Argument headers)
 	}
 	(void) pushJsonbValue(&state, WJB_KEY, &key);
 	(void) pushJsonbValue(&state, WJB_VALUE, &value);
-	return (Argument){
+	return (NullableDatum){
 		JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL))), false};
 }
 
 /* What the functions call their arguments. */
 typedef struct Arguments
 {
-	Argument url, body, auth, limits, headers, method, raw, timeout, options;
+	NullableDatum url, body, auth, limits, headers, method, raw, timeout, options;
 	bool url_added; /* where it is none, there will be one */
 } Arguments;
 
@@ -143,19 +103,20 @@ typedef struct Arguments
 static Datum
 make_request(const Arguments *arguments)
 {
-	Argument body = body_of(arguments->body, arguments->raw);
-	Argument method =
-		arguments->method.null ? text_of(body.null ? "GET" : "POST") : arguments->method;
-	Argument headers = arguments->body.null ? arguments->headers : with_type(arguments->headers);
-	Argument columns[] = {method,
-						  arguments->url,
-						  headers,
-						  body,
-						  arguments->auth,
-						  arguments->limits,
-						  arguments->timeout,
-						  arguments->options};
-	Datum row = form("request", columns, lengthof(columns));
+	NullableDatum body = body_of(arguments->body, arguments->raw);
+	NullableDatum method =
+		arguments->method.isnull ? text_of(body.isnull ? "GET" : "POST") : arguments->method;
+	NullableDatum headers =
+		arguments->body.isnull ? arguments->headers : with_type(arguments->headers);
+	NullableDatum columns[] = {method,
+							   arguments->url,
+							   headers,
+							   body,
+							   arguments->auth,
+							   arguments->limits,
+							   arguments->timeout,
+							   arguments->options};
+	Datum row = intake_next_form("request", columns, lengthof(columns));
 	IntakeAsked request;
 
 	intake_asked_read(row, &request);
@@ -168,8 +129,8 @@ Datum
 intake_sql_request(PG_FUNCTION_ARGS)
 {
 	Arguments arguments = {
-		get(fcinfo, 0), get(fcinfo, 1), get(fcinfo, 2), get(fcinfo, 3), get(fcinfo, 4),
-		get(fcinfo, 5), get(fcinfo, 6), get(fcinfo, 7), get(fcinfo, 8), true};
+		fcinfo->args[0], fcinfo->args[1], fcinfo->args[2], fcinfo->args[3], fcinfo->args[4],
+		fcinfo->args[5], fcinfo->args[6], fcinfo->args[7], fcinfo->args[8], true};
 
 	PG_RETURN_DATUM(make_request(&arguments));
 }
@@ -195,9 +156,9 @@ intake_maker_post(Jsonb *body)
 /* ---- what comes next ---- */
 
 static void
-check_step(Argument step, const char *what)
+check_step(NullableDatum step, const char *what)
 {
-	size_t length = step.null ? 1 : intake_datum_bytes(step.value).len;
+	size_t length = step.isnull ? 1 : intake_datum_bytes(step.value).len;
 
 	if (length < 1 || length > MOST_STEP)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -205,8 +166,8 @@ check_step(Argument step, const char *what)
 }
 
 /* The options of OPTIONS that are of the step, or the others; NULL where there are none. */
-static Argument
-pick(Argument options, bool of_step)
+static NullableDatum
+pick(NullableDatum options, bool of_step)
 {
 	JsonbParseState *state = NULL;
 	JsonbIterator *iterator;
@@ -215,7 +176,7 @@ pick(Argument options, bool of_step)
 	bool wanted = false;
 	bool any = false;
 
-	if (options.null || !JB_ROOT_IS_OBJECT(DatumGetJsonbP(options.value)))
+	if (options.isnull || !JB_ROOT_IS_OBJECT(DatumGetJsonbP(options.value)))
 		return of_step ? none : options;
 	iterator = JsonbIteratorInit(&DatumGetJsonbP(options.value)->root);
 	(void) pushJsonbValue(&state, JsonbIteratorNext(&iterator, &item, true), NULL);
@@ -230,22 +191,22 @@ pick(Argument options, bool of_step)
 	}
 	if (!any)
 		return none;
-	return (Argument){
+	return (NullableDatum){
 		JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL))), false};
 }
 
 /* The options of a step, of which there is one: failed, which names another step. */
 static void
-check_options(Argument options)
+check_options(NullableDatum options)
 {
 	JsonbValue name;
 
-	if (options.null)
+	if (options.isnull)
 		return;
 	if (!JB_ROOT_IS_OBJECT(DatumGetJsonbP(options.value)))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("the options of calls are not a JSON object")));
-	if (!pick(options, false).null)
+	if (!pick(options, false).isnull)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("calls have one option, failed"),
 				 errhint("Other options are of a request: intake.request takes them.")));
@@ -255,36 +216,37 @@ check_options(Argument options)
 	if (name.type != jbvString)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("option \"failed\" is not the name of a step")));
-	check_step((Argument){PointerGetDatum(
-							  cstring_to_text_with_len(name.val.string.val, name.val.string.len)),
-						  false},
+	check_step((NullableDatum){PointerGetDatum(cstring_to_text_with_len(name.val.string.val,
+																		name.val.string.len)),
+							   false},
 			   "the step for calls that fail");
 }
 
 static Datum
-make_next(const char *act, Argument step, Argument state, Argument args, ArrayType *requests)
+make_next(const char *act, NullableDatum step, NullableDatum state, NullableDatum args,
+		  ArrayType *requests)
 {
-	Argument columns[] = {text_of(act), step, state, args, {PointerGetDatum(requests), false}};
+	NullableDatum columns[] = {text_of(act), step, state, args, {PointerGetDatum(requests), false}};
 
 	check_step(step, "a step");
 	check_options(args);
-	return form("next", columns, lengthof(columns));
+	return intake_next_form("next", columns, lengthof(columns));
 }
 
 /* SQL: intake.call(url, body, step, auth, limits, headers, method, raw, timeout, state, options). */
 Datum
 intake_sql_call(PG_FUNCTION_ARGS)
 {
-	Argument options = get(fcinfo, 10);
+	NullableDatum options = fcinfo->args[10];
 	Arguments arguments = {
-		.url = get(fcinfo, 0),
-		.body = get(fcinfo, 1),
-		.auth = get(fcinfo, 3),
-		.limits = get(fcinfo, 4),
-		.headers = get(fcinfo, 5),
-		.method = get(fcinfo, 6),
-		.raw = get(fcinfo, 7),
-		.timeout = get(fcinfo, 8),
+		.url = fcinfo->args[0],
+		.body = fcinfo->args[1],
+		.auth = fcinfo->args[3],
+		.limits = fcinfo->args[4],
+		.headers = fcinfo->args[5],
+		.method = fcinfo->args[6],
+		.raw = fcinfo->args[7],
+		.timeout = fcinfo->args[8],
 		.options = pick(options, false),
 	};
 	Datum request = make_request(&arguments);
@@ -292,7 +254,7 @@ intake_sql_call(PG_FUNCTION_ARGS)
 		construct_array(&request, 1, intake_next_type("request"), -1, false, TYPALIGN_DOUBLE);
 
 	PG_RETURN_DATUM(
-		make_next("call", get(fcinfo, 2), get(fcinfo, 9), pick(options, true), requests));
+		make_next("call", fcinfo->args[2], fcinfo->args[9], pick(options, true), requests));
 }
 
 static void
@@ -334,56 +296,6 @@ intake_sql_calls(PG_FUNCTION_ARGS)
 						errhint("intake.request makes one.")));
 	requests = PG_GETARG_ARRAYTYPE_P(0);
 	check_requests(requests);
-	PG_RETURN_DATUM(make_next("calls", get(fcinfo, 1), get(fcinfo, 2), get(fcinfo, 3), requests));
-}
-
-/* An object with one member. */
-static Argument
-object_of(const char *name, JsonbValue *value)
-{
-	JsonbParseState *state = NULL;
-	JsonbValue key = {.type = jbvString, .val.string = {strlen(name), (char *) name}};
-
-	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	(void) pushJsonbValue(&state, WJB_KEY, &key);
-	(void) pushJsonbValue(&state, WJB_VALUE, value);
-	return (Argument){
-		JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL))), false};
-}
-
-/* SQL: intake.done(result). */
-Datum
-intake_sql_done(PG_FUNCTION_ARGS)
-{
-	Argument columns[] = {text_of("done"), none, none, none, none};
-	JsonbValue value;
-
-	if (!PG_ARGISNULL(0))
-	{
-		Jsonb *result = PG_GETARG_JSONB_P(0);
-
-		if (!JB_ROOT_IS_SCALAR(result) || !JsonbExtractScalar(&result->root, &value))
-			JsonbToJsonbValue(result, &value);
-		columns[3] = object_of("result", &value);
-	}
-	PG_RETURN_DATUM(form("next", columns, lengthof(columns)));
-}
-
-/* SQL: intake.again(step, error, state). */
-Datum
-intake_sql_again(PG_FUNCTION_ARGS)
-{
-	Argument columns[] = {text_of("again"), get(fcinfo, 0), get(fcinfo, 2), none, none};
-	JsonbValue value = {.type = jbvNull};
-
-	if (!PG_ARGISNULL(1))
-	{
-		IntakeSlice error = intake_datum_bytes(PG_GETARG_DATUM(1));
-
-		value.type = jbvString;
-		value.val.string.val = (char *) error.data;
-		value.val.string.len = (int) error.len;
-	}
-	columns[3] = object_of("error", &value);
-	PG_RETURN_DATUM(form("next", columns, lengthof(columns)));
+	PG_RETURN_DATUM(
+		make_next("calls", fcinfo->args[1], fcinfo->args[2], fcinfo->args[3], requests));
 }

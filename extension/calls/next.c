@@ -38,6 +38,26 @@ intake_next_type(const char *name)
 						   ObjectIdGetDatum(get_namespace_oid(INTAKE_SCHEMA, true)));
 }
 
+/* A row of one of the extension's types. */
+Datum
+intake_next_form(const char *type, const NullableDatum *columns, int count)
+{
+	TupleDesc descriptor = lookup_rowtype_tupdesc(intake_next_type(type), -1);
+	Datum *values = palloc(count * sizeof(Datum));
+	bool *nulls = palloc(count * sizeof(bool));
+	Datum row;
+
+	for (int i = 0; i < count; i++)
+	{
+		values[i] = columns[i].value;
+		nulls[i] = columns[i].isnull;
+	}
+	row =
+		heap_copy_tuple_as_datum(intake_rowtype_form(descriptor, values, nulls, count), descriptor);
+	ReleaseTupleDesc(descriptor);
+	return row;
+}
+
 static bool
 fits(TupleDesc descriptor)
 {

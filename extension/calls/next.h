@@ -22,6 +22,7 @@ typedef struct IntakeNext
 } IntakeNext;
 
 extern Oid intake_next_type(const char *name);
+extern Datum intake_next_form(const char *type, const NullableDatum *columns, int count);
 extern void intake_next_read(Datum row, IntakeNext *next);
 extern const char *intake_next_argument(const IntakeNext *next, const char *name);
 
