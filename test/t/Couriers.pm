@@ -18,12 +18,14 @@ our @EXPORT = qw(new_calls_server start_courier stop_courier start_hostile find_
 my $dir;
 INIT { $dir = PostgreSQL::Test::Utils::tempdir }
 my $test = dirname(__FILE__) . '/..';
-my (@pids, @pipes);
+my (@pids, @pipes, @nginx);
 my %entered;
 
 END
 {
 	my $status = $?;
+	# Its workers would stay behind one that is killed.
+	stop_nginx($_, 'TERM') for @nginx;
 	kill 'CONT', @pids;
 	kill 'KILL', @pids;
 	$? = $status;
@@ -171,7 +173,7 @@ sub start_nginx
 		exec find_nginx(), '-p', $dir, '-c', $conf, '-e', $log;
 		die "exec: $!";
 	}
-	push @pids, $pid;
+	push @nginx, $pid;
 	wait_for(sub { IO::Socket::INET->new("127.0.0.1:$port") }, 'nginx listens');
 	return $pid;
 }
@@ -181,6 +183,7 @@ sub stop_nginx
 	my ($pid, $signal) = @_;
 	kill $signal, $pid;
 	waitpid $pid, 0;
+	@nginx = grep { $_ != $pid } @nginx;
 	return;
 }
 
