@@ -13,7 +13,6 @@
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
-#include "utils/typcache.h"
 
 #include "calls/credential.h"
 #include "calls/field.h"
@@ -77,13 +76,11 @@ read_columns(const Datum *values, const bool *nulls, IntakeAsked *request)
 	request->options = read_jsonb(values[request_options], nulls[request_options]);
 }
 
-static _Noreturn void
-refuse_type(void)
+/* Reads the columns of a row of type intake.request. */
+static TupleDesc
+read_row(Datum row, Datum **values, bool **nulls)
 {
-	ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-					errmsg("the type intake.request is not what pg_intake reads"),
-					errhint("Undo what was altered; attributes behind its own may stay.")));
-	pg_unreachable();
+	return intake_rowtype_read(row, "intake.request", types, request_columns, values, nulls);
 }
 
 /* Gives a row a value that it has not. */
@@ -100,16 +97,10 @@ give(Datum *values, bool *nulls, int column, Datum value, bool there)
 void
 intake_asked_read(Datum row, IntakeAsked *request)
 {
-	HeapTupleHeader header = DatumGetHeapTupleHeader(row);
-	TupleDesc descriptor =
-		lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
-	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header), .t_data = header};
-	Datum *values = palloc(descriptor->natts * sizeof(Datum));
-	bool *nulls = palloc(descriptor->natts * sizeof(bool));
+	Datum *values;
+	bool *nulls;
+	TupleDesc descriptor = read_row(row, &values, &nulls);
 
-	if (!intake_rowtype_fits(descriptor, types, request_columns))
-		refuse_type();
-	heap_deform_tuple(&tuple, descriptor, values, nulls);
 	ReleaseTupleDesc(descriptor);
 	memset(request, 0, sizeof(*request));
 	read_columns(values, nulls, request);
@@ -122,18 +113,11 @@ intake_asked_read(Datum row, IntakeAsked *request)
 Datum
 intake_asked_complete(Datum row, const char *url, const char *auth, Jsonb *limits, int64 timeout)
 {
-	HeapTupleHeader header = DatumGetHeapTupleHeader(row);
-	TupleDesc descriptor =
-		lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
-	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header), .t_data = header};
-	int count = descriptor->natts;
-	Datum *values = palloc(count * sizeof(Datum));
-	bool *nulls = palloc(count * sizeof(bool));
+	Datum *values;
+	bool *nulls;
+	TupleDesc descriptor = read_row(row, &values, &nulls);
 	Interval *interval = palloc0(sizeof(Interval));
 
-	if (!intake_rowtype_fits(descriptor, types, request_columns))
-		refuse_type();
-	heap_deform_tuple(&tuple, descriptor, values, nulls);
 	interval->time = timeout;
 	give(values, nulls, request_url, url ? CStringGetTextDatum(url) : (Datum) 0, url != NULL);
 	give(values, nulls, request_auth, auth ? CStringGetTextDatum(auth) : (Datum) 0, auth != NULL);

@@ -58,15 +58,6 @@ intake_next_form(const char *type, const NullableDatum *columns, int count)
 	return row;
 }
 
-static bool
-fits(TupleDesc descriptor)
-{
-	Oid requests = get_array_type(intake_next_type("request"));
-	const Oid types[next_columns] = {TEXTOID, TEXTOID, JSONBOID, JSONBOID, requests};
-
-	return intake_rowtype_fits(descriptor, types, next_columns);
-}
-
 static const char *
 read_text(Datum value, bool null)
 {
@@ -89,18 +80,13 @@ read_jsonb(Datum value, bool null)
 void
 intake_next_read(Datum row, IntakeNext *next)
 {
-	HeapTupleHeader header = DatumGetHeapTupleHeader(row);
+	Oid requests = get_array_type(intake_next_type("request"));
+	const Oid types[next_columns] = {TEXTOID, TEXTOID, JSONBOID, JSONBOID, requests};
+	Datum *values;
+	bool *nulls;
 	TupleDesc descriptor =
-		lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
-	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header), .t_data = header};
-	Datum *values = palloc(descriptor->natts * sizeof(Datum));
-	bool *nulls = palloc(descriptor->natts * sizeof(bool));
+		intake_rowtype_read(row, "intake.next", types, next_columns, &values, &nulls);
 
-	if (!fits(descriptor))
-		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-						errmsg("the type intake.next is not what pg_intake reads"),
-						errhint("Undo what was altered; attributes behind its own may stay.")));
-	heap_deform_tuple(&tuple, descriptor, values, nulls);
 	ReleaseTupleDesc(descriptor);
 	next->act = read_text(values[next_act], nulls[next_act]);
 	next->step = read_text(values[next_step], nulls[next_step]);

@@ -1,13 +1,15 @@
 /*
  * rowtype.c
- *		Rows of the extension's composite types, intake.job and intake.answer.
+ *		Rows of the extension's composite types.
  *
  * Somebody may have given such a type more attributes, or changed those that it had: a row is
- * formed by what the catalogue says, not by what the code was written for.
+ * formed and read by what the catalogue says, not by what the code was written for.
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "fmgr.h"
+#include "utils/typcache.h"
 
 #include "ground/rowtype.h"
 
@@ -25,6 +27,29 @@ intake_rowtype_fits(TupleDesc descriptor, const Oid *types, int count)
 			return false;
 	}
 	return true;
+}
+
+/*
+ * Reads all attributes of a ROW. Raises an error where it does not fit: then the type, NAME to people, was
+ * altered. The values stay where the row is. Returns its descriptor, for the caller to release.
+ */
+TupleDesc
+intake_rowtype_read(Datum row, const char *name, const Oid *types, int count, Datum **values,
+					bool **nulls)
+{
+	HeapTupleHeader header = DatumGetHeapTupleHeader(row);
+	TupleDesc descriptor =
+		lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
+	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header), .t_data = header};
+
+	if (!intake_rowtype_fits(descriptor, types, count))
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+						errmsg("the type %s is not what pg_intake reads", name),
+						errhint("Undo what was altered; attributes behind its own may stay.")));
+	*values = palloc(descriptor->natts * sizeof(Datum));
+	*nulls = palloc(descriptor->natts * sizeof(bool));
+	heap_deform_tuple(&tuple, descriptor, *values, *nulls);
+	return descriptor;
 }
 
 /* Forms a row that fits: the first COUNT attributes are VALUES, those behind them are NULL. */
