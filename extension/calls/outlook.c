@@ -70,7 +70,9 @@ string_of(IntakeSlice text)
 static JsonbValue
 text_of(NullableDatum text)
 {
-	return text.isnull ? (JsonbValue){.type = jbvNull} : string_of(intake_datum_bytes(text.value));
+	JsonbValue null = {.type = jbvNull};
+
+	return text.isnull ? null : string_of(intake_datum_bytes(text.value));
 }
 
 /* The seconds of an interval whose bounds are checked, or JSON null. */

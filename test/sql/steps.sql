@@ -152,6 +152,8 @@ SELECT intake.sleep_until('infinity');
 SELECT intake.sleep('90 s', 'next', '1'), intake.sleep_until('2030-01-01 12:00Z'), intake.done(), intake.again('start', 'no'), intake.wait('key', '1 day');
 SELECT intake.wait(NULL);
 SELECT intake.wait('key', '-1 s');
+SELECT intake.sleep('-1 year 361 days');
+SELECT intake.sleep('1 mon 0.5 s'), intake.wait('"k\', step => NULL), intake.sleep_until('2030-01-01 12:00:00.25Z', 'next');
 
 -- Types of handlers. Others than intake.next and jsonb are ignored; many rows are none.
 CREATE DOMAIN result AS jsonb;
