@@ -11,6 +11,9 @@
  * When a call is slow, requests that have waited for it too long go on another connection. To do
  * that sooner would make smaller batches, which cost more than they gain. While no connection is up
  * nothing waits here: requests are refused, and the sender tries again.
+ *
+ * A callback may have to wait for a transaction that has its key. So callbacks have a queue of their own,
+ * go alone, and leave one connection to webhooks, where there are two.
  */
 #include <stdatomic.h>
 
@@ -29,7 +32,12 @@ static _Thread_local size_t expected;  /* those that waited when a call ended, a
 static _Thread_local double ended_at;  /* that call */
 static _Thread_local int connections;  /* that are up */
 
+static _Thread_local ShimRequest *first_callback;
+static _Thread_local ShimRequest *last_callback;
+static _Thread_local int callbacks; /* that were taken and are not answered */
+
 static size_t max_count;
+static int max_callbacks;
 static atomic_size_t all_count; /* of the queues of all threads */
 
 static size_t
@@ -39,9 +47,20 @@ weight(const ShimRequest *request)
 }
 
 void
-shim_batch_init(size_t max_requests)
+shim_batch_init(size_t max_requests, int max_connections)
 {
 	max_count = max_requests;
+	max_callbacks = max_connections > 1 ? max_connections - 1 : 1;
+}
+
+static void
+append(ShimRequest **head, ShimRequest **tail, ShimRequest *request)
+{
+	if (*head == NULL)
+		*head = request;
+	else
+		(*tail)->next = request;
+	*tail = request;
 }
 
 /*
@@ -55,19 +74,20 @@ shim_batch_submit(ShimRequest *request)
 		return false;
 	request->next = NULL;
 	request->submitted_at = intake_clock_seconds();
-	if (first == NULL)
-		first = request;
-	else
-		last->next = request;
-	last = request;
-	waiting++;
 	atomic_fetch_add(&all_count, 1);
+	if (request->callback)
+		append(&first_callback, &last_callback, request);
+	else
+	{
+		append(&first, &last, request);
+		waiting++;
+	}
 	return true;
 }
 
-/* Seconds until there is a batch to take, if no more requests come: 0 or less is now. */
-double
-shim_batch_wait(void)
+/* The same as shim_batch_wait, of webhooks. */
+static double
+wait_for_webhooks(void)
 {
 	if (first == NULL)
 		return INTAKE_LONG;
@@ -78,11 +98,31 @@ shim_batch_wait(void)
 	return ended_at + RETURN_TIME - intake_clock_seconds();
 }
 
-/* Whether NEXT may go with REQUEST. A callback may have to wait for somebody, and goes alone. */
+/* Whether a callback goes next: one that may, and has come before webhooks that would go now. */
 static bool
-go_together(const ShimRequest *request, const ShimRequest *next)
+is_turn_of_callback(void)
 {
-	return !request->callback && !next->callback;
+	return first_callback != NULL && callbacks < max_callbacks &&
+		   (wait_for_webhooks() > 0 || first_callback->submitted_at <= first->submitted_at);
+}
+
+/* Seconds until there is a batch to take, if no more requests come: 0 or less is now. */
+double
+shim_batch_wait(void)
+{
+	return is_turn_of_callback() ? 0 : wait_for_webhooks();
+}
+
+static ShimRequest *
+take_callback(void)
+{
+	ShimRequest *callback = first_callback;
+
+	first_callback = callback->next;
+	callback->next = NULL;
+	callbacks++;
+	atomic_fetch_sub(&all_count, 1);
+	return callback;
 }
 
 /* Takes the first requests, so many and of so many bytes at most, but at least one. */
@@ -94,7 +134,7 @@ take(size_t most, size_t most_bytes)
 	size_t taken = 1;
 	size_t taken_bytes = weight(first);
 
-	while (request->next != NULL && taken < most && go_together(request, request->next) &&
+	while (request->next != NULL && taken < most &&
 		   taken_bytes + weight(request->next) <= most_bytes)
 	{
 		request = request->next;
@@ -113,13 +153,19 @@ take(size_t most, size_t most_bytes)
 ShimRequest *
 shim_batch_take(void)
 {
-	return take(max_count, SHIM_CALL_BYTES);
+	return is_turn_of_callback() ? take_callback() : take(max_count, SHIM_CALL_BYTES);
 }
 
 /* Hands back a batch that has its answers. */
 void
 shim_batch_finish(ShimRequest *batch)
 {
+	if (batch->callback)
+	{
+		callbacks--;
+		batch->done(batch);
+		return;
+	}
 	ended_at = intake_clock_seconds();
 	expected = waiting;
 	for (ShimRequest *request = batch; request != NULL; request = request->next)
@@ -147,6 +193,8 @@ shim_batch_connected(bool connected)
 	connections += connected ? 1 : -1;
 	if (connections == 0 && first != NULL)
 		shim_batch_refuse(take(SIZE_MAX, SIZE_MAX));
+	while (connections == 0 && first_callback != NULL)
+		shim_batch_refuse(take_callback());
 }
 
 /* Whether the database can be reached. */

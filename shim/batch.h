@@ -7,7 +7,7 @@
 
 #include "request.h"
 
-extern void shim_batch_init(size_t max_requests);
+extern void shim_batch_init(size_t max_requests, int max_connections);
 extern bool shim_batch_submit(ShimRequest *request);
 extern double shim_batch_wait(void);
 extern ShimRequest *shim_batch_take(void);

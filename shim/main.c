@@ -115,7 +115,7 @@ main(int argc, char **argv)
 	if (!shim_budget_init(options.max_queue, options.threads))
 		_exit(1);
 	shim_framing_init();
-	shim_batch_init(options.max_batch);
+	shim_batch_init(options.max_batch, options.connections);
 	shim_database_init(options.dsn, options.connections, options.request_timeout);
 	max_clients = shim_server_init(&options);
 	stop_fd = eventfd(0, EFD_CLOEXEC);

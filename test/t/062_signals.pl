@@ -222,6 +222,20 @@ $holder->quit;
 is(post($link->('locked'), '"late"', $json)->{status}, 200, 'and accepted when he has gone');
 is($result->('locked'), '"late"', 'as he has not signalled');
 
+# However many wait for a key, webhooks go on.
+$awaits->('crowd');
+$holder = $node->background_psql('postgres');
+$holder->query_safe(q{BEGIN; SELECT intake.signal('crowd')});
+my $start = time;
+my @held = map { my $socket = connect_to($url); my $path = substr $link->('crowd'), length $url; print $socket "POST $path HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\n1"; $socket->flush; $socket } 1 .. 20;
+wait_for_sql($node, q{SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE '%intake.callback(%' AND wait_event_type = 'Lock'});
+my @hooks = map { post("$url/webhooks/src", body_of("beside_$_"))->{status} } 1 .. 20;
+is(join(' ', @hooks), join(' ', (200) x 20), 'webhooks are taken while callbacks wait for a key');
+cmp_ok(time - $start, '<', 4, 'and wait for none of them');
+close $_ for @held;
+$holder->query_safe('ROLLBACK');
+$holder->quit;
+
 # The database is away.
 $awaits->('away');
 $callback = $link->('away');
