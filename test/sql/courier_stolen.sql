@@ -93,6 +93,7 @@ SELECT kind FROM intake.exchange(:last, 0, 0, '{}', '{}', '{}', '{}', '{}', '{}'
 SELECT kind FROM intake.exchange(:last, 0, 0, '{}', '{}', '{}', '{}', '{}', '{}', '{}');
 
 SELECT intake.drop_workflow('stolen', force => true);
+SELECT intake.leave_courier(:last);
 DELETE FROM intake.courier;
 DROP FUNCTION stolen_handler;
 DROP PROCEDURE wait_until;
