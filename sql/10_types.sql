@@ -56,7 +56,7 @@ CREATE TYPE intake.job AS (
     events bigint[]
 );
 COMMENT ON TYPE intake.job IS
-    'What a handler gets. payload is the body as JSON, NULL where it is not JSON that jsonb can hold; attempt counts from 1; lease is the token of who runs it; delivery_id is the event that has the whole delivery which the event came in, and position its place there, from 1; NULL: it came alone; step is start, or the one that the step before has named, state what was kept, input and responses are what was waited for; last_error says why the last attempt of the step failed; traceparent and events are NULL';
+    'What a handler gets. payload is the body as JSON, NULL where it is not JSON that jsonb can hold; attempt counts from 1; lease is the token of who runs it; delivery_id is the event that has the whole delivery which the event came in, and position its place there, from 1; NULL: it came alone; step is start, or the one that the step before has named, state what was kept, input and responses are what was waited for; last_error says why the last attempt of the step failed; traceparent is the header of that name, NULL where it is none that W3C Trace Context allows; events is NULL';
 
 CREATE TYPE intake.answer AS (
     status int,

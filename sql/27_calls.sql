@@ -26,6 +26,7 @@ CREATE TABLE intake.call_request (
     milliseconds bigint NOT NULL,
     idempotency_key uuid NOT NULL,
     options jsonb,
+    traceparent text,
     created_at timestamptz NOT NULL,
     CONSTRAINT call_request_pkey PRIMARY KEY (job_id, call_id)
 ) WITH (autovacuum_vacuum_insert_threshold = -1);
@@ -50,6 +51,7 @@ COMMENT ON COLUMN intake.call_request.secret_id IS 'That secret';
 COMMENT ON COLUMN intake.call_request.milliseconds IS 'Longest time that an attempt may take';
 COMMENT ON COLUMN intake.call_request.idempotency_key IS 'Sent as Idempotency-Key with each attempt';
 COMMENT ON COLUMN intake.call_request.options IS 'accept and retry_on: which statuses are accepted, which tried again; NULL: the usual ones';
+COMMENT ON COLUMN intake.call_request.traceparent IS 'The header traceparent: a span of its own in the trace of the event; NULL: the event is of none';
 COMMENT ON COLUMN intake.call_request.created_at IS 'When its step committed, nearly';
 SELECT pg_catalog.pg_extension_config_dump('intake.call_request', '');
 

@@ -37,6 +37,7 @@
 #include "ground/intake.h"
 #include "ground/rowtype.h"
 #include "queue/announce.h"
+#include "read/traceparent.h"
 #include "verify/digest.h"
 
 /* ---- the right to call ---- */
@@ -115,6 +116,19 @@ intake_outbox_key(void)
 	return UUIDPGetDatum(key);
 }
 
+/* The traceparent of a call in the trace of its event. */
+static Datum
+make_span(const char *trace)
+{
+	char made[INTAKE_TRACEPARENT_SIZE];
+	uint64 span;
+
+	if (!pg_strong_random(&span, sizeof(span)))
+		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not make a span")));
+	intake_traceparent_next(intake_slice_cstr(trace), Max(span, 1), made);
+	return CStringGetTextDatum(made);
+}
+
 static Datum
 text_of(IntakeSlice slice)
 {
@@ -129,6 +143,7 @@ typedef struct Outbox
 	const IntakeWorkflow *workflow;
 	const char *step;
 	const char *failed; /* or NULL */
+	const char *trace;  /* the traceparent of the event, or NULL */
 	bool single;
 	IntakeTable requests;
 	size_t size; /* of the bodies so far */
@@ -177,6 +192,9 @@ store(Outbox *outbox, const IntakeAsked *request, const IntakeCall *call, int n,
 	INTAKE_COLUMN(values, call_request_idempotency_key) = intake_outbox_key();
 	INTAKE_COLUMN(values, call_request_options) = JsonbPGetDatum(options);
 	INTAKE_COLUMN(nulls, call_request_options) = options == NULL;
+	INTAKE_COLUMN(values, call_request_traceparent) =
+		outbox->trace ? make_span(outbox->trace) : (Datum) 0;
+	INTAKE_COLUMN(nulls, call_request_traceparent) = outbox->trace == NULL;
 	INTAKE_COLUMN(values, call_request_created_at) = TimestampTzGetDatum(outbox->desk.now);
 	intake_table_add(&outbox->requests, values, nulls, NULL);
 }
@@ -265,9 +283,9 @@ read_requests(const IntakeNext *next, int *count)
 /* Stores the requests of a step, and puts its job where it waits for the answers. */
 void
 intake_outbox_put(const IntakeJob *job, const IntakeWorkflow *workflow, const IntakeNext *next,
-				  TimestampTz expires_at, int64 *first_call, int32 *calls)
+				  const char *traceparent, TimestampTz expires_at, int64 *first_call, int32 *calls)
 {
-	Outbox outbox = {.job = job, .workflow = workflow, .step = next->step};
+	Outbox outbox = {.job = job, .workflow = workflow, .step = next->step, .trace = traceparent};
 	int count;
 	Datum *rows = read_requests(next, &count);
 

@@ -23,11 +23,11 @@ extern int32 intake_outbox_check(Datum row, Oid owner, IntakeAsked *request);
 
 /*
  * In the transaction of the step. JOB has left its room, its lane is that of jobs that go on, and its
- * attempts are 0. EXPIRES_AT is when it expires, or DT_NOEND: its room's until is that at the latest.
+ * attempts are 0. TRACEPARENT is its event's, or NULL. EXPIRES_AT is when it expires, or DT_NOEND: its room's until is that at the latest.
  */
 extern void intake_outbox_put(const IntakeJob *job, const IntakeWorkflow *workflow,
-							  const IntakeNext *next, TimestampTz expires_at, int64 *first_call,
-							  int32 *calls);
+							  const IntakeNext *next, const char *traceparent,
+							  TimestampTz expires_at, int64 *first_call, int32 *calls);
 extern Datum intake_outbox_answers(int64 job_id, int64 first_call, int32 calls, bool single,
 								   Jsonb **input, char **error);
 

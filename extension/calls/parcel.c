@@ -62,6 +62,9 @@ read_row(const TupleTableSlot *slot, IntakeParcel *request)
 	request->options = INTAKE_COLUMN(nulls, call_request_options)
 						   ? NULL
 						   : DatumGetJsonbP(INTAKE_COLUMN(row, call_request_options));
+	request->traceparent = INTAKE_COLUMN(nulls, call_request_traceparent)
+							   ? NULL
+							   : TextDatumGetCString(INTAKE_COLUMN(row, call_request_traceparent));
 }
 
 /*
@@ -159,9 +162,17 @@ is_named(const JsonbValue *name, const char *header)
 									 intake_slice_cstr(header));
 }
 
-/* Appends the headers that the step gave. Says whether a key and an agent are among them. */
+/* Which headers of ours a step has given itself. */
+typedef struct Given
+{
+	bool key;
+	bool agent;
+	bool trace;
+} Given;
+
+/* Appends the headers that the step gave, and says which of ours are among them. */
 static void
-write_given(Jsonb *headers, StringInfo out, bool *keyed, bool *named)
+write_given(Jsonb *headers, StringInfo out, Given *given)
 {
 	JsonbIterator *iterator = JsonbIteratorInit(&headers->root);
 	JsonbIteratorToken token;
@@ -171,8 +182,9 @@ write_given(Jsonb *headers, StringInfo out, bool *keyed, bool *named)
 	{
 		if (token == WJB_KEY)
 		{
-			*keyed |= is_named(&value, "idempotency-key");
-			*named |= is_named(&value, "user-agent");
+			given->key |= is_named(&value, "idempotency-key");
+			given->agent |= is_named(&value, "user-agent");
+			given->trace |= is_named(&value, "traceparent");
 			appendBinaryStringInfo(out, value.val.string.val, value.val.string.len);
 		}
 		else if (token == WJB_VALUE && value.type == jbvString)
@@ -196,19 +208,20 @@ IntakeCredentialOutcome
 intake_parcel_write(const IntakeParcel *request, Oid owner, StringInfo headers, StringInfo target,
 					const char **why)
 {
-	bool keyed = false;
-	bool named = false;
+	Given given = {0};
 	char *key = key_of(request);
 	IntakeCallUrl url = {strcmp(request->scheme, "https") == 0, intake_slice_cstr(request->host),
 						 request->port, request->target};
 	IntakeCredentialUse use = {request->secret_id, owner, &url, INTAKE_ABSENT, key};
 
 	if (request->headers != NULL)
-		write_given(request->headers, headers, &keyed, &named);
-	if (!keyed)
+		write_given(request->headers, headers, &given);
+	if (!given.key)
 		appendStringInfo(headers, "Idempotency-Key: %s\r\n", key);
-	if (!named)
+	if (!given.agent)
 		appendStringInfoString(headers, "User-Agent: " USER_AGENT "\r\n");
+	if (!given.trace && request->traceparent != NULL)
+		appendStringInfo(headers, "traceparent: %s\r\n", request->traceparent);
 	appendBinaryStringInfo(target, request->target.data, request->target.len);
 	if (request->secret_id == 0)
 		return INTAKE_CREDENTIAL_APPLIED;

@@ -31,7 +31,8 @@ typedef struct IntakeParcel
 	int32 secret_id; /* 0: none */
 	int64 milliseconds;
 	pg_uuid_t idempotency_key;
-	Jsonb *options; /* or NULL */
+	Jsonb *options;          /* or NULL */
+	const char *traceparent; /* or NULL */
 } IntakeParcel;
 
 typedef struct IntakeParcelReader

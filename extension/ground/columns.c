@@ -130,6 +130,7 @@ static const IntakeColumn call_request_columns[] = {
 	COLUMN(call_request, milliseconds, INT8OID),
 	COLUMN(call_request, idempotency_key, UUIDOID),
 	NULLABLE(call_request, options, JSONBOID),
+	NULLABLE(call_request, traceparent, TEXTOID),
 	COLUMN(call_request, created_at, TIMESTAMPTZOID),
 };
 

@@ -205,6 +205,7 @@ typedef enum
 	Anum_call_request_milliseconds,
 	Anum_call_request_idempotency_key,
 	Anum_call_request_options,
+	Anum_call_request_traceparent,
 	Anum_call_request_created_at,
 	Natts_call_request = Anum_call_request_created_at
 } CallRequestColumn;

@@ -194,8 +194,8 @@ act_call(Going *going)
 		(progress->failed[0] == '\0' || strlen(progress->failed) > INTAKE_MAX_STEP))
 		refuse(going, ERRCODE_INVALID_PARAMETER_VALUE,
 			   "names a step for failed calls that has no name of 1 to 100 bytes", NULL);
-	intake_outbox_put(&going->job, going->workflow, &going->next, going->step->expires_at,
-					  &progress->first_call, &progress->calls);
+	intake_outbox_put(&going->job, going->workflow, &going->next, going->step->traceparent,
+					  going->step->expires_at, &progress->first_call, &progress->calls);
 }
 
 static void

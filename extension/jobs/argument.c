@@ -23,6 +23,7 @@
 #include "ground/rowtype.h"
 #include "ground/slot.h"
 #include "jobs/argument.h"
+#include "read/traceparent.h"
 
 #define LARGE_PIECE (1024 * 1024) /* bytes */
 
@@ -151,7 +152,27 @@ fill_step(const IntakeJobStep *step, Datum *values, bool *nulls)
 	nulls[job_last_error] = step->last_error == NULL;
 	if (step->last_error != NULL)
 		values[job_last_error] = CStringGetTextDatum(step->last_error);
-	nulls[job_traceparent] = nulls[job_events] = true;
+	nulls[job_traceparent] = step->traceparent == NULL;
+	if (step->traceparent != NULL)
+		values[job_traceparent] = CStringGetTextDatum(step->traceparent);
+	nulls[job_events] = true;
+}
+
+/* Which trace an event belongs to, in a context; NULL: none. */
+static const char *
+find_traceparent(const IntakeStoredEvent *event, MemoryContext context)
+{
+	char *text;
+	JsonbValue room;
+	JsonbValue *value = getKeyJsonValueFromContainer(&event->headers->root, "traceparent",
+													 strlen("traceparent"), &room);
+
+	if (value == NULL || value->type != jbvString ||
+		!intake_traceparent_is((IntakeSlice){value->val.string.val, value->val.string.len}))
+		return NULL;
+	text = MemoryContextAllocZero(context, value->val.string.len + 1);
+	memcpy(text, value->val.string.val, value->val.string.len);
+	return text;
 }
 
 /*
@@ -194,6 +215,7 @@ intake_argument_make(IntakeJobStep *step, const IntakeWorkflow *workflow, int64 
 						errmsg("event " INT64_FORMAT " of the job is not stored any more",
 							   job->event_id)));
 	intake_step_age(step, workflow, event.received_at);
+	step->traceparent = find_traceparent(&event, old);
 	fill(job, workflow, lease, &event, payload, record->dvalues, record->dnulls);
 	fill_step(step, record->dvalues, record->dnulls);
 	record->flags |= ER_FLAG_DVALUES_ALLOCED;

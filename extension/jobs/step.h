@@ -24,6 +24,7 @@ typedef struct IntakeJobStep
 	Jsonb *input;            /* what the handler gets, or NULL */
 	Datum responses;         /* likewise, of type intake.response[]; 0: none */
 	const char *last_error;  /* or NULL */
+	const char *traceparent; /* of the event, or NULL */
 	TimestampTz expires_at;  /* or DT_NOEND */
 } IntakeJobStep;
 

@@ -2,6 +2,8 @@
 -- not to be seen in what is kept of that, whatever its place is.
 \set VERBOSITY terse
 SET client_min_messages = warning;
+CREATE SCHEMA echo;
+SET search_path = echo, public;
 CREATE FUNCTION echo_handler(job intake.job) RETURNS intake.next LANGUAGE sql AS $$
     SELECT CASE job.step WHEN 'start' THEN intake.call('https://echo.example/x', auth => job.payload ->> 'auth', options => job.payload -> 'options')
                          ELSE intake.done() END $$;
@@ -28,11 +30,12 @@ SELECT intake.create_secret('echo-bearer', 'sk-bearer/n3ver"seen', '{echo.exampl
        intake.create_secret('echo-short', 'status', '{echo.example}', 'header:X-Short') > 0;
 SELECT count(intake.emit('echo', jsonb_build_object('auth', 'echo-' || place, 'options', options)))
 FROM unnest('{bearer,basic,header,query,url,short}'::text[]) place, unnest('{"{\"accept\": [\"2xx\", 302]}","{}"}'::jsonb[]) options;
-CALL wait_until('12 = (SELECT count(*) FROM intake.call_queue)');
+CALL wait_until('12 = (SELECT count(*) FROM intake.call_queue JOIN intake.call_request r USING (job_id, call_id) WHERE r.auth LIKE ''echo-%'')');
 
 -- What is sent: as it is, as JSON, and as JSON with each slash escaped. The one that is not accepted fails.
 SELECT intake.enter_courier('echo') AS echo \gset
-CREATE TABLE sent AS SELECT * FROM intake.exchange(:echo, 100, 1000000, '{}', '{}', '{}', '{}', '{}', '{}', '{}') WHERE kind = 'r';
+CREATE TABLE sent AS SELECT x.* FROM intake.exchange(:echo, 100, 1000000, '{}', '{}', '{}', '{}', '{}', '{}', '{}') x JOIN intake.call_request r USING (call_id)
+    WHERE x.kind = 'r' AND r.auth LIKE 'echo-%';
 SELECT count(*) FROM sent;
 CREATE VIEW echoes AS SELECT call_id, job_id, convert_to(concat_ws(E'\r\n', 'HTTP/1.1 302 Found', 'Location: https://echo.example' || target || '/',
         'X-Said: ' || replace(convert_from(s.headers, 'UTF8'), E'\r\n', ' '), ''), 'UTF8') AS headers,
@@ -58,14 +61,14 @@ WHERE r.error IS NULL AND auth IN ('echo-url', 'echo-short') ORDER BY auth;
 
 -- An error of a courier is of a host, too.
 SELECT intake.emit('echo', '{"auth": "echo-header"}') > 0;
-CALL wait_until('1 = (SELECT count(*) FROM intake.call_queue)');
-SELECT call_id, job_id FROM intake.exchange(:echo, 100, 1000000, '{}', '{}', '{}', '{}', '{}', '{}', '{}') WHERE kind = 'r' \gset
+CALL wait_until('1 = (SELECT count(*) FROM intake.call_queue JOIN intake.call_request r USING (job_id, call_id) WHERE r.auth LIKE ''echo-%'')');
+SELECT x.call_id, x.job_id FROM intake.exchange(:echo, 100, 1000000, '{}', '{}', '{}', '{}', '{}', '{}', '{}') x JOIN intake.call_request r USING (call_id)
+    WHERE x.kind = 'r' AND r.auth LIKE 'echo-%' \gset
 SELECT kind FROM intake.exchange(:echo, 0, 0, ARRAY[:call_id], ARRAY[:job_id], '{0}', '{NULL}', '{NULL}', '{protocol: it said header-n3ver-seen}', '{1}');
 SELECT error FROM intake.call_response WHERE call_id = :call_id;
 
 SELECT intake.leave_courier(:echo);
 SELECT intake.drop_workflow('echo', force => true);
 SELECT count(intake.drop_call_secret(name)) FROM intake.call_secrets WHERE name LIKE 'echo-%';
-DROP TABLE sent CASCADE;
-DROP FUNCTION echo_handler;
-DROP PROCEDURE wait_until;
+DROP SCHEMA echo CASCADE;
+RESET search_path;

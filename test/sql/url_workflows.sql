@@ -18,7 +18,12 @@ SELECT intake.create_secret('url-secret', 'keep-me-secret', '{other.example.com,
 SELECT intake.create_workflow('url', url => 'https://api.example.com/', auth => 'url-secret');
 SELECT intake.create_workflow('url', url => 'https://api.example.com/', request => 'url_handler(intake.job)');
 
-CREATE FUNCTION url_last() RETURNS bigint LANGUAGE sql AS $$ SELECT max(id) FROM intake.jobs WHERE workflow ~ '^url' $$;
+CREATE TABLE url_event (id bigint);
+CREATE FUNCTION url_emit(payload jsonb, key text DEFAULT NULL) RETURNS boolean LANGUAGE sql AS $$
+    INSERT INTO url_event SELECT intake.emit('url.made', payload, key => 'url-' || key) RETURNING id > 0
+$$;
+-- The job of the last event.
+CREATE FUNCTION url_last() RETURNS bigint LANGUAGE sql AS $$ SELECT max(id) FROM intake.jobs WHERE event_id = (SELECT max(id) FROM url_event) $$;
 CREATE FUNCTION url_wait(wanted text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     seen text;
@@ -50,7 +55,7 @@ SELECT intake.enter_courier('url') AS token \gset
 SELECT intake.create_workflow('url', url => 'https://api.example.com/in?key=not-shown', source => 'intake', type => 'url.*', backoff => '0',
                               max_attempts => 2, timeout => '5 s', limits => '{"some": 1}') > 0 AS created;
 SELECT kind, handler, url, auth, limits, state FROM intake.workflows WHERE name = 'url';
-SELECT intake.emit('url.made', '{"a": [1, "\u00e4"]}', key => 'one') > 0 AS emitted;
+SELECT url_emit('{"a": [1, "\u00e4"]}', key => 'one') AS emitted;
 SELECT url_wait('calling');
 CALL intake.wait_for_calls(:token, '10 seconds');
 SELECT url_take(:token);
@@ -60,7 +65,7 @@ SELECT state, step, steps, result FROM intake.jobs WHERE id = url_last();
 SELECT step, n, method, url, state, status FROM intake.calls WHERE job_id = url_last();
 
 -- An answer that is no JSON is none. Nor is one that is empty.
-SELECT intake.emit('url.made', '{}', key => 'two') > 0 AS emitted;
+SELECT url_emit('{}', key => 'two') AS emitted;
 SELECT url_wait('calling');
 CALL intake.wait_for_calls(:token, '10 seconds');
 SELECT count(*) FROM url_take(:token);
@@ -69,7 +74,7 @@ SELECT url_wait('done');
 SELECT state, result FROM intake.jobs WHERE id = url_last();
 
 -- It is made again, with the same key and body, and fails for good as any call does. A replay asks anew.
-SELECT intake.emit('url.made', 'null', key => 'three') > 0 AS emitted;
+SELECT url_emit('null', key => 'three') AS emitted;
 SELECT url_wait('calling');
 CALL intake.wait_for_calls(:token, '10 seconds');
 SELECT url_take(:token);
@@ -102,13 +107,13 @@ CREATE FUNCTION url_request(job intake.job) RETURNS intake.request LANGUAGE sql
     RETURN intake.request(job.payload ->> 'url', '{"own": true}', headers => '{"X-Own": "1"}', method => 'PUT', timeout => CAST(job.payload ->> 'timeout' AS interval));
 SELECT intake.alter_workflow('url', url => 'https://hooks.example.com', auth => 'url-secret', request => 'url_request(intake.job)');
 SELECT kind, handler, url, auth, limits FROM intake.workflows WHERE name = 'url';
-SELECT intake.emit('url.made', '{}') > 0 AS emitted;
+SELECT url_emit('{}') AS emitted;
 SELECT url_wait('calling');
 CALL intake.wait_for_calls(:token, '10 seconds');
 SELECT url_take(:token);
 SELECT url_answer(:token, 200, 'true');
 -- What a request says itself, it says: its secret may not go there.
-SELECT intake.emit('url.made', '{"url": "https://elsewhere.example.com/", "timeout": "9 s"}') > 0 AS emitted;
+SELECT url_emit('{"url": "https://elsewhere.example.com/", "timeout": "9 s"}') AS emitted;
 SELECT url_wait('dead');
 SELECT step, sqlstate, error FROM intake.dead_letters WHERE job_id = url_last();
 SELECT intake.alter_workflow('url', options => '{"auth": null, "limits": null}');
@@ -120,7 +125,7 @@ SELECT url_answer(:token, 200, '{}');
 SELECT url_wait('done');
 -- None is an error.
 SELECT intake.alter_workflow('url', request => 'url_nothing(intake.job)');
-SELECT intake.emit('url.made', '"x"') > 0 AS emitted;
+SELECT url_emit('"x"') AS emitted;
 SELECT url_wait('dead');
 SELECT step, sqlstate, error FROM intake.dead_letters WHERE job_id = url_last();
 SELECT intake.alter_workflow('url', options => '{"request": "url_request(intake.job)"}');
@@ -174,7 +179,7 @@ SELECT name, kind, handler, url, auth, state FROM intake.workflows WHERE name IN
 SELECT intake.drop_workflow(name, force => true) FROM intake.workflows WHERE name ~ '^url';
 SELECT intake.leave_courier(:token), intake.drop_call_secret('url-secret'), intake.revoke_access('url_owner'), intake.revoke_access('url_admin');
 DELETE FROM intake.dead_letter d WHERE d.workflow ~ '^url';
-DROP TABLE url_taken;
-DROP FUNCTION url_handler(intake.job), url_nothing(intake.job), url_request(intake.job), url_last(), url_wait(text), url_take(bigint), url_answer(bigint, int, text);
+DROP TABLE url_taken, url_event;
+DROP FUNCTION url_handler(intake.job), url_nothing(intake.job), url_request(intake.job), url_last(), url_emit(jsonb, text), url_wait(text), url_take(bigint), url_answer(bigint, int, text);
 DROP ROLE url_owner;
 DROP ROLE url_admin;
