@@ -22,7 +22,7 @@ start_connecting(CourierLink *link, bool late)
 	link->state = LINK_DOWN;
 	link->connection = NULL;
 	courier_metrics_database(-1);
-	intake_connector_start(&link->connector, old, late);
+	intake_connector_start(link->connector, old, late);
 }
 
 /* Begins to connect; PREPARE makes each new connection ready. */
@@ -30,11 +30,12 @@ void
 courier_link_start(CourierLink *link, const char *conninfo, int wake_fd,
 				   bool (*prepare)(PGconn *connection))
 {
-	link->connector.conninfo = conninfo;
-	link->connector.wake_fd = wake_fd;
-	link->connector.prepare = prepare;
+	link->connector = &link->own;
+	link->connector->conninfo = conninfo;
+	link->connector->wake_fd = wake_fd;
+	link->connector->prepare = prepare;
 	link->state = LINK_DOWN;
-	intake_connector_start(&link->connector, NULL, false);
+	intake_connector_start(link->connector, NULL, false);
 }
 
 /* Tells how it ended, with the link idle or down by then. */
@@ -79,6 +80,20 @@ courier_link_renew(CourierLink *link)
 {
 	if (link->state == LINK_IDLE)
 		start_connecting(link, false);
+}
+
+/* Gives the connection of an idle link to one that has none, and gets the one that is being made for it. */
+void
+courier_link_hand_over(CourierLink *from, CourierLink *to)
+{
+	IntakeConnector *connector = to->connector;
+
+	to->connection = from->connection;
+	to->connector = from->connector;
+	to->state = LINK_IDLE;
+	from->connection = NULL;
+	from->connector = connector;
+	from->state = LINK_DOWN;
 }
 
 /* Reads what has come, up to where the server is ready for the next. */
@@ -136,7 +151,7 @@ courier_link_timeout(const CourierLink *link)
 static void
 take_over(CourierLink *link)
 {
-	link->connection = intake_connector_take(&link->connector);
+	link->connection = intake_connector_take(link->connector);
 	if (link->connection == NULL)
 		return;
 	link->state = LINK_IDLE;

@@ -33,10 +33,11 @@ struct CourierLink
 {
 	CourierLinkState state;
 	PGconn *connection; /* NULL where it is down */
-	IntakeConnector connector;
-	CourierLinkEnded ended; /* BUSY: is told */
-	PGresult *result;       /* BUSY: what has come */
-	bool unsent;            /* BUSY: some of it waits for the socket */
+	IntakeConnector own;
+	IntakeConnector *connector; /* its own, or the other link's: see courier_link_hand_over */
+	CourierLinkEnded ended;     /* BUSY: is told */
+	PGresult *result;           /* BUSY: what has come */
+	bool unsent;                /* BUSY: some of it waits for the socket */
 	double sent_at;
 	double patience; /* seconds */
 };
@@ -46,6 +47,7 @@ extern void courier_link_start(CourierLink *link, const char *conninfo, int wake
 extern void courier_link_send(CourierLink *link, bool sent, double patience,
 							  CourierLinkEnded ended);
 extern void courier_link_renew(CourierLink *link);
+extern void courier_link_hand_over(CourierLink *from, CourierLink *to);
 extern struct pollfd courier_link_poll(const CourierLink *link);
 extern double courier_link_timeout(const CourierLink *link);
 extern void courier_link_run(CourierLink *link, const struct pollfd *poller);

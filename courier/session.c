@@ -36,6 +36,7 @@
 #define TRUST 20.0     /* seconds after an exchange that calls may go on without another */
 #define BEAT 5.0       /* seconds between exchanges, at most, while calls are held */
 #define IDLE_BEAT 10.0 /* and while none are */
+#define LONE_BEAT 1.0  /* while nobody waits, because there is no second connection */
 #define PATIENCE 15.0  /* seconds for an exchange */
 #define GRACE 5.0      /* seconds, of the 10 that the database adds to the time of a call */
 #define WAIT_TIME 10.0 /* seconds that the waiter waits at a time */
@@ -323,7 +324,11 @@ may_take(void)
 static double
 until_beat(void)
 {
-	return contact_at + (holds_any() ? BEAT : IDLE_BEAT) - lease_clock();
+	double beat = holds_any() ? BEAT : IDLE_BEAT;
+
+	if (waiter.state == LINK_DOWN && room() > 0)
+		beat = LONE_BEAT;
+	return contact_at + beat - lease_clock();
 }
 
 static void
@@ -467,6 +472,9 @@ courier_session_send(void)
 	/* A database that knows nothing of this courier need not be told. */
 	if (leaving && token == 0 && talker.state != LINK_BUSY)
 		left = true;
+	/* Where the server has no room for another connection, whoever has one talks. */
+	if (talker.state == LINK_DOWN && waiter.state == LINK_IDLE)
+		courier_link_hand_over(&waiter, &talker);
 	if (talker.state == LINK_IDLE && now >= retry_at && !left)
 		talk();
 	/* An exchange that is under way takes what is there, and says whether there is more. */
