@@ -19,6 +19,7 @@
 #include "calls/desk.h"
 #include "calls/lost.h"
 #include "calls/note.h"
+#include "config/rows.h"
 #include "config/workflows.h"
 #include "ground/clock.h"
 #include "ground/database.h"
@@ -107,14 +108,12 @@ forget_cancels(Expiring *expiring)
 static bool
 has_row(int32 workflow_id)
 {
-	IntakeScan scan;
-	ScanKeyData key;
+	IntakeRowLook look;
 	bool found;
 
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(workflow_id));
-	intake_table_scan_begin(&scan, intake_table_oid("workflow"), NULL, &key, 1);
-	found = intake_table_scan_next(&scan);
-	intake_table_scan_end(&scan);
+	intake_rows_look(&look, "workflow", "workflow_pkey", "id", Int32GetDatum(workflow_id));
+	found = intake_rows_next(&look);
+	intake_rows_end(&look);
 	return found;
 }
 
