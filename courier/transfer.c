@@ -121,6 +121,16 @@ has_answer(const CourierTransfer *transfer, CURLcode code)
 		   (courier_failure_is_cut(code) || code == CURLE_OPERATION_TIMEDOUT);
 }
 
+/* Whether it is known how the host has answered. */
+static bool
+has_status(const CourierTransfer *transfer)
+{
+	long status = 0;
+
+	(void) curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	return transfer->final && status >= 100;
+}
+
 /* What the library has found. */
 static void
 explain_code(CourierTransfer *transfer, CURLcode code)
@@ -146,7 +156,7 @@ explain(CourierTransfer *transfer, CURLcode code)
 		courier_call_fail(call, "refused_address", transfer->refused);
 	else if (code != CURLE_OK && !has_answer(transfer, code))
 		explain_code(transfer, code);
-	else if (!transfer->final)
+	else if (!has_status(transfer))
 		courier_call_fail(call, "protocol", "no HTTP");
 	else if (transfer->in_head)
 		courier_call_fail(call, "reset", "the headers end in the middle");

@@ -26,21 +26,25 @@ INSERT INTO intake.grantable VALUES ('caller', 'EXECUTE ON FUNCTION intake.calls
 
 -- What a workflow with a URL sends.
 
+-- Their bodies are texts: the server would refuse to alter the type intake.job for those that it has parsed.
 CREATE FUNCTION intake.as_json(job intake.job) RETURNS jsonb
-    LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN jsonb_build_object('job_id', (job).id, 'event_id', (job).event_id, 'workflow', (job).workflow,
+    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT jsonb_build_object('job_id', (job).id, 'event_id', (job).event_id, 'workflow', (job).workflow,
                'source', (job).source, 'type', (job).type, 'key', (job).key,
                'received_at', to_char((job).received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
                'payload', (job).payload)
            || CASE WHEN (job).payload IS NULL AND (job).body IS NOT NULL
-                   THEN jsonb_build_object('body_base64', translate(encode((job).body, 'base64'), E'\n', '')) ELSE '{}' END;
+                   THEN jsonb_build_object('body_base64', translate(encode((job).body, 'base64'), E'\n', '')) ELSE '{}' END
+$$;
 COMMENT ON FUNCTION intake.as_json(intake.job) IS
     'What a workflow with a URL sends, unless it has another function for that: an object with job_id, event_id, workflow, source, type, key, received_at (UTC) and payload; where the body is not JSON, payload is null and body_base64 the body';
 INSERT INTO intake.grantable VALUES ('caller', 'EXECUTE ON FUNCTION intake.as_json');
 
 CREATE FUNCTION intake.as_text(job intake.job) RETURNS jsonb
-    LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN jsonb_build_object('text', replace(replace(replace(left(
+    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT jsonb_build_object('text', replace(replace(replace(left(
         CASE CASE (job).source WHEN 'intake' THEN (job).type END
             WHEN 'job.dead' THEN format('%s has failed%s: %s (job %s, %s attempts)', (job).payload ->> 'workflow',
                 ' at step ' || ((job).payload ->> 'step'), (job).payload ->> 'error', (job).payload ->> 'job_id', (job).payload ->> 'attempts')
@@ -49,7 +53,8 @@ CREATE FUNCTION intake.as_text(job intake.job) RETURNS jsonb
             WHEN 'calls.resumed' THEN format('Calls of %s to %s go again', (job).payload ->> 'workflow', (job).payload ->> 'host')
             WHEN 'source.secret_learned' THEN format('Source %s has learned a secret', (job).payload ->> 'source')
             ELSE concat_ws(' ', (job).source, (job).type, (job).payload::text) END,
-        3000), '&', '&amp;'), '<', '&lt;'), '>', '&gt;'));
+        3000), '&', '&amp;'), '<', '&lt;'), '>', '&gt;'))
+$$;
 COMMENT ON FUNCTION intake.as_text(intake.job) IS
     'For workflows with a URL, as request: {"text": "..."}, which Slack takes and what speaks as Slack does. It says in words what the extension''s own events tell, such as job.dead, and shows others as they are, at most 3000 characters; &, < and > are escaped, so that nothing in them is a mention or a link';
 INSERT INTO intake.grantable VALUES ('caller', 'EXECUTE ON FUNCTION intake.as_text');

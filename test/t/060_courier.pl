@@ -197,7 +197,8 @@ cmp_ok(memory($courier, 'VmHWM'), '<', 64, 'none of it took much memory');
 
 is(call($https, '/tls', scheme => 'https')->{status}, 200, 'HTTPS');
 is(call($https, '/tls', scheme => 'https', host => 'localhost')->{status}, 200, '... by a name');
-like(call($https, '/tls', scheme => 'http')->{error}, qr/^(reset|protocol)/, 'HTTP where HTTPS is spoken');
+# A server of its own: libcurl 8.14 takes a connection with TLS that is open to a host and port for a call without, too.
+like(call((start_hostile(@certificate))[1], '/tls', scheme => 'http')->{error}, qr/^(reset|protocol)/, 'HTTP where HTTPS is spoken');
 like(call($http, '/tls', scheme => 'https', milliseconds => 1000)->{error}, qr/^(tls|timeout)/, 'HTTPS where HTTP is spoken');
 like(call((start_hostile(make_certificate('other', names => 'DNS:other.example')))[1], '/x', scheme => 'https')->{error}, qr/^tls/, "another host's certificate");
 like(call((start_hostile(make_certificate('foreign', ca => 'foreign-ca')))[1], '/x', scheme => 'https')->{error}, qr/^tls/, "a stranger's certificate");

@@ -30,7 +30,8 @@ sql("SELECT ask_for('http://127.0.0.1:$port/json', 4, '{\"timeout\": \"10 min\"}
 wait_for(sub { refused('no space left') >= 5 }, 'the answers are refused again and again');
 my $seen = sql("SELECT max(seen_at) FROM intake.couriers");
 wait_for(sub { sql("SELECT max(seen_at) > '$seen' FROM intake.couriers") eq 't' }, 'the lease is kept meanwhile');
-is(sql('SELECT count(*) FROM intake.call_held'), '4', 'the calls stay with their courier');
+is(sql('SELECT (SELECT count(*) FROM intake.call_held) + (SELECT count(*) FROM intake.call_queue)'), '4', 'no call has ended');
+is(sql('SELECT sum(attempts) FROM (SELECT attempts FROM intake.call_held UNION ALL SELECT attempts FROM intake.call_queue) c'), '0', '... or was charged');
 unlike(slurp_file($courier->{log}), qr/does not take the answer/, '... which gives up no answer');
 sql('DROP TRIGGER refuse ON intake.call_response');
 wait_for(sub { sql('SELECT count(*) FROM seen') == 4 }, 'it goes on by itself');
